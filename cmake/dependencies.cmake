@@ -1,0 +1,58 @@
+# Every dependency, found once. Arrow comes out of the pinned wheel or, where a distributor has one, from the system;
+# DuckDB always is the pinned build, because the engine room uses its C++ API.
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(prometheus-cpp REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+
+function(tarn_system_library name library header)
+  find_library(TARN_LIB_${name} ${library} REQUIRED)
+  find_path(TARN_INC_${name} ${header} REQUIRED)
+  add_library(tarn_dep::${name} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(tarn_dep::${name} PROPERTIES IMPORTED_LOCATION ${TARN_LIB_${name}}
+                        INTERFACE_INCLUDE_DIRECTORIES ${TARN_INC_${name}})
+endfunction()
+tarn_system_library(isal isal isa-l.h)
+tarn_system_library(zstd zstd zstd.h)
+tarn_system_library(roaring roaring roaring/roaring.h)
+
+if(TARN_TOOLCHAIN)
+  function(tarn_arrow target library)
+    set(path ${TARN_TOOLCHAIN}/arrow/lib/lib${library}.so.2600)
+    if(NOT EXISTS ${path})
+      message(FATAL_ERROR "${path} is missing; run ./dev setup")
+    endif()
+    add_library(${target} SHARED IMPORTED GLOBAL)
+    set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${path} IMPORTED_SONAME lib${library}.so.2600
+                          INTERFACE_INCLUDE_DIRECTORIES ${TARN_TOOLCHAIN}/arrow/include
+                          INTERFACE_LINK_LIBRARIES "${ARGN}")
+  endfunction()
+  tarn_arrow(tarn_dep::arrow arrow)
+  tarn_arrow(tarn_dep::arrow_compute arrow_compute tarn_dep::arrow)
+  tarn_arrow(tarn_dep::parquet parquet tarn_dep::arrow)
+else()
+  find_package(Arrow REQUIRED)
+  find_package(Parquet REQUIRED)
+  add_library(tarn_dep::arrow ALIAS Arrow::arrow_shared)
+  add_library(tarn_dep::parquet ALIAS Parquet::parquet_shared)
+endif()
+
+if(TARN_ENGINE)
+  set(duckdb ${TARN_TOOLCHAIN}/duckdb)
+  file(SHA256 ${duckdb}/lib/libduckdb.so digest)
+  if(NOT digest STREQUAL "3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633")
+    message(FATAL_ERROR "${duckdb}/lib/libduckdb.so is not the pinned DuckDB 1.5.6; run ./dev setup")
+  endif()
+  add_library(tarn_dep::duckdb SHARED IMPORTED GLOBAL)
+  set_target_properties(tarn_dep::duckdb PROPERTIES IMPORTED_LOCATION ${duckdb}/lib/libduckdb.so
+    IMPORTED_SONAME libduckdb.so
+    INTERFACE_INCLUDE_DIRECTORIES "${duckdb}/include/src/include;${duckdb}/include/extension/parquet/include;${duckdb}/include/third_party/parquet;${duckdb}/include/third_party/thrift;${duckdb}/include/third_party/fastpforlib")
+endif()

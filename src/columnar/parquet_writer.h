@@ -1,0 +1,53 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "storage/object_store.h"
+
+namespace tarn::columnar {
+
+struct ParquetWriterOptions {
+  /// A row group is closed at whichever bound comes first.
+  int64_t row_group_rows = 1 << 20;
+  int64_t row_group_bytes = 128 << 20;
+  /// Zstandard level; Parquet data page version 1, timestamps as INT64 micros, dictionary encoding on.
+  int zstd_level = 1;
+  /// How many leading leaf columns get statistics (`delta.dataSkippingNumIndexedCols`); -1 for all.
+  int indexed_columns = 32;
+};
+
+/// A finished data file as an `add` action needs it.
+struct WrittenFile {
+  std::string key;
+  int64_t size_bytes = 0;
+  int64_t num_records = 0;
+  int64_t modified_micros = 0;
+  /// The `stats` JSON of PROTOCOL.md, "Per-file Statistics": numRecords, minValues, maxValues, nullCount, tightBounds
+  /// absent.
+  std::string stats_json;
+};
+
+/// The one writer of Parquet data files: flush, compaction and SQL writes stream into it. Memory is bounded by one row
+/// group. An unfinished writer leaves nothing behind. Thread-compatible.
+class ParquetWriter {
+ public:
+  virtual ~ParquetWriter() = default;
+  /// `schema` is what the file holds: physical names, no partition columns.
+  static Result<std::unique_ptr<ParquetWriter>> Open(storage::ObjectStore& store, const std::string& key,
+                                                     std::shared_ptr<arrow::Schema> schema,
+                                                     const ParquetWriterOptions& options);
+  /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise.
+  virtual Status Append(const arrow::RecordBatch& batch) = 0;
+  /// Encoded bytes so far, for choosing when to begin the next file.
+  virtual int64_t bytes_written() const = 0;
+  /// Publishes the file durably.
+  virtual Result<WrittenFile> Finish() = 0;
+};
+
+}  // namespace tarn::columnar

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "delta/snapshot.h"
+#include "storage/object_store.h"
+
+namespace tarn::delta {
+
+/// The log file of a version, relative to the table: "_delta_log/00000000000000000012.json".
+std::string CommitKey(int64_t version);
+
+/// What a table needs from its surroundings; all outlive it.
+struct TableContext {
+  /// Rooted at the table's folder.
+  std::shared_ptr<storage::ObjectStore> store;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+};
+
+/// Reads the newest version. NotFound when there is no log; Unsupported names the feature that this program cannot
+/// read; Corruption names file and place.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table);
+
+/// Reads a given version; NotFound when the log does not reach it.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version);
+
+/// The newest version whose commit is not later than the time; NotFound outside the history's range (PROTOCOL.md and
+/// delta.md g).
+Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis);
+
+/// Brings a snapshot up to the newest version at a cost of O(new actions): probes version + 1 and lists only when it
+/// exists. Returns the same snapshot when nothing is new.
+Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
+                                                const std::shared_ptr<const Snapshot>& snapshot);
+
+/// True when the folder holds a Delta log.
+Result<bool> TableExists(storage::ObjectStore& table_store);
+
+struct HistoryEntry {
+  int64_t version = 0;
+  int64_t timestamp_millis = 0;
+  CommitInfo info;
+  int64_t files_added = 0;
+  int64_t files_removed = 0;
+};
+
+/// Commits newest first, at most `limit`, as far back as their JSON is kept.
+Result<std::vector<HistoryEntry>> ReadHistory(const TableContext& table, const Snapshot& snapshot, int64_t limit);
+
+}  // namespace tarn::delta

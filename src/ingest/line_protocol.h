@@ -1,0 +1,60 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tarn::ingest {
+
+/// Unit of the timestamps in a body; kAuto decides by magnitude (< 5e9 s, < 5e12 ms, < 5e15 us, else ns).
+enum class Precision : uint8_t { kNanoseconds, kMicroseconds, kMilliseconds, kSeconds, kAuto };
+
+/// One line that was not kept.
+struct LineError {
+  /// From 1, counting every line of the body, blank and comment lines included.
+  int64_t line_number = 0;
+  std::string reason;
+  /// The line itself, cut to a bounded length at a character border.
+  std::string original_line;
+};
+
+/// The rows of one measurement: columns `time` (timestamp[us, UTC]), `time_ns` (int16, only once a remainder was seen),
+/// tags (utf8), fields (double, int64, uint64 as decimal(20,0), utf8, boolean), in order of first appearance, tags
+/// first.
+struct MeasurementRows {
+  std::string measurement;
+  std::shared_ptr<arrow::RecordBatch> rows;
+};
+
+struct ParsedLines {
+  std::vector<MeasurementRows> measurements;
+  std::vector<LineError> errors;
+  /// Errors beyond the bound on `errors` are only counted.
+  int64_t error_count = 0;
+  int64_t lines_kept = 0;
+  int64_t values_kept = 0;
+};
+
+struct LineProtocolOptions {
+  Precision precision = Precision::kNanoseconds;
+  /// For lines without a timestamp, truncated to the precision.
+  int64_t now_nanos = 0;
+  /// The types that a measurement's columns already have, or null when the table does not exist. A line that does not
+  /// fit is an error of that line.
+  std::function<std::shared_ptr<arrow::Schema>(std::string_view measurement)> schema_of;
+  size_t max_errors = 1000;
+  size_t max_line_bytes = 4 << 20;
+};
+
+/// Parses a body of line protocol (docs/formats/line_protocol.md has the grammar and the dialect). Never fails as a
+/// whole: each bad line is reported and the others are kept. Thread-safe; keeps no state.
+ParsedLines ParseLineProtocol(std::string_view body, const LineProtocolOptions& options);
+
+}  // namespace tarn::ingest

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "ingest/line_protocol.h"
+#include "lake/lake.h"
+
+namespace tarn::ingest {
+
+struct WriteOutcome {
+  /// OK also when some lines were bad (see `errors`): the rest is durable. Otherwise nothing was kept.
+  Status status;
+  std::vector<LineError> errors;
+  int64_t error_count = 0;
+  int64_t lines_kept = 0;
+};
+
+/// Body in, durable rows out: parses, appends to the lake, and on a schema race parses the affected lines again.
+/// Thread-safe.
+class WriteService {
+ public:
+  WriteService(lake::Lake& lake, Clock& clock) : lake_(lake), clock_(clock) {}
+  WriteOutcome WriteLines(const std::string& database, std::string_view body, Precision precision);
+
+ private:
+  lake::Lake& lake_;
+  Clock& clock_;
+};
+
+}  // namespace tarn::ingest

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/memory_budget.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "delta/optimize.h"
+#include "lake/table_view.h"
+#include "storage/object_store.h"
+#include "wal/wal.h"
+
+namespace tarn::lake {
+
+struct FlushPolicy {
+  int64_t max_age_micros = kMicrosPerSecond;
+  int64_t max_rows = 1'000'000;
+  int64_t max_bytes = 64 << 20;
+};
+
+struct LakeOptions {
+  /// The lake itself; table `b.m` lies at "<b>/<m>" in it.
+  std::shared_ptr<storage::ObjectStore> store;
+  /// Local folder for the state of this node (WAL); "<lake>/_tarn/wal" for a local lake. Empty opens the lake without a
+  /// WAL of its own: appends are refused, and the WALs of dead owners under `wal_root` are read, not adopted.
+  std::string wal_root;
+  /// Opens for reading only: no WAL is created or adopted; records of a WAL without live owner are replayed into the
+  /// view.
+  bool read_only = false;
+  FlushPolicy flush;
+  /// Commits between two checkpoints; 0 turns them off.
+  int checkpoint_interval = 100;
+  bool create_missing_tables = true;
+  wal::WalOptions wal;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  /// Rows in memory, from acknowledgement until their flush is committed.
+  MemoryBudget* buffer_budget = nullptr;
+  /// Runs flushes and checkpoints. With an InlineExecutor nothing happens by itself; call FlushDue and FlushAll.
+  Executor* executor = nullptr;
+};
+
+/// Rows for one table. Columns are matched by name; see Lake::Append.
+struct TableBatch {
+  TableName name;
+  std::shared_ptr<arrow::RecordBatch> rows;
+};
+
+struct TableStatus {
+  TableName name;
+  int64_t version = -1;
+  int64_t files = 0;
+  int64_t bytes = 0;
+  int64_t buffered_rows = 0;
+  int64_t buffered_bytes = 0;
+  int64_t rejected_rows = 0;
+};
+
+struct LakeStats {
+  int64_t rows_acknowledged = 0;
+  int64_t rows_flushed = 0;
+  int64_t rows_rejected = 0;
+  int64_t flushes = 0;
+  int64_t flush_failures = 0;
+  int64_t buffered_rows = 0;
+  int64_t buffered_bytes = 0;
+  /// Acknowledgement of the oldest row still buffered, 0 when none.
+  int64_t oldest_buffered_age_micros = 0;
+  wal::WalStats wal;
+};
+
+/// The living tables of one lake: opening by name, buffer, flush, schema evolution, rejected rows. Thread-safe.
+class Lake : public TableCatalog {
+ public:
+  /// Opens or creates the lake, takes or adopts a WAL and replays it. When this returns every row that was ever
+  /// acknowledged is visible. Unsupported when the lake's format is newer than this program.
+  static Result<std::unique_ptr<Lake>> Open(const LakeOptions& options);
+
+  /// The only door to the buffer. Rows of all batches become durable together (one WAL append), then visible; returns
+  /// after that with the position of the last record. Creates databases and tables where allowed and adds columns that
+  /// a table lacks (nullable, in order of appearance); `time_date` is derived from `time`. Nothing is kept when it
+  /// fails: InvalidArgument for reserved or clashing names, Conflict when a column's type does not fit the table's
+  /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short.
+  virtual Result<wal::Position> Append(std::vector<TableBatch> batches) = 0;
+
+  /// The newest schema, buffered columns included; NotFound when the table does not exist. Cheap: no storage is touched
+  /// for a table already open.
+  virtual Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) = 0;
+
+  /// Commits every buffered row; returns the first error but tries every table.
+  virtual Status FlushAll() = 0;
+  /// Commits the tables whose policy says so (the background thread does this by itself).
+  virtual Status FlushDue() = 0;
+
+  /// Compacts one table; its rewrite holds no lock and appends go on.
+  virtual Result<delta::OptimizeResult> Optimize(const TableName& name, const delta::OptimizeOptions& options) = 0;
+
+  virtual Result<std::vector<TableStatus>> ListTableStatus() = 0;
+  virtual LakeStats stats() const = 0;
+  /// Stops background work, without flushing: a caller that wants rows in Delta calls FlushAll first. Idempotent.
+  virtual void Close() = 0;
+};
+
+/// The names that DESIGN.md reserves and the rules for the rest; InvalidArgument says which rule is broken.
+Status CheckTableName(const TableName& name);
+
+}  // namespace tarn::lake

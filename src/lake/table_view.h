@@ -1,0 +1,69 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "delta/snapshot.h"
+#include "storage/object_store.h"
+
+namespace tarn::lake {
+
+/// `database.table`, as users write it. Compared without regard to case by the catalog.
+struct TableName {
+  std::string database;
+  std::string table;
+  auto operator<=>(const TableName&) const = default;
+  std::string ToString() const { return database + "." + table; }
+};
+
+/// Rows acknowledged but not yet in a committed data file: immutable, shared by all views that include it.
+struct BufferSegment {
+  /// One partition's rows only, so that a scan may treat partition columns as constants.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  int64_t num_rows = 0;
+  int64_t bytes = 0;
+  /// In the order of the table's partition columns.
+  std::vector<columnar::Value> partition_values;
+};
+
+/// A table at one pinned point: one Delta version and the buffer segments that it does not contain. Immutable; every
+/// row that was acknowledged before the pin is in exactly one of the two.
+struct TableView {
+  TableName name;
+  /// Where the data files are: keys of `snapshot` are relative to this store. It outlives the view.
+  std::shared_ptr<storage::ObjectStore> store;
+  /// Null for a table whose first flush is still to come.
+  std::shared_ptr<const delta::Snapshot> snapshot;
+  std::vector<std::shared_ptr<const BufferSegment>> segments;
+  /// The snapshot's schema followed by columns that only buffered rows have so far.
+  std::shared_ptr<arrow::Schema> schema;
+  /// Indices into `schema`.
+  std::vector<int> partition_columns;
+};
+
+/// A point in a table's history.
+struct AsOf {
+  std::optional<int64_t> version;
+  std::optional<int64_t> timestamp_micros;
+};
+
+/// Tables by name, for whoever queries them. Thread-safe.
+class TableCatalog {
+ public:
+  virtual ~TableCatalog() = default;
+  virtual Result<std::vector<std::string>> ListDatabases() = 0;
+  virtual Result<std::vector<std::string>> ListTables(const std::string& database) = 0;
+  /// NotFound when there is no such table, names compared without regard to case. Without `as_of` the newest state,
+  /// buffer included; with it that Delta version alone.
+  virtual Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) = 0;
+};
+
+}  // namespace tarn::lake

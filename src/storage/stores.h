@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "storage/object_store.h"
+#include "storage/segment_store.h"
+
+namespace tarn::storage {
+
+/// A folder of the local disk. Put is durable: write a temporary file, fsync, link (kIfAbsent) or rename, fsync the
+/// folder. The root is created on the first write, not on reads. `root` is made absolute.
+Result<std::shared_ptr<ObjectStore>> OpenLocalStore(const std::string& root);
+
+/// Objects in memory, for tests and simulation.
+std::shared_ptr<ObjectStore> MakeMemoryStore(Clock& clock);
+
+/// The store that a URI names: a path, "file:///path" or "memory://". Unsupported for any other scheme, by name.
+Result<std::shared_ptr<ObjectStore>> OpenStore(std::string_view uri);
+
+/// A view of `store` in which every key lies below `prefix`.
+std::shared_ptr<ObjectStore> MakePrefixStore(std::shared_ptr<ObjectStore> store, std::string prefix);
+
+/// Segments as files of a local folder, which is created.
+Result<std::shared_ptr<SegmentStore>> OpenLocalSegments(const std::string& folder);
+
+}  // namespace tarn::storage
