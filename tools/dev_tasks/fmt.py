@@ -1,0 +1,29 @@
+"""Format C++ and Python in place, or check that nothing would change."""
+
+import subprocess
+
+from . import setup
+from .paths import ROOT
+from .run import check
+
+RUFF = ["ruff==0.14.1"]
+
+
+def tracked(*patterns: str) -> list[str]:
+    shown = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+                           cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for path in shown.splitlines() if (ROOT / path).exists()]
+
+
+def ruff(*arguments: str) -> None:
+    python = setup.venv("lint", RUFF)
+    check([python, "-m", "ruff", *arguments, "dev", "tools", "tests", "bench"], cwd=ROOT)
+
+
+def main(arguments: list[str]) -> int:
+    setup.debian(["develop"])
+    only_check = "--check" in arguments
+    flags = ["--dry-run", "--Werror"] if only_check else ["-i"]
+    check(["clang-format-19", *flags, *tracked("*.cc", "*.h")], cwd=ROOT)
+    ruff("check", *([] if only_check else ["--fix"]))
+    return 0

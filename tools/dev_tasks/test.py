@@ -1,0 +1,126 @@
+"""Run all tests: the rooms' own programs, then the cross-room tests against the built program and real clients."""
+
+import argparse
+import os
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from . import build, setup
+from .paths import BUILD, ROOT, SHARED
+from .run import TaskError, foreground, say
+
+REQUIREMENTS = (ROOT / "tests" / "requirements.txt")
+REPORTS = BUILD / "reports"
+
+# Rooms without DuckDB, which ThreadSanitizer can see into.
+TSAN_TESTS = ["base", "storage", "wal", "columnar", "delta", "lake", "ingest", "maintenance"]
+
+
+def python() -> Path:
+    """The interpreter with the tests' clients and readers."""
+    wanted = [line.strip() for line in REQUIREMENTS.read_text().splitlines() if line.strip() and line[0] != "#"]
+    return setup.venv("test", wanted)
+
+
+def _environment() -> dict[str, str]:
+    env = dict(os.environ)
+    if SHARED.exists():
+        env.setdefault("TARN_SHARED", str(SHARED))
+    # Leaks inside DuckDB's and Arrow's process-wide singletons are not ours to judge.
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:detect_odr_violation=0")
+    env.setdefault("LSAN_OPTIONS", f"suppressions={ROOT / 'tools' / 'lsan.supp'}:print_suppressions=0")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    env.setdefault("TSAN_OPTIONS", f"suppressions={ROOT / 'tools' / 'tsan.supp'}")
+    return env
+
+
+def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "") -> list[Path]:
+    """Builds and runs the rooms' test programs of one preset; returns their JUnit reports."""
+    folder = build.configure(preset)
+    shown = subprocess.run(["ninja", "-C", folder, "-t", "targets", "all"], capture_output=True, text=True,
+                           check=True).stdout
+    known = [line.split(":")[0].split("/")[-1] for line in shown.splitlines()
+             if line.startswith("src/tarn_") and line.split(":")[0].endswith("_test")]
+    wanted = [f"tarn_{room}_test" for room in rooms] if rooms else known
+    programs = [name for name in known if name in wanted]
+    build.build(preset, programs + (["tarn"] if preset == "release" else []), quiet=True)
+    reports = []
+    for name in programs:
+        report = REPORTS / f"{preset}-{name}.xml"
+        report.unlink(missing_ok=True)
+        command = [folder / "src" / name, f"--gtest_output=xml:{report}", "--gtest_brief=1"]
+        if gtest_filter:
+            command.append(f"--gtest_filter={gtest_filter}")
+        started = time.monotonic()
+        status = foreground(command, env=_environment(), cwd=ROOT)
+        say(f"  {preset} {name}: {'passed' if status == 0 else f'FAILED ({status})'} "
+            f"in {time.monotonic() - started:.1f} s")
+        if not report.exists():
+            _record_crash(report, name, status)
+        reports.append(report)
+    return reports
+
+
+def _record_crash(report: Path, name: str, status: int) -> None:
+    report.write_text(f'<testsuites tests="1"><testsuite name="{name}" tests="1" failures="1"><testcase name="{name}">'
+                      f'<failure message="ended with status {status} before its report"/></testcase></testsuite>'
+                      "</testsuites>")
+
+
+def run_cross_room(arguments: list[str]) -> Path:
+    interpreter = python()
+    build.program()
+    report = REPORTS / "tests.xml"
+    report.unlink(missing_ok=True)
+    status = foreground([interpreter, "-m", "pytest", "-q", "-ra", f"--junitxml={report}", "tests", *arguments],
+                        env=_environment(), cwd=ROOT)
+    if not report.exists():
+        _record_crash(report, "pytest", status)
+    return report
+
+
+def summary(reports: list[Path]) -> tuple[int, int, int]:
+    """Counts passed, failed and skipped test cases, and names the last two kinds."""
+    passed = failed = skipped = 0
+    for report in reports:
+        for case in ET.parse(report).getroot().iter("testcase"):
+            name = f"{case.get('classname', '')}.{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed += 1
+                say(f"  failed: {name}")
+            elif case.find("skipped") is not None or case.get("status") == "notrun" or case.get("result") == "skipped":
+                if case.get("status") == "notrun":
+                    continue
+                skipped += 1
+                node = case.find("skipped")
+                say(f"  skipped: {name}: {node.get('message') if node is not None else ''}")
+            else:
+                passed += 1
+    return passed, failed, skipped
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./dev test")
+    parser.add_argument("--quick", action="store_true", help="the inner loop: rooms' tests only, sanitizers on")
+    parser.add_argument("--ci", action="store_true", help="everything that CI runs: also tsan, fuzzers, static checks")
+    parser.add_argument("--room", action="append", help="only this room's tests (with --quick)")
+    parser.add_argument("--filter", default="", help="googletest filter")
+    options, rest = parser.parse_known_args(arguments)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    if not SHARED.exists():
+        if os.environ.get("TARN_REQUIRE_SHARED") == "1":
+            raise TaskError("TARN_REQUIRE_SHARED=1, but the shared fixtures are not beside this checkout")
+        say("  the shared fixtures (golden tables, line-protocol corpus) are not beside this checkout: "
+            "the tests on them are counted as skipped; our own fixtures cover the same ground")
+    reports = run_rooms("dev", options.room, options.filter)
+    if not options.quick:
+        reports.append(run_cross_room(rest))
+    if options.ci:
+        reports += run_rooms("tsan", TSAN_TESTS)
+        from . import fuzz
+        fuzz.main(["--seconds", "10"])
+    passed, failed, skipped = summary(reports)
+    say(f"tarn: {passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
