@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/query_service.h"
+#include "lake/table_view.h"
+
+namespace duckdb {
+class ClientContext;
+class DatabaseInstance;
+struct DBConfig;
+}  // namespace duckdb
+
+namespace tarn::engine {
+
+/// The name under which the lake is attached: `ATTACH '' AS lake (TYPE tarn)`.
+inline constexpr char kLakeCatalogName[] = "lake";
+/// The storage type that RegisterLakeCatalog makes known to DuckDB.
+inline constexpr char kLakeStorageType[] = "tarn";
+/// The database whose tables are SystemTable providers; always there, also in a lake without databases.
+inline constexpr char kSystemDatabase[] = "system";
+
+/// The tables of database `system` by lower-case name. Thread-safe.
+class SystemTableRegistry {
+ public:
+  /// AlreadyExists when the name is taken.
+  Status Add(const std::string& name, std::shared_ptr<SystemTable> table);
+  /// Null when there is none; the name in any case.
+  std::shared_ptr<SystemTable> Find(const std::string& name) const;
+  std::vector<std::string> Names() const;
+
+ private:
+  mutable Mutex mutex_;
+  std::map<std::string, std::shared_ptr<SystemTable>> tables_ GUARDED_BY(mutex_);
+};
+
+/// Makes `ATTACH '' AS lake (TYPE tarn)` work on every instance opened with `config`. The attached catalog is
+/// read-only: schemas are the lake's databases and `system`, tables are pinned once per transaction at their first use,
+/// `AT (VERSION => n)` and `AT (TIMESTAMP => t)` name a Delta version. `catalog` outlives the instance.
+void RegisterLakeCatalog(duckdb::DBConfig& config, lake::TableCatalog& catalog,
+                         std::shared_ptr<const SystemTableRegistry> system_tables);
+
+/// The scheme under which scans read data files. `allowed_directories` must hold it where external access is off.
+inline constexpr char kLakeScheme[] = "tarn://";
+
+/// Adds the file system of `tarn://` paths. It reads through the ObjectStore of the view that a lake scan passes along
+/// with the path, and refuses every path that comes without one, all globs and all writes.
+void RegisterLakeFileSystem(duckdb::DatabaseInstance& instance);
+
+/// A table as a statement sees it.
+struct PinnedTable {
+  lake::TableName name;
+  /// -1 when no version is committed yet.
+  int64_t version = -1;
+  int64_t buffered_rows = 0;
+};
+
+/// The tables pinned so far by the context's active transaction; empty when there is none. To be called by the thread
+/// that drives the context, between planning and the end of the statement.
+std::vector<PinnedTable> PinnedTables(duckdb::ClientContext& context);
+
+}  // namespace tarn::engine
