@@ -1,0 +1,115 @@
+"""Every table we write is read back identically by independent Delta readers, at each version and from the checkpoint alone."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import deltalake
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import run_tarn
+from dev_tasks import parts
+from rows import assert_same_rows, multiset
+
+LINES = [
+    "mix,host=a f=1.5,i=1i,s=\"x\",b=true 1700000000000000000",
+    "mix,host=b f=-0.0,i=-9223372036854775808i 1700000000000000001",
+    "mix,host=c,zone=eu\\ west u=18446744073709551615u,s=\"ünï \\\"q\\\"\" 1700090000000000000",
+    "mix f=1e300,new=7i -86400000000000",
+    "mix,host=a s=\"\",b=false 253402300799000000000",
+]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    """A table with several versions: evolution, several partitions, compaction, a checkpoint."""
+    from conftest import Server
+    folder = tmp_path_factory.mktemp("ours") / "lake"
+    server = Server(folder, env={"TARN_FLUSH_MAX_AGE": "10ms", "TARN_COMPACTION_INTERVAL": "0s",
+                                 "TARN_CHECKPOINT_INTERVAL": "4"}).start()
+    table = folder / "b" / "mix"
+    for line in LINES:
+        before = _versions(table)
+        assert server.write("b", line + "\n").status == 204
+        _wait_for(lambda before=before: _versions(table) > before)
+    assert server.stop() == 0
+    assert run_tarn("table", "optimize", "b.mix", "--lake", folder).returncode == 0
+    return folder
+
+
+def _versions(table: Path) -> int:
+    return len(list((table / "_delta_log").glob("*.json")))
+
+
+def _wait_for(condition) -> None:
+    import threading
+    pause = threading.Event()
+    for _ in range(500):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it did not happen within 10 s")
+
+
+def ours(lake: Path, out: Path, version: int | None = None) -> pa.Table:
+    at = "" if version is None else f" at (version => {version})"
+    done = run_tarn("sql", "--lake", lake, "-o", "parquet", "--output-file", out, f"select * from b.mix{at}")
+    assert done.returncode == 0, done.stderr
+    return pq.read_table(out)
+
+
+def test_deltalake_reads_every_version(lake, tmp_path):
+    path = str(lake / "b" / "mix")
+    last = deltalake.DeltaTable(path).version()
+    assert last >= len(LINES) - 1
+    for version in range(last + 1):
+        theirs = deltalake.DeltaTable(path, version=version).to_pyarrow_table()
+        assert_same_rows(ours(lake, tmp_path / "o.parquet", version), theirs)
+
+
+def test_polars_reads_it(lake, tmp_path):
+    theirs = polars.read_delta(str(lake / "b" / "mix")).to_arrow()
+    assert_same_rows(ours(lake, tmp_path / "o.parquet"), theirs)
+
+
+def test_lowest_protocol_and_types(lake):
+    table = deltalake.DeltaTable(str(lake / "b" / "mix"))
+    protocol = table.protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+    assert not protocol.reader_features and not protocol.writer_features
+    assert table.metadata().partition_columns == ["time_date"]
+
+
+def test_the_checkpoint_alone_is_enough(lake, tmp_path):
+    import shutil
+    copy = tmp_path / "copy"
+    shutil.copytree(lake / "b" / "mix", copy)
+    log = copy / "_delta_log"
+    checkpoints = sorted(log.glob("*.checkpoint.parquet"))
+    assert checkpoints, "no checkpoint was written"
+    newest = int(checkpoints[-1].name[:20])
+    for path in log.glob("*.json"):
+        if int(path.name[:20]) <= newest:
+            path.unlink()
+    expected = multiset(ours(lake, tmp_path / "o.parquet"))
+    assert multiset(deltalake.DeltaTable(str(copy)).to_pyarrow_table()) == expected
+    assert multiset(polars.read_delta(str(copy)).to_arrow()) == expected
+    done = run_tarn("sql", "-t", f"t={copy}", "-o", "parquet", "--output-file", tmp_path / "c.parquet", "select * from t")
+    assert done.returncode == 0, done.stderr
+    assert multiset(pq.read_table(tmp_path / "c.parquet")) == expected
+
+
+def test_spark_reads_every_version(lake, tmp_path):
+    python, jars = parts.spark()
+    last = deltalake.DeltaTable(str(lake / "b" / "mix")).version()
+    requests = [{"table": str(lake / "b" / "mix"), "version": version, "out": str(tmp_path / f"spark-{version}")}
+                for version in range(last + 1)]
+    (tmp_path / "requests.json").write_text(json.dumps(requests))
+    script = Path(__file__).with_name("spark_reader.py")
+    done = subprocess.run([python, script, jars, tmp_path / "requests.json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for request in requests:
+        theirs = pq.read_table(request["out"])
+        assert_same_rows(ours(lake, tmp_path / "o.parquet", request["version"]), theirs)
