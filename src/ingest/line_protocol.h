@@ -49,6 +49,11 @@ struct LineProtocolOptions {
   /// The types that a measurement's columns already have, or null when the table does not exist. A line that does not
   /// fit is an error of that line.
   std::function<std::shared_ptr<arrow::Schema>(std::string_view measurement)> schema_of;
+  /// Whether a table of this name may be written; when not, its lines are errors with that message. Null allows all.
+  std::function<Status(std::string_view measurement)> check_measurement;
+  /// Reads `\n`, `\r` and `\t` in strings as control characters, as the Go library does; InfluxDB and Telegraf keep
+  /// both characters.
+  bool expand_string_controls = false;
   size_t max_errors = 1000;
   size_t max_line_bytes = 4 << 20;
 };
