@@ -35,7 +35,7 @@ struct Precondition {
 struct ListOptions {
   /// Only keys that begin with this, byte for byte ("a/b/" lists a folder, "" everything).
   std::string prefix;
-  /// Only keys greater than this; empty for all.
+  /// Only entries, folders included, whose key is greater than this; empty for all.
   std::string start_after;
   /// True gives one entry per first '/' after the prefix instead of what lies below it.
   bool group_by_folder = false;

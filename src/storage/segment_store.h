@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,13 @@ namespace tarn::storage {
 ///
 /// After Append without Sync a crash may keep all, some or none of the bytes, torn at any place. A failed Append or
 /// Sync is fatal to the segment: every later call returns the same error, and what was not synced before must be taken
-/// as lost.
+/// as lost. Destroying a writer gives back what was preallocated and not used.
 class SegmentWriter {
  public:
   virtual ~SegmentWriter() = default;
   virtual Status Append(ByteSpan bytes) = 0;
+  /// Appends the pieces one after the other, as one call would.
+  virtual Status AppendPieces(std::span<const ByteSpan> pieces);
   /// Makes all appended bytes durable, the segment's name included.
   virtual Status Sync() = 0;
   /// Bytes appended so far.
@@ -43,7 +46,7 @@ class SegmentStore {
   virtual Result<std::string> Read(std::string_view name) = 0;
   /// A part of the content; shorter only at its end.
   virtual Result<std::string> ReadRange(std::string_view name, int64_t offset, int64_t length) = 0;
-  /// All segments, by name.
+  /// All segments and whole files, by name; locks and temporary files of the store itself are not shown.
   virtual Result<std::vector<SegmentInfo>> List() = 0;
   /// Durable on return; removing what does not exist is OK.
   virtual Status Remove(std::string_view name) = 0;

@@ -1,0 +1,334 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "storage/local_store.h"
+#include "storage/stores.h"
+#include "storage/testing/temp_folder.h"
+
+namespace tarn::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// A fresh, empty store of one kind, with what must outlive it.
+struct StoreUnderTest {
+  std::unique_ptr<testing::TempFolder> folder;
+  std::shared_ptr<ObjectStore> store;
+};
+
+struct StoreKind {
+  std::string name;
+  std::function<StoreUnderTest()> make;
+};
+
+StoreUnderTest OnDisk(const std::function<std::shared_ptr<ObjectStore>(const std::string&)>& make) {
+  StoreUnderTest under_test{std::make_unique<testing::TempFolder>(), nullptr};
+  under_test.store = make(under_test.folder->path());
+  return under_test;
+}
+
+/// What every store promises (object_store.h).
+class ObjectStoreConformance : public ::testing::TestWithParam<StoreKind> {
+ protected:
+  ObjectStoreConformance() : under_test_(GetParam().make()), store_(*under_test_.store) {}
+
+  Result<ObjectInfo> Put(std::string_view key, std::string_view bytes, const Precondition& p = Precondition::None()) {
+    return store_.Put(key, AsBytes(bytes), p);
+  }
+  std::vector<std::string> Keys(const ListOptions& options) {
+    std::vector<std::string> keys;
+    EXPECT_TRUE(store_
+                    .List(options,
+                          [&](const ListEntry& entry) {
+                            EXPECT_EQ(entry.is_folder, entry.object.key.ends_with('/'));
+                            keys.push_back(entry.object.key);
+                            return true;
+                          })
+                    .ok());
+    return keys;
+  }
+
+  StoreUnderTest under_test_;
+  ObjectStore& store_;
+};
+
+TEST_P(ObjectStoreConformance, ReadsBackWhatWasPut) {
+  const std::string bytes = std::string("a\0b", 3) + std::string(100'000, 'x');
+  const ObjectInfo put = Put("f/o/o", bytes).value();
+  EXPECT_EQ(put.key, "f/o/o");
+  EXPECT_EQ(put.size_bytes, static_cast<int64_t>(bytes.size()));
+  EXPECT_FALSE(put.etag.empty());
+  EXPECT_GT(put.modified_micros, 0);
+  const ObjectInfo head = store_.Head("f/o/o").value();
+  EXPECT_EQ(head.key, put.key);
+  EXPECT_EQ(head.etag, put.etag);
+  EXPECT_EQ(head.size_bytes, put.size_bytes);
+  EXPECT_EQ(head.modified_micros, put.modified_micros);
+  EXPECT_EQ(store_.Get("f/o/o").value(), bytes);
+  ASSERT_TRUE(Put("empty", "").ok());
+  EXPECT_EQ(store_.Get("empty").value(), "");
+}
+
+TEST_P(ObjectStoreConformance, TellsWhatDoesNotExist) {
+  EXPECT_EQ(store_.Head("none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store_.Open("none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store_.Get("no/ne").status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(store_.Delete("no/ne").ok());
+  EXPECT_THAT(Keys({}), IsEmpty());
+  EXPECT_THAT(Keys({.prefix = "no/"}), IsEmpty());
+  ASSERT_TRUE(Put("a/b", "x").ok());
+  EXPECT_EQ(store_.Head("a").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store_.Open("a").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store_.Head("a/b/c").status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(store_.Delete("a").ok());
+  EXPECT_TRUE(store_.Head("a/b").ok());
+}
+
+TEST_P(ObjectStoreConformance, RefusesWhatIsNoKey) {
+  const std::string with_zero("a\0b", 3);
+  for (const std::string_view key :
+       {std::string_view(""), std::string_view("/a"), std::string_view("a/"), std::string_view("a//b"),
+        std::string_view("."), std::string_view("a/../b"), std::string_view(".."), std::string_view(with_zero)}) {
+    EXPECT_EQ(Put(key, "x").status().code(), StatusCode::kInvalidArgument) << key;
+    EXPECT_EQ(store_.Head(key).status().code(), StatusCode::kInvalidArgument) << key;
+    EXPECT_EQ(store_.Open(key).status().code(), StatusCode::kInvalidArgument) << key;
+    EXPECT_EQ(store_.OpenWriter(key, Precondition::None()).status().code(), StatusCode::kInvalidArgument) << key;
+    EXPECT_EQ(store_.Delete(key).code(), StatusCode::kInvalidArgument) << key;
+  }
+  EXPECT_THAT(Keys({.prefix = "../"}), IsEmpty());
+  EXPECT_THAT(Keys({.prefix = "/"}), IsEmpty());
+}
+
+TEST_P(ObjectStoreConformance, KeepsAnyOtherKeyApart) {
+  const std::vector<std::string> keys = {"%41",         "A",           "a",       "a b", "a?b=c#d",
+                                         "b=1/c=%2F/x", "caf\xc3\xa9", ".hidden", "_x"};
+  for (const std::string& key : keys) ASSERT_TRUE(Put(key, key).ok()) << key;
+  for (const std::string& key : keys) EXPECT_EQ(store_.Get(key).value(), key);
+  std::vector<std::string> sorted = keys;
+  std::sort(sorted.begin(), sorted.end());
+  EXPECT_EQ(Keys({}), sorted);
+}
+
+TEST_P(ObjectStoreConformance, PutIfAbsentTakesEffectOnce) {
+  EXPECT_TRUE(Put("k", "one", Precondition::IfAbsent()).ok());
+  EXPECT_EQ(Put("k", "two", Precondition::IfAbsent()).status().code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_.Get("k").value(), "one");
+  ASSERT_TRUE(store_.Delete("k").ok());
+  EXPECT_TRUE(Put("k", "three", Precondition::IfAbsent()).ok());
+  EXPECT_EQ(store_.Get("k").value(), "three");
+}
+
+TEST_P(ObjectStoreConformance, PutIfMatchReplacesOnlyThatVersion) {
+  EXPECT_EQ(Put("k", "one", Precondition::IfMatch("x")).status().code(), StatusCode::kConflict);
+  EXPECT_EQ(store_.Head("k").status().code(), StatusCode::kNotFound);
+  std::string etag = Put("k", "0").value().etag;
+  for (int i = 1; i < 20; ++i) {
+    const std::string old = etag;
+    etag = Put("k", std::to_string(i % 10), Precondition::IfMatch(etag)).value().etag;
+    EXPECT_NE(etag, old);
+    EXPECT_EQ(Put("k", "lost", Precondition::IfMatch(old)).status().code(), StatusCode::kConflict);
+    EXPECT_EQ(store_.Get("k").value(), std::to_string(i % 10));
+  }
+}
+
+TEST_P(ObjectStoreConformance, EveryOverwriteHasANewTag) {
+  std::vector<std::string> etags;
+  for (int i = 0; i < 50; ++i) etags.push_back(Put("k", "same").value().etag);
+  std::sort(etags.begin(), etags.end());
+  EXPECT_EQ(std::unique(etags.begin(), etags.end()), etags.end());
+}
+
+TEST_P(ObjectStoreConformance, RacesOfPutIfAbsentHaveOneWinner) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 25;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string key = "race/" + std::to_string(round);
+    std::atomic<int> winners = 0;
+    std::atomic<int> ready = 0;
+    {
+      std::vector<Thread> threads;
+      for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back("racer", [&, i] {
+          ++ready;
+          while (ready < kThreads) std::this_thread::yield();
+          const Status status = Put(key, std::to_string(i), Precondition::IfAbsent()).status();
+          if (status.ok()) {
+            winners += 100 + i;
+          } else {
+            EXPECT_EQ(status.code(), StatusCode::kAlreadyExists);
+          }
+        });
+      }
+    }
+    ASSERT_EQ(winners / 100, 1);
+    EXPECT_EQ(store_.Get(key).value(), std::to_string(winners % 100));
+  }
+}
+
+TEST_P(ObjectStoreConformance, RacesOfPutIfMatchLoseNoUpdate) {
+  constexpr int kThreads = 4;
+  constexpr int kIncrements = 10;
+  ASSERT_TRUE(Put("counter", "0").ok());
+  {
+    std::vector<Thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back("adder", [&] {
+        for (int done = 0; done < kIncrements;) {
+          const auto reader = store_.Open("counter").value();
+          std::string text(static_cast<size_t>(reader->info().size_bytes), ' ');
+          ASSERT_TRUE(reader->ReadAt(0, std::as_writable_bytes(std::span(text))).ok());
+          const Status status =
+              Put("counter", std::to_string(std::stoi(text) + 1), Precondition::IfMatch(reader->info().etag)).status();
+          if (status.ok()) ++done;
+          ASSERT_TRUE(status.ok() || status.Is(StatusCode::kConflict)) << status.ToString();
+        }
+      });
+    }
+  }
+  EXPECT_EQ(store_.Get("counter").value(), std::to_string(kThreads * kIncrements));
+}
+
+TEST_P(ObjectStoreConformance, ListsInByteOrderOfWholeKeys) {
+  // '-' and '.' sort before '/', '0' behind it.
+  const std::vector<std::string> keys = {"a-/x", "a.b", "a/b/c",          "a/b/d",   "a/b0",
+                                         "a/c",  "a0",  "b/_delta_log/0", "b/x=1/p", "c"};
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    ASSERT_TRUE(Put(*key, *key).ok());
+  }
+  EXPECT_EQ(Keys({}), keys);
+  EXPECT_THAT(Keys({.prefix = "a/"}), ElementsAre("a/b/c", "a/b/d", "a/b0", "a/c"));
+  EXPECT_THAT(Keys({.prefix = "a/b"}), ElementsAre("a/b/c", "a/b/d", "a/b0"));
+  EXPECT_THAT(Keys({.prefix = "a"}), ElementsAre("a-/x", "a.b", "a/b/c", "a/b/d", "a/b0", "a/c", "a0"));
+  EXPECT_THAT(Keys({.prefix = "a/c"}), ElementsAre("a/c"));
+  EXPECT_THAT(Keys({.prefix = "a/c/"}), IsEmpty());
+  EXPECT_THAT(Keys({.prefix = "a//"}), IsEmpty());
+  EXPECT_THAT(Keys({.group_by_folder = true}), ElementsAre("a-/", "a.b", "a/", "a0", "b/", "c"));
+  EXPECT_THAT(Keys({.prefix = "a", .group_by_folder = true}), ElementsAre("a-/", "a.b", "a/", "a0"));
+  EXPECT_THAT(Keys({.prefix = "a/", .group_by_folder = true}), ElementsAre("a/b/", "a/b0", "a/c"));
+  EXPECT_THAT(Keys({.prefix = "b/", .group_by_folder = true}), ElementsAre("b/_delta_log/", "b/x=1/"));
+}
+
+TEST_P(ObjectStoreConformance, ListsBehindAKeyAlikeForEveryStart) {
+  const std::vector<std::string> keys = {"a-/x", "a.b", "a/b/c", "a/b/d", "a/b0", "a/c", "a0"};
+  for (const std::string& key : keys) ASSERT_TRUE(Put(key, key).ok());
+  for (const bool group : {false, true}) {
+    for (const std::string prefix : {"", "a", "a/", "a/b"}) {
+      const std::vector<std::string> all = Keys({.prefix = prefix, .group_by_folder = group});
+      for (const std::string start :
+           {"A", "a", "a-", "a-/", "a-/x", "a/", "a/b", "a/b/", "a/b/c", "a/b/cc", "a/b0", "a/z", "a0", "b"}) {
+        std::vector<std::string> expected;
+        for (const std::string& key : all) {
+          if (key > start) expected.push_back(key);
+        }
+        EXPECT_EQ(Keys({.prefix = prefix, .start_after = start, .group_by_folder = group}), expected)
+            << "prefix '" << prefix << "' start '" << start << "'";
+      }
+    }
+  }
+}
+
+TEST_P(ObjectStoreConformance, ListStopsWhenToldAndShowsWhatHeadShows) {
+  for (int i = 0; i < 600; ++i) ASSERT_TRUE(Put("n/" + std::to_string(1000 + i), "x").ok());
+  int seen = 0;
+  ASSERT_TRUE(store_.List({}, [&](const ListEntry&) { return ++seen < 300; }).ok());
+  EXPECT_EQ(seen, 300);
+  const std::vector<ListEntry> all = store_.ListAll({}).value();
+  ASSERT_EQ(all.size(), 600u);
+  const ObjectInfo head = store_.Head("n/1599").value();
+  EXPECT_EQ(all.back().object.key, head.key);
+  EXPECT_EQ(all.back().object.etag, head.etag);
+  EXPECT_EQ(all.back().object.size_bytes, head.size_bytes);
+  EXPECT_EQ(all.back().object.modified_micros, head.modified_micros);
+}
+
+TEST_P(ObjectStoreConformance, AFolderIsGoneWithItsLastObject) {
+  ASSERT_TRUE(Put("d/e/f", "x").ok());
+  ASSERT_TRUE(Put("g", "x").ok());
+  EXPECT_THAT(Keys({.group_by_folder = true}), ElementsAre("d/", "g"));
+  ASSERT_TRUE(store_.Delete("d/e/f").ok());
+  EXPECT_EQ(store_.Head("d/e/f").status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(Keys({.group_by_folder = true}), ElementsAre("g"));
+}
+
+TEST_P(ObjectStoreConformance, ReadersKeepTheirVersion) {
+  ASSERT_TRUE(Put("k", "old bytes").ok());
+  const std::unique_ptr<ObjectReader> reader = store_.Open("k").value();
+  ASSERT_TRUE(Put("k", "new").ok());
+  std::string bytes(32, '#');
+  EXPECT_EQ(reader->ReadAt(0, std::as_writable_bytes(std::span(bytes))).value(), 9u);
+  EXPECT_EQ(bytes.substr(0, 9), "old bytes");
+  ASSERT_TRUE(store_.Delete("k").ok());
+  EXPECT_EQ(reader->ReadAt(4, std::as_writable_bytes(std::span(bytes)).subspan(0, 3)).value(), 3u);
+  EXPECT_EQ(bytes.substr(0, 3), "byt");
+  EXPECT_EQ(reader->ReadAt(9, std::as_writable_bytes(std::span(bytes))).value(), 0u);
+  EXPECT_EQ(reader->ReadAt(100, std::as_writable_bytes(std::span(bytes))).value(), 0u);
+  EXPECT_EQ(reader->ReadAt(-1, std::as_writable_bytes(std::span(bytes))).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_P(ObjectStoreConformance, WritersShowNothingUntilFinished) {
+  std::string expected;
+  {
+    const std::unique_ptr<ObjectWriter> writer = store_.OpenWriter("w/k", Precondition::IfAbsent()).value();
+    for (int i = 0; i < 100; ++i) {
+      const std::string piece(static_cast<size_t>(i) * 100, static_cast<char>('a' + i % 26));
+      ASSERT_TRUE(writer->Append(AsBytes(piece)).ok());
+      expected += piece;
+    }
+    EXPECT_EQ(store_.Head("w/k").status().code(), StatusCode::kNotFound);
+    EXPECT_THAT(Keys({}), IsEmpty());
+    EXPECT_THAT(Keys({.group_by_folder = true}), IsEmpty());
+    const ObjectInfo info = writer->Finish().value();
+    EXPECT_EQ(info.key, "w/k");
+    EXPECT_EQ(info.size_bytes, static_cast<int64_t>(expected.size()));
+    EXPECT_EQ(info.etag, store_.Head("w/k").value().etag);
+    EXPECT_EQ(writer->Append(AsBytes("x")).code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(writer->Finish().status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(store_.Get("w/k").value(), expected);
+  const std::unique_ptr<ObjectWriter> loser = store_.OpenWriter("w/k", Precondition::IfAbsent()).value();
+  ASSERT_TRUE(loser->Append(AsBytes("x")).ok());
+  EXPECT_EQ(loser->Finish().status().code(), StatusCode::kAlreadyExists);
+  {
+    auto abandoned = store_.OpenWriter("w/abandoned", Precondition::None()).value();
+  }
+  EXPECT_THAT(Keys({}), ElementsAre("w/k"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stores, ObjectStoreConformance,
+    ::testing::Values(StoreKind{"Memory", [] { return StoreUnderTest{nullptr, MakeMemoryStore(SystemClock())}; }},
+                      StoreKind{"Local",
+                                [] { return OnDisk([](const auto& path) { return OpenLocalStore(path).value(); }); }},
+                      StoreKind{"LocalNamedTemporaries",
+                                [] {
+                                  return OnDisk([](const auto& path) {
+                                    return internal::MakeLocalStore(path + "/x y", false).value();
+                                  });
+                                }},
+                      StoreKind{"PrefixOfLocal",
+                                [] {
+                                  return OnDisk([](const auto& path) {
+                                    return MakePrefixStore(OpenLocalStore(path).value(), "p/q/");
+                                  });
+                                }},
+                      StoreKind{"PrefixOfMemory",
+                                [] {
+                                  auto inner = MakeMemoryStore(SystemClock());
+                                  EXPECT_TRUE(inner->Put("o", AsBytes("outside"), Precondition::None()).ok());
+                                  EXPECT_TRUE(inner->Put("pp", AsBytes("outside"), Precondition::None()).ok());
+                                  return StoreUnderTest{nullptr, MakePrefixStore(std::move(inner), "p")};
+                                }}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace tarn::storage
