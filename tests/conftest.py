@@ -46,8 +46,9 @@ class Server:
 
     def start(self) -> "Server":
         self.log = []
-        self.process = subprocess.Popen(self.arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                                        env=self.env)
+        self.process = subprocess.Popen(
+            self.arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=self.env
+        )
         found = threading.Event()
 
         def read(stream):
@@ -142,8 +143,15 @@ def server(make_server):
 
 def run_tarn(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None):
     """Runs the command line to its end."""
-    return subprocess.run([str(TARN), *map(str, arguments)], input=stdin, capture_output=True, text=True, check=False,
-                          timeout=120, env={**os.environ, **(env or {})})
+    return subprocess.run(
+        [str(TARN), *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **(env or {})},
+    )
 
 
 @pytest.fixture(scope="session")

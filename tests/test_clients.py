@@ -23,9 +23,12 @@ def test_influxdb_client_v2(server: Server):
 
 
 def test_influxdb_client_v3(server: Server):
-    with influxdb_client_3.InfluxDBClient3(host=server.url, token="any", database="v3",
-                                           write_client_options=influxdb_client_3.write_client_options(
-                                               write_options=influxdb_client_3.SYNCHRONOUS)) as client:
+    with influxdb_client_3.InfluxDBClient3(
+        host=server.url,
+        token="any",
+        database="v3",
+        write_client_options=influxdb_client_3.write_client_options(write_options=influxdb_client_3.SYNCHRONOUS),
+    ) as client:
         client.write(SAMPLE.splitlines())
     assert server.value("select count(*), min(city) as c from v3.weather".replace(", min(city) as c", "")) == 200
 
@@ -33,12 +36,20 @@ def test_influxdb_client_v3(server: Server):
 def test_influx_command_line_v1(server: Server, tmp_path):
     host, port = server.url.removeprefix("http://").split(":")
     influx = parts.influx_cli()
-    done = subprocess.run([influx, "-host", host, "-port", port, "-execute", "create database v1"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [influx, "-host", host, "-port", port, "-execute", "create database v1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     (tmp_path / "in.txt").write_text("# DML\n# CONTEXT-DATABASE: v1\n" + SAMPLE)
-    done = subprocess.run([influx, "-host", host, "-port", port, "-import", f"-path={tmp_path / 'in.txt'}"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [influx, "-host", host, "-port", port, "-import", f"-path={tmp_path / 'in.txt'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "Failed 0 inserts" in done.stderr + done.stdout, done
     assert server.value("select count(*) from v1.weather") == 200
 
@@ -51,7 +62,7 @@ def test_telegraf(server: Server, tmp_path):
   flush_interval = "200ms"
   interval = "1s"
 [[inputs.file]]
-  files = ["{tmp_path / 'lines.txt'}"]
+  files = ["{tmp_path / "lines.txt"}"]
   data_format = "influx"
 [[outputs.influxdb_v2]]
   urls = ["{server.url}"]
@@ -62,8 +73,13 @@ def test_telegraf(server: Server, tmp_path):
   urls = ["{server.url}"]
   database = "telegraf1"
 """)
-    done = subprocess.run([parts.telegraf(), "--config", tmp_path / "telegraf.conf", "--once"],
-                          capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [parts.telegraf(), "--config", tmp_path / "telegraf.conf", "--once"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     assert " E! " not in done.stderr, done.stderr
     for database in ("telegraf2", "telegraf1"):
@@ -73,13 +89,19 @@ def test_telegraf(server: Server, tmp_path):
 def test_gzip_multi_member_and_chunked(server: Server):
     import gzip
     import http.client
+
     half = len(SAMPLE.splitlines()) // 2
     lines = SAMPLE.splitlines(keepends=True)
     body = gzip.compress("".join(lines[:half]).encode()) + gzip.compress("".join(lines[half:]).encode())
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
-    pieces = (body[at:at + 1000] for at in range(0, len(body), 1000))
-    connection.request("POST", "/api/v2/write?bucket=gz", body=pieces, encode_chunked=True,
-                       headers={"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"})
+    pieces = (body[at : at + 1000] for at in range(0, len(body), 1000))
+    connection.request(
+        "POST",
+        "/api/v2/write?bucket=gz",
+        body=pieces,
+        encode_chunked=True,
+        headers={"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"},
+    )
     reply = connection.getresponse()
     assert (reply.status, reply.read()) == (204, b"")
     assert server.value("select count(*) from gz.weather") == 200

@@ -131,11 +131,14 @@ def test_two_servers_on_one_lake(make_server, tmp_path):
     assert one.stop() == 0
     one.start()
     assert one.sql("select s, count(*) as n, sum(v) as t from b.m group by s order by s") == [
-        {"s": "one", "n": 20, "t": 190}, {"s": "two", "n": 20, "t": 190}]
+        {"s": "one", "n": 20, "t": 190},
+        {"s": "two", "n": 20, "t": 190},
+    ]
 
 
 def test_a_deleted_wal_loses_only_what_it_held(make_server):
     import shutil
+
     server = make_server(env={"TARN_FLUSH_MAX_AGE": "20ms"})
     assert server.write("b", "m v=1i 1\n").status == 204
     assert server.stop() == 0
@@ -150,6 +153,7 @@ def test_a_deleted_wal_loses_only_what_it_held(make_server):
 
 def test_a_rolled_back_wal_doubles_nothing(make_server, tmp_path):
     import shutil
+
     server = make_server(env={"TARN_FLUSH_MAX_AGE": "1h"})
     assert server.write("b", "m v=1i 1\n").status == 204
     server.kill()

@@ -14,11 +14,11 @@ from dev_tasks import parts
 from rows import assert_same_rows, multiset
 
 LINES = [
-    "mix,host=a f=1.5,i=1i,s=\"x\",b=true 1700000000000000000",
+    'mix,host=a f=1.5,i=1i,s="x",b=true 1700000000000000000',
     "mix,host=b f=-0.0,i=-9223372036854775808i 1700000000000000001",
-    "mix,host=c,zone=eu\\ west u=18446744073709551615u,s=\"ünï \\\"q\\\"\" 1700090000000000000",
+    'mix,host=c,zone=eu\\ west u=18446744073709551615u,s="ünï \\"q\\"" 1700090000000000000',
     "mix f=1e300,new=7i -86400000000000",
-    "mix,host=a s=\"\",b=false 253402300799000000000",
+    'mix,host=a s="",b=false 253402300799000000000',
 ]
 
 
@@ -26,9 +26,11 @@ LINES = [
 def lake(tmp_path_factory):
     """A table with several versions: evolution, several partitions, compaction, a checkpoint."""
     from conftest import Server
+
     folder = tmp_path_factory.mktemp("ours") / "lake"
-    server = Server(folder, env={"TARN_FLUSH_MAX_AGE": "10ms", "TARN_COMPACTION_INTERVAL": "0s",
-                                 "TARN_CHECKPOINT_INTERVAL": "4"}).start()
+    server = Server(
+        folder, env={"TARN_FLUSH_MAX_AGE": "10ms", "TARN_COMPACTION_INTERVAL": "0s", "TARN_CHECKPOINT_INTERVAL": "4"}
+    ).start()
     table = folder / "b" / "mix"
     for line in LINES:
         before = _versions(table)
@@ -45,6 +47,7 @@ def _versions(table: Path) -> int:
 
 def _wait_for(condition) -> None:
     import threading
+
     pause = threading.Event()
     for _ in range(500):
         if condition():
@@ -84,6 +87,7 @@ def test_lowest_protocol_and_types(lake):
 
 def test_the_checkpoint_alone_is_enough(lake, tmp_path):
     import shutil
+
     copy = tmp_path / "copy"
     shutil.copytree(lake / "b" / "mix", copy)
     log = copy / "_delta_log"
@@ -96,7 +100,9 @@ def test_the_checkpoint_alone_is_enough(lake, tmp_path):
     expected = multiset(ours(lake, tmp_path / "o.parquet"))
     assert multiset(deltalake.DeltaTable(str(copy)).to_pyarrow_table()) == expected
     assert multiset(polars.read_delta(str(copy)).to_arrow()) == expected
-    done = run_tarn("sql", "-t", f"t={copy}", "-o", "parquet", "--output-file", tmp_path / "c.parquet", "select * from t")
+    done = run_tarn(
+        "sql", "-t", f"t={copy}", "-o", "parquet", "--output-file", tmp_path / "c.parquet", "select * from t"
+    )
     assert done.returncode == 0, done.stderr
     assert multiset(pq.read_table(tmp_path / "c.parquet")) == expected
 
@@ -104,11 +110,15 @@ def test_the_checkpoint_alone_is_enough(lake, tmp_path):
 def test_spark_reads_every_version(lake, tmp_path):
     python, jars = parts.spark()
     last = deltalake.DeltaTable(str(lake / "b" / "mix")).version()
-    requests = [{"table": str(lake / "b" / "mix"), "version": version, "out": str(tmp_path / f"spark-{version}")}
-                for version in range(last + 1)]
+    requests = [
+        {"table": str(lake / "b" / "mix"), "version": version, "out": str(tmp_path / f"spark-{version}")}
+        for version in range(last + 1)
+    ]
     (tmp_path / "requests.json").write_text(json.dumps(requests))
     script = Path(__file__).with_name("spark_reader.py")
-    done = subprocess.run([python, script, jars, tmp_path / "requests.json"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, script, jars, tmp_path / "requests.json"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     for request in requests:
         theirs = pq.read_table(request["out"])

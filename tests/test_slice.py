@@ -10,7 +10,8 @@ def test_a_written_line_is_seen_by_the_next_query_and_after_a_restart(make_serve
     reply = server.write("b", "cpu,host=a usage=1.5,n=3i 1700000000000000000\n")
     assert (reply.status, reply.body) == (204, b"")
     assert server.sql("select host, usage, n, time from b.cpu") == [
-        {"host": "a", "usage": 1.5, "n": 3, "time": "2023-11-14T22:13:20Z"}]
+        {"host": "a", "usage": 1.5, "n": 3, "time": "2023-11-14T22:13:20Z"}
+    ]
     assert server.stop() == 0
     server.start()
     assert server.value("select count(*) from b.cpu") == 1
@@ -48,9 +49,16 @@ def test_equal_tags_and_time_are_separate_rows(server):
     assert server.value("select count(*) from b.m") == 2
 
 
-@pytest.mark.parametrize("accept, start", [
-    ("application/json", b"[{"), ("application/x-ndjson", b'{"v"'), ("text/csv", b"v"),
-    ("application/vnd.apache.parquet", b"PAR1"), ("application/vnd.apache.arrow.stream", b"\xff\xff\xff\xff")])
+@pytest.mark.parametrize(
+    "accept, start",
+    [
+        ("application/json", b"[{"),
+        ("application/x-ndjson", b'{"v"'),
+        ("text/csv", b"v"),
+        ("application/vnd.apache.parquet", b"PAR1"),
+        ("application/vnd.apache.arrow.stream", b"\xff\xff\xff\xff"),
+    ],
+)
 def test_each_format_begins_as_it_should(server, accept, start):
     server.write("b", "m v=1i 1\n")
     reply = server.request("POST", "/api/sql", "select v from b.m", {"Accept": accept})
@@ -61,8 +69,12 @@ def test_each_format_begins_as_it_should(server, accept, start):
 
 def test_parameters_and_errors(server):
     server.write("b", "m,k=x v=1i 1\nm,k=y v=2i 2\n")
-    reply = server.request("POST", "/api/sql", '{"sql": "select v from b.m where k = $1", "parameters": ["y"]}',
-                           {"Content-Type": "application/json"})
+    reply = server.request(
+        "POST",
+        "/api/sql",
+        '{"sql": "select v from b.m where k = $1", "parameters": ["y"]}',
+        {"Content-Type": "application/json"},
+    )
     assert reply.json() == [{"v": 2}]
     reply = server.request("POST", "/api/sql", "select nope from b.m")
     assert reply.status == 400

@@ -16,8 +16,13 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     monkeypatch.setattr(tidy, "ROOT", tmp_path)
-    monkeypatch.setattr(tidy, "_files", lambda *patterns: [
-        str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*")) if path.suffix in (".cc", ".h")])
+    monkeypatch.setattr(
+        tidy,
+        "_files",
+        lambda *patterns: [
+            str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*")) if path.suffix in (".cc", ".h")
+        ],
+    )
     found = "\n".join(tidy.problems())
     assert "src/base/a.h:2: base/ may not know delta/" in found
     assert "src/delta/c.cc:1: DuckDB headers only in engine/" in found

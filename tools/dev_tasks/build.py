@@ -22,8 +22,12 @@ def configure(preset: str) -> Path:
     cache_file = folder / "CMakeCache.txt"
     wanted = f"TARN_TOOLCHAIN:PATH={toolchain}"
     if not (folder / "build.ninja").exists() or wanted not in cache_file.read_text():
-        logged(f"configure {preset}", ["cmake", "--preset", preset, f"-DTARN_TOOLCHAIN={toolchain}"],
-               BUILD / "build.log", cwd=ROOT)
+        logged(
+            f"configure {preset}",
+            ["cmake", "--preset", preset, f"-DTARN_TOOLCHAIN={toolchain}"],
+            BUILD / "build.log",
+            cwd=ROOT,
+        )
     return folder
 
 
@@ -42,9 +46,12 @@ def _with_progress(title: str, command: list) -> None:
     """Shows ninja's counter on one line that is overwritten; every line goes into the log."""
     log = BUILD / "build.log"
     env = dict(os.environ, NINJA_STATUS="[%f/%t] ")
-    with open(log, "a") as out, subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
-    ) as process:
+    with (
+        open(log, "a") as out,
+        subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+        ) as process,
+    ):
         shown = ""
         for line in process.stdout:
             out.write(line)

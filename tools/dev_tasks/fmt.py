@@ -10,8 +10,13 @@ RUFF = ["ruff==0.14.1"]
 
 
 def tracked(*patterns: str) -> list[str]:
-    shown = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
-                           cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return [path for path in shown.splitlines() if (ROOT / path).exists()]
 
 
@@ -25,5 +30,6 @@ def main(arguments: list[str]) -> int:
     only_check = "--check" in arguments
     flags = ["--dry-run", "--Werror"] if only_check else ["-i"]
     check(["clang-format-19", *flags, *tracked("*.cc", "*.h")], cwd=ROOT)
+    ruff("format", *(["--check"] if only_check else []))
     ruff("check", *([] if only_check else ["--fix"]))
     return 0

@@ -32,9 +32,17 @@ def main(arguments: list[str]) -> int:
         seeds = ROOT / "tests" / "fixtures" / "fuzz" / name
         artifacts = BUILD / "fuzz-artifacts"
         artifacts.mkdir(exist_ok=True)
-        command = [folder / "src" / name, f"-max_total_time={options.seconds}", "-timeout=20", "-rss_limit_mb=4096",
-                   "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={artifacts}/{name}-", corpus,
-                   *([seeds] if seeds.exists() else [])]
+        command = [
+            folder / "src" / name,
+            f"-max_total_time={options.seconds}",
+            "-timeout=20",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+            "-verbosity=0",
+            f"-artifact_prefix={artifacts}/{name}-",
+            corpus,
+            *([seeds] if seeds.exists() else []),
+        ]
         say(f"{name}: {options.seconds} s")
         if foreground(command) != 0:
             failed.append(name)

@@ -22,8 +22,11 @@ def formats() -> None:
     """Tests that compare with golden files write them instead when TARN_UPDATE_GOLDEN is set."""
     for room in ("wal", "columnar", "delta", "ingest"):
         folder = build.build("dev", [f"tarn_{room}_test"], quiet=True)
-        check([folder / "src" / f"tarn_{room}_test", "--gtest_filter=*Golden*", "--gtest_brief=1"],
-              env=dict(os.environ, TARN_UPDATE_GOLDEN="1"), cwd=ROOT)
+        check(
+            [folder / "src" / f"tarn_{room}_test", "--gtest_filter=*Golden*", "--gtest_brief=1"],
+            env=dict(os.environ, TARN_UPDATE_GOLDEN="1"),
+            cwd=ROOT,
+        )
 
 
 def main(arguments: list[str]) -> int:

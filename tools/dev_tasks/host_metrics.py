@@ -26,8 +26,9 @@ class Point:
 
     def line(self) -> str:
         tags = "".join(f",{key}={_escape(value)}" for key, value in self.tags)
-        fields = ",".join(f"{key}={value}i" if isinstance(value, int) else f"{key}={value!r}"
-                          for key, value in self.fields)
+        fields = ",".join(
+            f"{key}={value}i" if isinstance(value, int) else f"{key}={value!r}" for key, value in self.fields
+        )
         return f"{self.measurement}{tags} {fields} {self.time_ns}"
 
 
@@ -61,13 +62,21 @@ class HostMetrics:
             share = [100.0 * (a - b) / passed if passed > 0 else 0.0 for a, b in zip(now, before, strict=True)]
             idle = share[CPU_STATES.index("idle")] + share[CPU_STATES.index("iowait")]
             busy = max(0.0, 100.0 - idle) if passed > 0 else 0.0
-            fields = (("busy", round(busy, 3)), *((state, round(value, 3)) for state, value in zip(CPU_STATES, share,
-                                                                                                strict=True)))
+            fields = (
+                ("busy", round(busy, 3)),
+                *((state, round(value, 3)) for state, value in zip(CPU_STATES, share, strict=True)),
+            )
             yield Point("cpu", (("core", "all" if name == "cpu" else name[3:]),), fields, time_ns)
 
     def _memory(self, time_ns: int) -> Point:
-        wanted = {"MemTotal": "total", "MemFree": "free", "MemAvailable": "available", "Cached": "cached",
-                  "Dirty": "dirty", "SwapFree": "swap_free"}
+        wanted = {
+            "MemTotal": "total",
+            "MemFree": "free",
+            "MemAvailable": "available",
+            "Cached": "cached",
+            "Dirty": "dirty",
+            "SwapFree": "swap_free",
+        }
         fields = []
         for line in (PROC / "meminfo").read_text().splitlines():
             key, value = line.split(":")
@@ -78,8 +87,18 @@ class HostMetrics:
     def _load(self, time_ns: int) -> Point:
         one, five, fifteen, running, _ = (PROC / "loadavg").read_text().split()
         runnable, threads = running.split("/")
-        return Point("load", (), (("load1", float(one)), ("load5", float(five)), ("load15", float(fifteen)),
-                                  ("runnable", int(runnable)), ("threads", int(threads))), time_ns)
+        return Point(
+            "load",
+            (),
+            (
+                ("load1", float(one)),
+                ("load5", float(five)),
+                ("load15", float(fifteen)),
+                ("runnable", int(runnable)),
+                ("threads", int(threads)),
+            ),
+            time_ns,
+        )
 
     def _disks(self, time_ns: int):
         for line in (PROC / "diskstats").read_text().splitlines():
@@ -118,6 +137,9 @@ class HostMetrics:
         self._process_ticks = ticks_now
         found.sort(reverse=True)
         for cpu, used, pid, name, threads, rss in found[:TOP_PROCESSES]:
-            yield Point("process", (("name", name), ("pid", str(pid))),
-                        (("cpu_percent", round(cpu, 3)), ("cpu_ticks", used), ("rss_bytes", rss), ("threads", threads)),
-                        time_ns)
+            yield Point(
+                "process",
+                (("name", name), ("pid", str(pid))),
+                (("cpu_percent", round(cpu, 3)), ("cpu_ticks", used), ("rss_bytes", rss), ("threads", threads)),
+                time_ns,
+            )

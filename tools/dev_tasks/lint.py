@@ -22,6 +22,5 @@ def main(arguments: list[str]) -> int:
     if "--all" in arguments:
         sources = fmt.tracked("src/*.cc")
     patterns = [f"^{ROOT}/{path}$" for path in sources]
-    check(["run-clang-tidy-19", "-quiet", "-p", folder, f"-j{os.cpu_count()}", *patterns],
-          cwd=ROOT)
+    check(["run-clang-tidy-19", "-quiet", "-p", folder, f"-j{os.cpu_count()}", *patterns], cwd=ROOT)
     return 0

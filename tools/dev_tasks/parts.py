@@ -9,8 +9,9 @@ from .paths import ROOT, cache
 from .run import TaskError, logged
 
 TELEGRAF = "v1.37.2"
-TELEGRAF_TAGS = ("custom,inputs.cpu,inputs.mem,inputs.file,outputs.influxdb,outputs.influxdb_v2,"
-                 "parsers.influx,serializers.influx")
+TELEGRAF_TAGS = (
+    "custom,inputs.cpu,inputs.mem,inputs.file,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx"
+)
 SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "pyarrow==26.0.1"]
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
@@ -23,9 +24,12 @@ def telegraf() -> Path:
     if not shutil.which("go"):
         raise TaskError("Telegraf is built from source: Go 1.26 or newer must be on the PATH")
     env = dict(os.environ, GOBIN=str(program.parent), GOFLAGS="-trimpath")
-    logged(f"build Telegraf {TELEGRAF}",
-           ["go", "install", f"-tags={TELEGRAF_TAGS}", f"github.com/influxdata/telegraf/cmd/telegraf@{TELEGRAF}"],
-           setup.LOG, env=env)
+    logged(
+        f"build Telegraf {TELEGRAF}",
+        ["go", "install", f"-tags={TELEGRAF_TAGS}", f"github.com/influxdata/telegraf/cmd/telegraf@{TELEGRAF}"],
+        setup.LOG,
+        env=env,
+    )
     return program
 
 
@@ -48,12 +52,26 @@ def spark() -> tuple[Path, Path]:
     shutil.rmtree(jars, ignore_errors=True)
     jars.mkdir(parents=True)
     (jars / "pom.xml").write_text(
-        '<project><modelVersion>4.0.0</modelVersion><groupId>tarn</groupId><artifactId>jars</artifactId>'
+        "<project><modelVersion>4.0.0</modelVersion><groupId>tarn</groupId><artifactId>jars</artifactId>"
         "<version>1</version><dependencies><dependency>"
         f"<groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
-        "</dependency></dependencies></project>")
-    logged("fetch Spark's Delta jars",
-           ["mvn", "-q", "-B", "-f", jars / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={jars}",
-            "-DincludeScope=runtime", f"-DincludeGroupIds={group},org.antlr"], setup.LOG, cwd=ROOT)
+        "</dependency></dependencies></project>"
+    )
+    logged(
+        "fetch Spark's Delta jars",
+        [
+            "mvn",
+            "-q",
+            "-B",
+            "-f",
+            jars / "pom.xml",
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={jars}",
+            "-DincludeScope=runtime",
+            f"-DincludeGroupIds={group},org.antlr",
+        ],
+        setup.LOG,
+        cwd=ROOT,
+    )
     (jars / ".complete").touch()
     return python, jars

@@ -35,7 +35,9 @@ def missing_packages(groups: list[str]) -> list[str]:
     wanted = [name for group in groups for name in PINS["debian"][group]]
     shown = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout
     installed = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
     return [name for name in wanted if name not in installed]
@@ -48,12 +50,17 @@ def debian(groups: list[str]) -> None:
         return
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     if sudo and not shutil.which("sudo"):
-        raise TaskError("Debian packages are missing and neither root nor sudo is at hand; install: "
-                        + " ".join(missing))
+        raise TaskError(
+            "Debian packages are missing and neither root nor sudo is at hand; install: " + " ".join(missing)
+        )
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     logged("refresh Debian's package list", [*sudo, "apt-get", "update", "-qq"], LOG, env=env)
-    logged(f"install {len(missing)} Debian packages",
-           [*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], LOG, env=env)
+    logged(
+        f"install {len(missing)} Debian packages",
+        [*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
+        LOG,
+        env=env,
+    )
 
 
 def venv(name: str, requirements: list[str]) -> Path:
@@ -66,8 +73,11 @@ def venv(name: str, requirements: list[str]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     logged(f"create the Python environment '{name}'", [sys.executable, "-m", "venv", folder], LOG)
     if requirements:
-        logged(f"install {', '.join(requirements)}",
-               [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements], LOG)
+        logged(
+            f"install {', '.join(requirements)}",
+            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements],
+            LOG,
+        )
     (folder / ".complete").touch()
     return python
 
@@ -85,8 +95,22 @@ def _fetch(pin: dict) -> Path:
         logged(title, ["npm", "pack", "--silent", pin["package"]], LOG, cwd=downloads)
     else:
         python = venv("pip", [])
-        logged(title, [python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps",
-                       *pin["options"], pin["package"]], LOG, cwd=downloads)
+        logged(
+            title,
+            [
+                python,
+                "-m",
+                "pip",
+                "download",
+                "-q",
+                "--disable-pip-version-check",
+                "--no-deps",
+                *pin["options"],
+                pin["package"],
+            ],
+            LOG,
+            cwd=downloads,
+        )
     if not path.exists():
         raise TaskError(f"{pin['package']} did not arrive as {path}")
     if (found := _digest(path)) != pin["sha256"]:
@@ -109,8 +133,11 @@ def _unpack_arrow(target: Path) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_bytes(wheel.read(name))
     # libparquet exports a whole libcrypto of its own; beside the system's that would mix two builds.
-    crypto = {symbol for library in ("libcrypto.so.3", "libssl.so.3")
-              for symbol in elf.defined_dynamic_symbols(_system_library(library))}
+    crypto = {
+        symbol
+        for library in ("libcrypto.so.3", "libssl.so.3")
+        for symbol in elf.defined_dynamic_symbols(_system_library(library))
+    }
     elf.hide_dynamic_symbols(target / "arrow" / "lib" / "libparquet.so.2600", crypto)
 
 

@@ -17,8 +17,11 @@ def main(arguments: list[str]) -> int:
     if options.kill:
         python = test.python()
         build.program()
-        check([python, "-m", "pytest", "-q", ROOT / "tests" / "test_crash.py", "-k", "kill"],
-              env=dict(os.environ, TARN_KILLS=str(options.kill)), cwd=ROOT)
+        check(
+            [python, "-m", "pytest", "-q", ROOT / "tests" / "test_crash.py", "-k", "kill"],
+            env=dict(os.environ, TARN_KILLS=str(options.kill)),
+            cwd=ROOT,
+        )
         return 0
     folder = build.build("dev", ["tarn_lake_sim"], quiet=True)
     seeds = ["--seed", options.seed] if options.seed is not None else ["--seeds", options.seeds]

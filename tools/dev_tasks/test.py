@@ -11,7 +11,7 @@ from . import build, setup
 from .paths import BUILD, ROOT, SHARED
 from .run import TaskError, foreground, say
 
-REQUIREMENTS = (ROOT / "tests" / "requirements.txt")
+REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 REPORTS = BUILD / "reports"
 
 # Rooms without DuckDB, which ThreadSanitizer can see into.
@@ -39,10 +39,14 @@ def _environment() -> dict[str, str]:
 def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "") -> list[Path]:
     """Builds and runs the rooms' test programs of one preset; returns their JUnit reports."""
     folder = build.configure(preset)
-    shown = subprocess.run(["ninja", "-C", folder, "-t", "targets", "all"], capture_output=True, text=True,
-                           check=True).stdout
-    known = [line.split(":")[0].split("/")[-1] for line in shown.splitlines()
-             if line.startswith("src/tarn_") and line.split(":")[0].endswith("_test")]
+    shown = subprocess.run(
+        ["ninja", "-C", folder, "-t", "targets", "all"], capture_output=True, text=True, check=True
+    ).stdout
+    known = [
+        line.split(":")[0].split("/")[-1]
+        for line in shown.splitlines()
+        if line.startswith("src/tarn_") and line.split(":")[0].endswith("_test")
+    ]
     wanted = [f"tarn_{room}_test" for room in rooms] if rooms else known
     programs = [name for name in known if name in wanted]
     build.build(preset, programs + (["tarn"] if preset == "release" else []), quiet=True)
@@ -55,8 +59,10 @@ def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "
             command.append(f"--gtest_filter={gtest_filter}")
         started = time.monotonic()
         status = foreground(command, env=_environment(), cwd=ROOT)
-        say(f"  {preset} {name}: {'passed' if status == 0 else f'FAILED ({status})'} "
-            f"in {time.monotonic() - started:.1f} s")
+        say(
+            f"  {preset} {name}: {'passed' if status == 0 else f'FAILED ({status})'} "
+            f"in {time.monotonic() - started:.1f} s"
+        )
         if not report.exists():
             _record_crash(report, name, status)
         reports.append(report)
@@ -64,9 +70,11 @@ def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "
 
 
 def _record_crash(report: Path, name: str, status: int) -> None:
-    report.write_text(f'<testsuites tests="1"><testsuite name="{name}" tests="1" failures="1"><testcase name="{name}">'
-                      f'<failure message="ended with status {status} before its report"/></testcase></testsuite>'
-                      "</testsuites>")
+    report.write_text(
+        f'<testsuites tests="1"><testsuite name="{name}" tests="1" failures="1"><testcase name="{name}">'
+        f'<failure message="ended with status {status} before its report"/></testcase></testsuite>'
+        "</testsuites>"
+    )
 
 
 def run_cross_room(arguments: list[str]) -> Path:
@@ -74,8 +82,11 @@ def run_cross_room(arguments: list[str]) -> Path:
     build.program()
     report = REPORTS / "tests.xml"
     report.unlink(missing_ok=True)
-    status = foreground([interpreter, "-m", "pytest", "-q", "-ra", f"--junitxml={report}", "tests", *arguments],
-                        env=_environment(), cwd=ROOT)
+    status = foreground(
+        [interpreter, "-m", "pytest", "-q", "-ra", f"--junitxml={report}", "tests", *arguments],
+        env=_environment(),
+        cwd=ROOT,
+    )
     if not report.exists():
         _record_crash(report, "pytest", status)
     return report
@@ -112,14 +123,17 @@ def main(arguments: list[str]) -> int:
     if not SHARED.exists():
         if os.environ.get("TARN_REQUIRE_SHARED") == "1":
             raise TaskError("TARN_REQUIRE_SHARED=1, but the shared fixtures are not beside this checkout")
-        say("  the shared fixtures (golden tables, line-protocol corpus) are not beside this checkout: "
-            "the tests on them are counted as skipped; our own fixtures cover the same ground")
+        say(
+            "  the shared fixtures (golden tables, line-protocol corpus) are not beside this checkout: "
+            "the tests on them are counted as skipped; our own fixtures cover the same ground"
+        )
     reports = run_rooms("dev", options.room, options.filter)
     if not options.quick:
         reports.append(run_cross_room(rest))
     if options.ci:
         reports += run_rooms("tsan", TSAN_TESTS)
         from . import fuzz
+
         fuzz.main(["--seconds", "10"])
     passed, failed, skipped = summary(reports)
     say(f"tarn: {passed} passed, {failed} failed, {skipped} skipped")

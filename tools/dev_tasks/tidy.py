@@ -10,22 +10,51 @@ from pathlib import Path
 from .paths import ROOT
 
 # Top to bottom: a room includes itself and rooms above it only.
-ROOMS = ["base", "storage", "wal", "columnar", "delta", "catalog", "lake", "engine", "providers", "ingest",
-         "maintenance", "functions", "frontends", "site", "server", "cli"]
+ROOMS = [
+    "base",
+    "storage",
+    "wal",
+    "columnar",
+    "delta",
+    "catalog",
+    "lake",
+    "engine",
+    "providers",
+    "ingest",
+    "maintenance",
+    "functions",
+    "frontends",
+    "site",
+    "server",
+    "cli",
+]
 
 # Pairs that the order alone would allow (DESIGN.md section 3, "may not know").
-FORBIDDEN = {("columnar", "wal"), ("delta", "wal"), ("engine", "wal"), ("ingest", "engine"), ("maintenance", "engine"),
-             ("maintenance", "ingest"), ("frontends", "maintenance")}
+FORBIDDEN = {
+    ("columnar", "wal"),
+    ("delta", "wal"),
+    ("engine", "wal"),
+    ("ingest", "engine"),
+    ("maintenance", "engine"),
+    ("maintenance", "ingest"),
+    ("frontends", "maintenance"),
+}
 
 DUCKDB_ROOM = "engine"
 
 # (pattern, where it is allowed, why it is banned)
 BANNED = [
     (r"std::this_thread::sleep|\busleep\(|\bnanosleep\(", r"^$", "wait through Clock or a condition variable"),
-    (r"std::chrono::(system|steady|high_resolution)_clock", r"^src/base/clock\.cc$|_bench\.cc$|^tests/|^bench/",
-     "time comes from Clock"),
-    (r"\bstd::(random_device|mt19937|default_random_engine)|\brand\(\)", r"^src/base/random\.cc$",
-     "randomness comes from Random"),
+    (
+        r"std::chrono::(system|steady|high_resolution)_clock",
+        r"^src/base/clock\.cc$|_bench\.cc$|^tests/|^bench/",
+        "time comes from Clock",
+    ),
+    (
+        r"\bstd::(random_device|mt19937|default_random_engine)|\brand\(\)",
+        r"^src/base/random\.cc$",
+        "randomness comes from Random",
+    ),
     (r"std::thread\b", r"^src/base/executor\.(h|cc)$", "threads come from Executor or Thread"),
     (r"\bstd::mutex\b", r"^src/base/mutex\.h$|^src/engine/", "use the annotated Mutex"),
     (r"\bthrow\b", r"^src/engine/", "our own code returns Status"),
@@ -40,8 +69,13 @@ BAD_NAMES = re.compile(r"(^|[_/])(utils?|helpers?|common|manager|misc)([_./]|$)"
 
 
 def _files(*patterns: str) -> list[str]:
-    shown = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
-                           cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return [path for path in shown.splitlines() if (ROOT / path).exists()]
 
 
@@ -106,8 +140,11 @@ def _check_text(path: str, text: str) -> list[str]:
 
 def _dead_headers(sources: dict[str, str]) -> list[str]:
     included = {match for text in sources.values() for match in re.findall(r'#include "([^"]+)"', text)}
-    return [f"{path}: no file includes it" for path in sources
-            if path.startswith("src/") and path.endswith(".h") and path.removeprefix("src/") not in included]
+    return [
+        f"{path}: no file includes it"
+        for path in sources
+        if path.startswith("src/") and path.endswith(".h") and path.removeprefix("src/") not in included
+    ]
 
 
 def problems() -> list[str]:

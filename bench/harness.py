@@ -1,0 +1,152 @@
+"""What the benchmarks share: peers as processes, paired timing, medians and ratios.
+
+Every figure is a ratio of medians measured alternately in one run, on the same data, with results compared before any is
+believed. Nothing here judges: the targets are printed beside what was measured.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TARN = Path(os.environ.get("TARN_PROGRAM", ROOT / "build" / "release" / "tarn"))
+WORK = ROOT / "build" / "bench"
+
+
+def fresh(name: str) -> Path:
+    """An empty folder for one benchmark."""
+    path = WORK / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def post(url: str, body: bytes | str, headers: dict | None = None) -> bytes:
+    data = body.encode() if isinstance(body, str) else body
+    with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers or {}), timeout=300) as reply:
+        return reply.read()
+
+
+class Process:
+    """A server under test, stopped by its own pid."""
+
+    def __init__(self, command: list, ready_url: str, env: dict | None = None, cpus: set[int] | None = None):
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
+            preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
+        )
+        self.seconds_to_ready = self._wait(ready_url)
+
+    def _wait(self, url: str) -> float:
+        pause = threading.Event()
+        while time.perf_counter() - self.started < 120:
+            try:
+                with urllib.request.urlopen(url, timeout=5) as reply:
+                    if reply.status == 200:
+                        return time.perf_counter() - self.started
+            except OSError:
+                pass
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.process.args} ended with {self.process.returncode}")
+            pause.wait(0.001)
+        raise RuntimeError(f"{self.process.args} was not ready within 120 s")
+
+    def rss_mib(self) -> float:
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def tarn_server(lake: Path, env: dict | None = None, cpus: set[int] | None = None) -> tuple[Process, str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    return Process([TARN, "serve", "--lake", lake, "--addr-http", f"127.0.0.1:{port}"], url + "/ready", env, cpus), url
+
+
+def roapi_server(tables: dict[str, Path]) -> tuple[Process, str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = [part for name, path in tables.items() for part in ("-t", f"{name}={path},format=delta")]
+    roapi = Path(os.environ["BENCH_VENV"]) / "bin" / "roapi"
+    command = [
+        roapi,
+        "-a",
+        f"127.0.0.1:{port}",
+        "-p",
+        f"127.0.0.1:{free_port()}",
+        "--addr-flight-sql",
+        f"127.0.0.1:{free_port()}",
+        *options,
+    ]
+    return Process(command, url + "/health"), url
+
+
+def alternate(contenders: dict[str, Callable[[], object]], runs: int = 9, warmup: int = 2) -> dict[str, list[float]]:
+    """Times the contenders in turn, A B C A B C …, in seconds."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in range(runs + warmup):
+        for name, call in contenders.items():
+            started = time.perf_counter()
+            call()
+            if run >= warmup:
+                times[name].append(time.perf_counter() - started)
+    return times
+
+
+def whole_process(command: list, env: dict | None = None) -> tuple[float, float, bytes]:
+    """(seconds, peak MiB, stdout) of a command from start to end."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, env={**os.environ, **(env or {})}
+    )
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return seconds, usage.ru_maxrss / 1024, output
+
+
+def median_ms(times: list[float]) -> float:
+    return statistics.median(times) * 1000
+
+
+def report(figure: str, ours: float, peers: dict[str, float], unit: str, target: str) -> None:
+    shown = ", ".join(f"{name} {value:.3g} {unit}" for name, value in peers.items())
+    ratios = ", ".join(f"{ours / value:.3f}x of {name}" for name, value in peers.items() if value)
+    print(
+        f"  {figure}: {ours:.4g} {unit}" + (f" (against {shown}: {ratios})" if peers else "") + f"; target {target}",
+        flush=True,
+    )
+    with open(WORK / "results.ndjson", "a") as out:
+        out.write(json.dumps({"figure": figure, "ours": ours, "peers": peers, "unit": unit, "target": target}) + "\n")

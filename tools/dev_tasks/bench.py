@@ -1,0 +1,23 @@
+"""Measure beside the peers: each bench/*.py is one group of figures, results checked, ratios of medians printed."""
+
+import os
+
+from . import build, setup
+from .paths import BUILD, ROOT
+from .run import TaskError, check, say
+
+BENCH = ROOT / "bench"
+
+
+def main(arguments: list[str]) -> int:
+    names = sorted(path.stem for path in BENCH.glob("*.py") if path.stem != "harness")
+    if unknown := sorted(set(arguments) - set(names)):
+        raise TaskError(f"no benchmark {', '.join(unknown)}; there are {', '.join(names)}")
+    setup.debian(["bench"])
+    build.program()
+    python = setup.venv("bench", (BENCH / "requirements.txt").read_text().split())
+    (BUILD / "bench").mkdir(parents=True, exist_ok=True)
+    for name in arguments or names:
+        say(f"{name}")
+        check([python, BENCH / f"{name}.py"], cwd=BENCH, env=dict(os.environ, BENCH_VENV=str(python.parents[1])))
+    return 0
