@@ -138,7 +138,10 @@ def _unpack_arrow(target: Path) -> None:
         for library in ("libcrypto.so.3", "libssl.so.3")
         for symbol in elf.defined_dynamic_symbols(_system_library(library))
     }
-    elf.hide_dynamic_symbols(target / "arrow" / "lib" / "libparquet.so.2600", crypto)
+    parquet = target / "arrow" / "lib" / "libparquet.so.2600"
+    # It exports the simdjson inside it too, of another version than ours, whose calls would end up there.
+    simdjson = {symbol for symbol in elf.defined_dynamic_symbols(parquet) if "simdjson" in symbol}
+    elf.hide_dynamic_symbols(parquet, crypto | simdjson)
 
 
 def _system_library(name: str) -> Path:
