@@ -20,6 +20,8 @@ struct ParquetWriterOptions {
   int zstd_level = 1;
   /// How many leading leaf columns get statistics (`delta.dataSkippingNumIndexedCols`); -1 for all.
   int indexed_columns = 32;
+  /// What must hold for the file to be published; checked when it is finished.
+  storage::Precondition precondition;
 };
 
 /// A finished data file as an `add` action needs it.
@@ -34,11 +36,13 @@ struct WrittenFile {
 };
 
 /// The one writer of Parquet data files: flush, compaction and SQL writes stream into it. Memory is bounded by one row
-/// group. An unfinished writer leaves nothing behind. Thread-compatible.
+/// group. Field ids come from the metadata `delta.columnMapping.id`. After a failed call every further one fails. An
+/// unfinished writer leaves nothing behind. Thread-compatible.
 class ParquetWriter {
  public:
   virtual ~ParquetWriter() = default;
-  /// `schema` is what the file holds: physical names, no partition columns.
+  /// `schema` is what the file holds: physical names, no partition columns, the types of delta_schema.h except void.
+  /// InvalidArgument or Unsupported, naming the column, for any other.
   static Result<std::unique_ptr<ParquetWriter>> Open(storage::ObjectStore& store, const std::string& key,
                                                      std::shared_ptr<arrow::Schema> schema,
                                                      const ParquetWriterOptions& options);
@@ -46,7 +50,7 @@ class ParquetWriter {
   virtual Status Append(const arrow::RecordBatch& batch) = 0;
   /// Encoded bytes so far, for choosing when to begin the next file.
   virtual int64_t bytes_written() const = 0;
-  /// Publishes the file durably.
+  /// Publishes the file durably. The writer takes no more rows afterwards.
   virtual Result<WrittenFile> Finish() = 0;
 };
 
