@@ -20,8 +20,9 @@ namespace tarn::engine {
 /// A query parameter; the JSON types suffice for HTTP.
 using Parameter = std::variant<std::monostate, bool, int64_t, double, std::string>;
 
+/// Limits of one query; those of EngineOptions hold as well, so that a request can only tighten them.
 struct QueryLimits {
-  /// 0 means no limit.
+  /// 0 means no limit. The time counts from the call of Execute and goes on while the stream is not read.
   int64_t timeout_micros = 0;
   int64_t max_rows = 0;
 };
@@ -32,8 +33,10 @@ struct QueryRequest {
   std::vector<Parameter> parameters;
   std::vector<std::pair<std::string, Parameter>> named_parameters;
   QueryLimits limits;
-  /// Who asks, for the query log.
+  /// Who asks, for the query log and for fairness among those who wait.
   std::string principal = "anonymous";
+  /// Chosen by the caller, so that Cancel reaches the query while Execute still waits or plans; made when empty.
+  std::string query_id;
 };
 
 /// What a session may do beyond reading the lake. Frontends use the default.
@@ -60,6 +63,9 @@ struct EngineOptions {
   /// Emptied at start; spill stays below `max_temp_bytes`.
   std::string temp_directory;
   int64_t max_temp_bytes = int64_t{32} << 30;
+  /// The process's resident memory above which queries are stopped, newest first: what one huge value takes is not
+  /// counted by `memory_limit_bytes`. 0 means twice that limit and half a GiB.
+  int64_t max_resident_bytes = 0;
   /// Queries at once; the rest wait in order of arrival, at most `max_waiting`.
   int max_concurrent = 8;
   int max_waiting = 256;
@@ -116,7 +122,8 @@ class QueryService {
   /// Adds a local file as table `main.<name>` (policy.local_files only): Parquet, CSV or NDJSON by its extension.
   virtual Status RegisterLocalFile(const std::string& name, const std::string& path) = 0;
 
-  /// Starts a query and returns once its schema is known.
+  /// Starts a query and returns once its schema is known; a query that ends within a few milliseconds has ended then.
+  /// AlreadyExists when a query of the same id is running.
   virtual Result<std::unique_ptr<QueryStream>> Execute(const QueryRequest& request) = 0;
 
   /// Interrupts a running query; NotFound when there is none of that id.

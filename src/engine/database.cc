@@ -1,0 +1,332 @@
+#include "engine/database.h"
+
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/mutex.h"
+#include "columnar/arrow_status.h"
+#include "duckdb/catalog/catalog_search_path.hpp"
+#include "duckdb/common/arrow/arrow_appender.hpp"
+#include "duckdb/common/arrow/arrow_converter.hpp"
+#include "duckdb/main/client_data.hpp"
+#include "duckdb/main/connection.hpp"
+#include "duckdb/main/database.hpp"
+#include "duckdb/main/database_manager.hpp"
+#include "duckdb/main/valid_checker.hpp"
+#include "duckdb/parser/parser_options.hpp"
+#include "duckdb/storage/buffer_manager.hpp"
+#include "engine/exception_barrier.h"
+#include "engine/sql_gate.h"
+
+namespace tarn::engine {
+namespace {
+
+constexpr char kVersion[] = "v1.5.6";
+/// A batch ends at this many rows or bytes; the first one at a single vector, so that it comes early.
+constexpr int64_t kMaxBatchRows = 65'536;
+constexpr int64_t kMaxBatchBytes = 1 << 20;
+constexpr int kBatchGrowth = 4;
+/// Connections kept for reuse.
+constexpr size_t kMaxIdleConnections = 32;
+
+class Statement final : public CheckedStatement {
+ public:
+  explicit Statement(duckdb::unique_ptr<duckdb::SQLStatement> statement) : statement_(std::move(statement)) {}
+  duckdb::unique_ptr<duckdb::SQLStatement> Take() { return std::move(statement_); }
+
+ private:
+  duckdb::unique_ptr<duckdb::SQLStatement> statement_;
+};
+
+duckdb::Value ToValue(const Parameter& parameter) {
+  struct Visitor {
+    duckdb::Value operator()(std::monostate) const { return duckdb::Value(); }
+    duckdb::Value operator()(bool v) const { return duckdb::Value::BOOLEAN(v); }
+    duckdb::Value operator()(int64_t v) const { return duckdb::Value::BIGINT(v); }
+    duckdb::Value operator()(double v) const { return duckdb::Value::DOUBLE(v); }
+    duckdb::Value operator()(const std::string& v) const { return duckdb::Value(v); }
+  };
+  return std::visit(Visitor{}, parameter);
+}
+
+using BoundParameters = duckdb::case_insensitive_map_t<duckdb::BoundParameterData>;
+
+BoundParameters ToBoundParameters(const QueryRequest& request) {
+  BoundParameters bound;
+  for (size_t i = 0; i < request.parameters.size(); ++i) {
+    bound[std::to_string(i + 1)] = duckdb::BoundParameterData(ToValue(request.parameters[i]));
+  }
+  for (const auto& [name, parameter] : request.named_parameters) {
+    bound[name] = duckdb::BoundParameterData(ToValue(parameter));
+  }
+  return bound;
+}
+
+class DuckDatabase;
+
+/// Collects vectors into Arrow batches.
+class BatchBuilder {
+ public:
+  Status Begin(const duckdb::BaseQueryResult& result, duckdb::ClientProperties properties) {
+    types_ = result.types;
+    properties_ = std::move(properties);
+    ArrowSchema c_schema;
+    duckdb::ArrowConverter::ToArrowSchema(&c_schema, types_, result.names, properties_);
+    TARN_ASSIGN_OR_RETURN(schema_, columnar::FromArrow(arrow::ImportSchema(&c_schema)));
+    return Status::Ok();
+  }
+
+  void Append(duckdb::DataChunk& chunk) {
+    if (!appender_) {
+      appender_ = duckdb::make_uniq<duckdb::ArrowAppender>(
+          types_, chunk.size(), properties_,
+          duckdb::unordered_map<duckdb::idx_t, const duckdb::shared_ptr<duckdb::ArrowTypeExtensionData>>());
+      bytes_ = 0;
+    }
+    appender_->Append(chunk, 0, chunk.size(), chunk.size());
+    bytes_ += static_cast<int64_t>(chunk.GetAllocationSize());
+  }
+
+  bool full() const {
+    return appender_ && (static_cast<int64_t>(appender_->RowCount()) >= target_rows_ || bytes_ >= kMaxBatchBytes);
+  }
+
+  /// Null when there are no rows.
+  Result<std::shared_ptr<arrow::RecordBatch>> Take() {
+    if (!appender_) return std::shared_ptr<arrow::RecordBatch>();
+    ArrowArray array = appender_->Finalize();
+    appender_.reset();
+    target_rows_ = std::min(target_rows_ * kBatchGrowth, kMaxBatchRows);
+    return columnar::FromArrow(arrow::ImportRecordBatch(&array, schema_));
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+
+ private:
+  duckdb::vector<duckdb::LogicalType> types_;
+  duckdb::ClientProperties properties_;
+  std::shared_ptr<arrow::Schema> schema_;
+  duckdb::unique_ptr<duckdb::ArrowAppender> appender_;
+  int64_t target_rows_ = STANDARD_VECTOR_SIZE;
+  int64_t bytes_ = 0;
+};
+
+class DuckCursor final : public Cursor {
+ public:
+  DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection)
+      : database_(std::move(database)), connection_(std::move(connection)) {}
+  ~DuckCursor() override;
+
+  Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
+    return Guarded([&] { return DoStart(static_cast<Statement&>(*statement), request); });
+  }
+  const std::shared_ptr<arrow::Schema>& schema() const override { return builder_.schema(); }
+  Result<Step> Advance() override {
+    return Guarded([&] { return result_ ? Fetch() : Run(); });
+  }
+  void Interrupt() override { connection_->context->Interrupt(); }
+  double progress() const override {
+    const double percent = connection_->context->GetQueryProgress().GetPercentage();
+    return std::clamp(percent / 100, 0.0, 1.0);
+  }
+
+ private:
+  Status DoStart(Statement& statement, const QueryRequest& request) {
+    BoundParameters parameters = ToBoundParameters(request);
+    duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
+    pending_ = parameters.empty() ? connection_->context->PendingQuery(statement.Take(), how)
+                                  : connection_->context->PendingQuery(statement.Take(), parameters, how);
+    if (pending_->HasError()) return StatusFromError(pending_->GetErrorObject());
+    return builder_.Begin(*pending_, connection_->context->GetClientProperties());
+  }
+
+  Result<Step> Run() {
+    using duckdb::PendingExecutionResult;
+    const PendingExecutionResult outcome = pending_->ExecuteTask();
+    if (outcome == PendingExecutionResult::EXECUTION_ERROR) return StatusFromError(pending_->GetErrorObject());
+    if (duckdb::PendingQueryResult::IsResultReady(outcome)) {
+      result_ = pending_->Execute();
+      if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
+      return Step{};
+    }
+    if (outcome != PendingExecutionResult::BLOCKED) return Step{};
+    pending_->WaitForTask();
+    return Step{.waited = true};
+  }
+
+  Result<Step> Fetch() {
+    using duckdb::StreamExecutionResult;
+    if (result_->type == duckdb::QueryResultType::STREAM_RESULT) {
+      auto& stream = result_->Cast<duckdb::StreamQueryResult>();
+      const StreamExecutionResult outcome = stream.ExecuteTask();
+      if (outcome == StreamExecutionResult::BLOCKED) {
+        stream.WaitForTask();
+        return Step{.waited = true};
+      }
+      if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
+      if (!duckdb::StreamQueryResult::IsChunkReady(outcome)) return Step{};
+    }
+    duckdb::unique_ptr<duckdb::DataChunk> chunk = result_->FetchRaw();
+    if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
+    if (chunk && chunk->size() > 0) {
+      builder_.Append(*chunk);
+      if (!builder_.full()) return Step{};
+      TARN_ASSIGN_OR_RETURN(auto batch, builder_.Take());
+      return Step{.batch = std::move(batch)};
+    }
+    TARN_ASSIGN_OR_RETURN(auto rest, builder_.Take());
+    return Step{.done = true, .batch = std::move(rest)};
+  }
+
+  std::shared_ptr<DuckDatabase> database_;
+  std::unique_ptr<duckdb::Connection> connection_;
+  duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
+  duckdb::unique_ptr<duckdb::QueryResult> result_;
+  BatchBuilder builder_;
+};
+
+class DuckDatabase final : public Database {
+ public:
+  explicit DuckDatabase(const DatabaseOptions& options) : options_(options) {}
+
+  Status Open(lake::TableCatalog& catalog, std::shared_ptr<const SystemTableRegistry> system_tables) {
+    return Guarded([&] {
+      duckdb::DBConfig config;
+      Configure(config);
+      (void)catalog;
+      (void)system_tables;
+      database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
+      // After opening, which runs statements of its own.
+      duckdb::DBConfig& live = duckdb::DBConfig::GetConfig(*database_->instance);
+      RegisterPlanGate(live, options_.policy);
+      if (!options_.policy.local_files) live.replacement_scans.clear();
+      duckdb::Connection setup(*database_);
+      TrustConnection(*setup.context);
+      TARN_RETURN_NOT_OK(LockDown(setup));
+      parser_options_ = setup.context->GetParserOptions();
+      return Status::Ok();
+    });
+  }
+
+  Result<std::unique_ptr<CheckedStatement>> Check(const std::string& sql) override {
+    return Guarded([&]() -> Result<std::unique_ptr<CheckedStatement>> {
+      auto statement = ParseAndCheck(sql, parser_options_, options_.policy);
+      // Without its text DuckDB leaves the position of an error as a number instead of drawing an arrow.
+      statement->query.clear();
+      return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(statement)));
+    });
+  }
+
+  Result<std::unique_ptr<Cursor>> NewCursor() override {
+    return Guarded([&]() -> Result<std::unique_ptr<Cursor>> {
+      auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
+      return std::unique_ptr<Cursor>(std::make_unique<DuckCursor>(std::move(self), TakeConnection()));
+    });
+  }
+
+  /// Takes back a connection whose statement has ended.
+  void GiveBack(std::unique_ptr<duckdb::Connection> connection) {
+    if (invalidated()) return;
+    MutexLock lock(mutex_);
+    if (idle_.size() < kMaxIdleConnections) idle_.push_back(std::move(connection));
+  }
+
+  Status AddLocalFile(const std::string& name, const std::string& path) override;
+
+  bool invalidated() const override { return duckdb::ValidChecker::IsInvalidated(*database_->instance); }
+  int64_t memory_bytes() const override {
+    return static_cast<int64_t>(duckdb::BufferManager::GetBufferManager(*database_->instance).GetUsedMemory());
+  }
+  int64_t temp_bytes() const override {
+    return static_cast<int64_t>(duckdb::BufferManager::GetBufferManager(*database_->instance).GetUsedSwap());
+  }
+  void InvalidateForTesting() override {
+    duckdb::ValidChecker::Invalidate(*database_->instance, std::string("invalidated by a test"));
+  }
+
+ private:
+  void Configure(duckdb::DBConfig& config) const {
+    config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
+    config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
+    config.options.maximum_threads = static_cast<duckdb::idx_t>(std::max(options_.threads, 1));
+    if (options_.memory_limit_bytes > 0) {
+      config.options.maximum_memory = static_cast<duckdb::idx_t>(options_.memory_limit_bytes);
+    }
+    config.options.temporary_directory = options_.temp_directory;
+    config.options.use_temporary_directory = !options_.temp_directory.empty();
+    config.options.maximum_swap_space = static_cast<duckdb::idx_t>(options_.max_temp_bytes);
+  }
+
+  /// Layer 4 of the gate, and the last statements that may change a setting.
+  Status LockDown(duckdb::Connection& setup) const {
+    std::vector<std::string> statements = {
+        "SET GLOBAL TimeZone = 'UTC'",
+        "SET allow_community_extensions = false",
+        "SET allow_persistent_secrets = false",
+    };
+    if (!options_.policy.local_files) {
+      statements.push_back(std::string("SET allowed_directories = ['") + kLakeScheme + "']");
+      statements.push_back("SET enable_external_access = false");
+    }
+    statements.push_back("SET lock_configuration = true");
+    for (const std::string& sql : statements) {
+      auto result = setup.Query(sql);
+      if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(sql);
+    }
+    return Status::Ok();
+  }
+
+  std::unique_ptr<duckdb::Connection> TakeConnection() {
+    {
+      MutexLock lock(mutex_);
+      if (!idle_.empty()) {
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        return connection;
+      }
+    }
+    auto connection = std::make_unique<duckdb::Connection>(*database_);
+    connection->context->config.enable_progress_bar = true;
+    connection->context->config.print_progress_bar = false;
+    connection->context->config.wait_time = 0;
+    return connection;
+  }
+
+  const DatabaseOptions options_;
+  std::unique_ptr<duckdb::DuckDB> database_;
+  duckdb::ParserOptions parser_options_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<duckdb::Connection>> idle_ GUARDED_BY(mutex_);
+};
+
+DuckCursor::~DuckCursor() {
+  // Ends what is still active on the connection: an abandoned stream would hold its threads and memory otherwise.
+  Status ended = Guarded([&] {
+    connection_->context->Destroy();
+    result_.reset();
+    pending_.reset();
+  });
+  if (ended.ok()) database_->GiveBack(std::move(connection_));
+}
+
+Status DuckDatabase::AddLocalFile(const std::string&, const std::string&) { return Status::Unsupported("local files"); }
+
+}  // namespace
+
+Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options, lake::TableCatalog& catalog,
+                                                 std::shared_ptr<const SystemTableRegistry> system_tables) {
+  auto database = std::make_shared<DuckDatabase>(options);
+  TARN_RETURN_NOT_OK(database->Open(catalog, std::move(system_tables)));
+  return std::shared_ptr<Database>(std::move(database));
+}
+
+Status CheckDuckDbVersion() {
+  const std::string version = duckdb::DuckDB::LibraryVersion();
+  if (version == kVersion) return Status::Ok();
+  return Status::Unsupported("libduckdb is " + version + ", this program was built for " + kVersion);
+}
+
+}  // namespace tarn::engine

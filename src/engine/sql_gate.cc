@@ -1,0 +1,357 @@
+#include "engine/sql_gate.h"
+
+#include <string_view>
+#include <unordered_set>
+
+#include "duckdb/common/string_util.hpp"
+#include "duckdb/main/client_context_state.hpp"
+#include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/parser/expression/function_expression.hpp"
+#include "duckdb/parser/expression/subquery_expression.hpp"
+#include "duckdb/parser/parsed_expression_iterator.hpp"
+#include "duckdb/parser/parser.hpp"
+#include "duckdb/parser/query_node/recursive_cte_node.hpp"
+#include "duckdb/parser/query_node/select_node.hpp"
+#include "duckdb/parser/query_node/set_operation_node.hpp"
+#include "duckdb/parser/result_modifier.hpp"
+#include "duckdb/parser/statement/explain_statement.hpp"
+#include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/tableref/list.hpp"
+#include "duckdb/planner/expression/bound_function_expression.hpp"
+#include "duckdb/planner/logical_operator_visitor.hpp"
+#include "duckdb/planner/operator/logical_get.hpp"
+#include "engine/exception_barrier.h"
+
+namespace tarn::engine {
+namespace {
+
+using Names = std::unordered_set<std::string_view>;
+
+/// What a session may read from. The lake's own scans are added by name, since users cannot call them: layer 2 does
+/// not list them.
+const Names& AllowedTableFunctions() {
+  static const Names names{"range",
+                           "generate_series",
+                           "unnest",
+                           "repeat",
+                           "repeat_row",
+                           "json_each",
+                           "json_tree",
+                           "summary",
+                           "duckdb_tables",
+                           "duckdb_columns",
+                           "duckdb_views",
+                           "duckdb_schemas",
+                           "duckdb_databases",
+                           "duckdb_types",
+                           "duckdb_constraints",
+                           "duckdb_indexes",
+                           "duckdb_sequences",
+                           "duckdb_functions",
+                           "duckdb_keywords",
+                           "pg_timezone_names",
+                           "icu_calendar_names"};
+  return names;
+}
+
+/// Table macros, which layer 3 sees only as what they expand to.
+const Names& AllowedTableMacros() {
+  static const Names names{"histogram", "histogram_values"};
+  return names;
+}
+
+const Names& LocalFileFunctions() {
+  static const Names names{"read_parquet",
+                           "parquet_scan",
+                           "read_csv",
+                           "read_csv_auto",
+                           "read_json",
+                           "read_json_auto",
+                           "read_json_objects",
+                           "read_json_objects_auto",
+                           "read_ndjson",
+                           "read_ndjson_auto",
+                           "read_ndjson_objects",
+                           "parquet_metadata",
+                           "parquet_file_metadata",
+                           "parquet_kv_metadata",
+                           "parquet_schema",
+                           "sniff_csv",
+                           "glob"};
+  return names;
+}
+
+/// Functions of the lake's catalog, reached through table names only.
+const Names& CatalogScans() {
+  static const Names names{"lake_scan", "system_scan"};
+  return names;
+}
+
+/// Scalar functions that read the process's surroundings, keep state, wait, or carry SQL in a string.
+const Names& DeniedFunctions() {
+  static const Names names{"getenv",
+                           "current_setting",
+                           "getvariable",
+                           "nextval",
+                           "currval",
+                           "setseed",
+                           "write_log",
+                           "sleep_ms",
+                           "pg_sleep",
+                           "current_query",
+                           "version",
+                           "json_execute_serialized_sql",
+                           "json_serialize_sql",
+                           "json_serialize_plan",
+                           "json_deserialize_sql",
+                           "parse_duckdb_log_message",
+                           "error"};
+  return names;
+}
+
+[[noreturn]] void Deny(const std::string& what) { ThrowStatus(Status::PermissionDenied(what)); }
+
+bool Contains(const Names& names, const std::string& name) { return names.count(name) > 0; }
+
+/// Layer 2: walks every node of the parse tree and refuses what it does not know.
+class TreeGate {
+ public:
+  explicit TreeGate(const SessionPolicy& policy) : policy_(policy) {}
+
+  void CheckNode(duckdb::QueryNode& node) {
+    switch (node.type) {
+      case duckdb::QueryNodeType::SELECT_NODE:
+        CheckSelect(node.Cast<duckdb::SelectNode>());
+        break;
+      case duckdb::QueryNodeType::SET_OPERATION_NODE:
+        for (auto& child : node.Cast<duckdb::SetOperationNode>().children) CheckNode(*child);
+        break;
+      case duckdb::QueryNodeType::RECURSIVE_CTE_NODE: {
+        auto& recursive = node.Cast<duckdb::RecursiveCTENode>();
+        CheckNode(*recursive.left);
+        CheckNode(*recursive.right);
+        for (auto& target : recursive.key_targets) CheckExpression(*target);
+        break;
+      }
+      default:
+        // Statements inside a CTE among them: they may write.
+        Deny("this kind of query is not allowed on a read-only connection");
+    }
+    duckdb::ParsedExpressionIterator::EnumerateQueryNodeModifiers(
+        node, [this](duckdb::unique_ptr<duckdb::ParsedExpression>& e) {
+          if (e) CheckExpression(*e);
+        });
+    for (auto& [name, cte] : node.cte_map.map) {
+      CheckNode(*cte->query->node);
+      for (auto& target : cte->key_targets) CheckExpression(*target);
+    }
+  }
+
+ private:
+  void CheckOptional(const duckdb::unique_ptr<duckdb::ParsedExpression>& expression) {
+    if (expression) CheckExpression(*expression);
+  }
+
+  void CheckSelect(duckdb::SelectNode& select) {
+    for (auto& e : select.select_list) CheckExpression(*e);
+    for (auto& e : select.groups.group_expressions) CheckExpression(*e);
+    CheckOptional(select.where_clause);
+    CheckOptional(select.having);
+    CheckOptional(select.qualify);
+    if (select.from_table) CheckRef(*select.from_table);
+  }
+
+  void CheckExpression(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
+      const auto& function = expression.Cast<duckdb::FunctionExpression>();
+      const std::string name = duckdb::StringUtil::Lower(function.function_name);
+      if (Contains(DeniedFunctions(), name)) Deny("function " + name + " is not allowed");
+    }
+    if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
+      CheckNode(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
+    }
+    duckdb::ParsedExpressionIterator::EnumerateChildren(
+        expression, [this](const duckdb::ParsedExpression& child) { CheckExpression(child); });
+  }
+
+  void CheckTableFunction(duckdb::TableFunctionRef& ref) {
+    if (ref.function->GetExpressionClass() != duckdb::ExpressionClass::FUNCTION) {
+      Deny("this kind of table function is not allowed");
+    }
+    const std::string name = duckdb::StringUtil::Lower(ref.function->Cast<duckdb::FunctionExpression>().function_name);
+    const bool allowed = Contains(AllowedTableFunctions(), name) || Contains(AllowedTableMacros(), name) ||
+                         (policy_.local_files && Contains(LocalFileFunctions(), name));
+    if (!allowed) Deny("table function " + name + " is not allowed");
+    CheckExpression(*ref.function);
+    if (ref.subquery) CheckNode(*ref.subquery->node);
+  }
+
+  void CheckPivot(duckdb::PivotRef& ref) {
+    CheckRef(*ref.source);
+    for (auto& e : ref.aggregates) CheckOptional(e);
+    for (auto& pivot : ref.pivots) {
+      for (auto& e : pivot.pivot_expressions) CheckOptional(e);
+      for (auto& entry : pivot.entries) CheckOptional(entry.expr);
+      if (pivot.subquery) CheckNode(*pivot.subquery);
+    }
+  }
+
+  void CheckRef(duckdb::TableRef& ref) {
+    using duckdb::TableReferenceType;
+    switch (ref.type) {
+      case TableReferenceType::TABLE_FUNCTION:
+        return CheckTableFunction(ref.Cast<duckdb::TableFunctionRef>());
+      case TableReferenceType::SUBQUERY:
+        return CheckNode(*ref.Cast<duckdb::SubqueryRef>().subquery->node);
+      case TableReferenceType::PIVOT:
+        return CheckPivot(ref.Cast<duckdb::PivotRef>());
+      case TableReferenceType::JOIN: {
+        auto& join = ref.Cast<duckdb::JoinRef>();
+        CheckRef(*join.left);
+        CheckRef(*join.right);
+        return CheckOptional(join.condition);
+      }
+      case TableReferenceType::EXPRESSION_LIST:
+        for (auto& row : ref.Cast<duckdb::ExpressionListRef>().values) {
+          for (auto& e : row) CheckOptional(e);
+        }
+        return;
+      case TableReferenceType::SHOW_REF: {
+        auto& show = ref.Cast<duckdb::ShowRef>();
+        if (show.query) CheckNode(*show.query);
+        return;
+      }
+      case TableReferenceType::BASE_TABLE: {
+        auto& table = ref.Cast<duckdb::BaseTableRef>();
+        if (table.at_clause) CheckOptional(table.at_clause->ExpressionMutable());
+        return;
+      }
+      case TableReferenceType::EMPTY_FROM:
+        return;
+      default:
+        Deny("this kind of table reference is not allowed");
+    }
+  }
+
+  const SessionPolicy& policy_;
+};
+
+bool AllowedOperator(duckdb::LogicalOperatorType type) {
+  using enum duckdb::LogicalOperatorType;
+  switch (type) {
+    case LOGICAL_PROJECTION:
+    case LOGICAL_FILTER:
+    case LOGICAL_AGGREGATE_AND_GROUP_BY:
+    case LOGICAL_WINDOW:
+    case LOGICAL_UNNEST:
+    case LOGICAL_LIMIT:
+    case LOGICAL_ORDER_BY:
+    case LOGICAL_TOP_N:
+    case LOGICAL_DISTINCT:
+    case LOGICAL_SAMPLE:
+    case LOGICAL_PIVOT:
+    case LOGICAL_GET:
+    case LOGICAL_CHUNK_GET:
+    case LOGICAL_DELIM_GET:
+    case LOGICAL_EXPRESSION_GET:
+    case LOGICAL_DUMMY_SCAN:
+    case LOGICAL_EMPTY_RESULT:
+    case LOGICAL_CTE_REF:
+    case LOGICAL_JOIN:
+    case LOGICAL_DELIM_JOIN:
+    case LOGICAL_COMPARISON_JOIN:
+    case LOGICAL_ANY_JOIN:
+    case LOGICAL_CROSS_PRODUCT:
+    case LOGICAL_POSITIONAL_JOIN:
+    case LOGICAL_ASOF_JOIN:
+    case LOGICAL_DEPENDENT_JOIN:
+    case LOGICAL_UNION:
+    case LOGICAL_EXCEPT:
+    case LOGICAL_INTERSECT:
+    case LOGICAL_RECURSIVE_CTE:
+    case LOGICAL_MATERIALIZED_CTE:
+    case LOGICAL_EXPLAIN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Layer 3.
+class PlanGate : public duckdb::LogicalOperatorVisitor {
+ public:
+  explicit PlanGate(bool local_files) : local_files_(local_files) {}
+
+  void VisitOperator(duckdb::LogicalOperator& op) override {
+    if (!AllowedOperator(op.type)) {
+      Deny("operator " + op.GetName() + " is not allowed on a read-only connection");
+    }
+    if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
+      const std::string& name = op.Cast<duckdb::LogicalGet>().function.name;
+      const bool allowed = Contains(AllowedTableFunctions(), name) || Contains(CatalogScans(), name) ||
+                           (local_files_ && Contains(LocalFileFunctions(), name));
+      if (!allowed) Deny("table function " + name + " is not allowed");
+    }
+    VisitOperatorExpressions(op);
+    VisitOperatorChildren(op);
+  }
+
+ protected:
+  duckdb::unique_ptr<duckdb::Expression> VisitReplace(duckdb::BoundFunctionExpression& function,
+                                                      duckdb::unique_ptr<duckdb::Expression>*) override {
+    if (Contains(DeniedFunctions(), function.function.name)) {
+      Deny("function " + function.function.name + " is not allowed");
+    }
+    return nullptr;
+  }
+
+ private:
+  const bool local_files_;
+};
+
+struct PlanGateInfo : public duckdb::OptimizerExtensionInfo {
+  explicit PlanGateInfo(bool files) : local_files(files) {}
+  const bool local_files;
+};
+
+constexpr char kTrustedKey[] = "tarn_trusted";
+class Trusted : public duckdb::ClientContextState {};
+
+void CheckPlan(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
+  if (input.context.registered_state->Get<Trusted>(kTrustedKey)) return;
+  PlanGate(static_cast<const PlanGateInfo&>(*input.info).local_files).VisitOperator(*plan);
+}
+
+}  // namespace
+
+duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
+                                                       const SessionPolicy& policy) {
+  duckdb::Parser parser(options);
+  parser.ParseQuery(sql);
+  if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
+  if (parser.statements.size() > 1) Deny("only one statement is allowed per request");
+  auto statement = std::move(parser.statements[0]);
+  duckdb::SQLStatement* inner = statement.get();
+  if (inner->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
+    inner = inner->Cast<duckdb::ExplainStatement>().stmt.get();
+  }
+  if (inner->type != duckdb::StatementType::SELECT_STATEMENT) {
+    Deny("a statement of kind " + duckdb::StatementTypeToString(inner->type) +
+         " is not allowed on a read-only connection");
+  }
+  TreeGate(policy).CheckNode(*inner->Cast<duckdb::SelectStatement>().node);
+  return statement;
+}
+
+void RegisterPlanGate(duckdb::DBConfig& config, const SessionPolicy& policy) {
+  duckdb::OptimizerExtension extension;
+  extension.pre_optimize_function = CheckPlan;
+  extension.optimizer_info = duckdb::make_shared_ptr<PlanGateInfo>(policy.local_files);
+  duckdb::OptimizerExtension::Register(config, extension);
+}
+
+void TrustConnection(duckdb::ClientContext& context) {
+  context.registered_state->Insert(kTrustedKey, duckdb::make_shared_ptr<Trusted>());
+}
+
+}  // namespace tarn::engine

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "duckdb/main/client_context.hpp"
+#include "duckdb/main/config.hpp"
+#include "duckdb/parser/sql_statement.hpp"
+#include "engine/query_service.h"
+
+/// The read-only gate. Four layers, each of which alone stops most of what must not run:
+///
+/// 1. statement kinds: exactly one statement, a SELECT or an EXPLAIN of one, told by a bare parser that runs nothing;
+/// 2. names in the parse tree: table functions by allow-list, scalar functions by deny-list, before anything is bound,
+///    because binding already opens files;
+/// 3. the bound plan: operators and table functions by allow-list, which sees through views, macros and parameters;
+/// 4. settings of the instance: no external access, no replacement scans, no extensions, configuration locked.
+///
+/// Layers 1 and 2 are ParseAndCheck, layer 3 is RegisterPlanGate, layer 4 is Database::Open.
+namespace tarn::engine {
+
+/// Parses `sql` and applies layers 1 and 2. Throws DuckDB's parser errors and PermissionDenied.
+duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
+                                                       const SessionPolicy& policy);
+
+/// Installs layer 3 for every connection that is not trusted. `config` is that of an open instance.
+void RegisterPlanGate(duckdb::DBConfig& config, const SessionPolicy& policy);
+
+/// Exempts one connection from layer 3: for statements that the engine itself wrote.
+void TrustConnection(duckdb::ClientContext& context);
+
+}  // namespace tarn::engine

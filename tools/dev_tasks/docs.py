@@ -1,0 +1,54 @@
+"""Write the generated pages of docs/ anew (the command line's help) and check every link between pages."""
+
+import argparse
+import re
+import subprocess
+
+from . import build, fmt
+from .paths import ROOT
+from .run import TaskError, say
+
+SUBCOMMANDS = [[], ["serve"], ["sql"], ["write"], ["table"], ["table", "list"], ["table", "describe"],
+               ["table", "history"], ["table", "optimize"], ["version"]]  # fmt: skip
+
+
+def command_line_page() -> str:
+    """docs/command_line.md: every subcommand's --help as it is printed."""
+    program = build.program()
+    parts = ["# The command line\n\nWritten by `./dev docs` from `tarn … --help`; change the help, not this page.\n"]
+    for words in SUBCOMMANDS:
+        shown = subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=True).stdout
+        parts.append(f"\n## {' '.join(['tarn', *words])}\n\n```\n{shown.rstrip()}\n```\n")
+    return "".join(parts)
+
+
+def broken_links() -> list[str]:
+    found = []
+    for page in fmt.tracked("*.md"):
+        text = (ROOT / page).read_text()
+        for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.S)):
+            if "://" in target or target.startswith("#"):
+                continue
+            if not ((ROOT / page).parent / target.split("#")[0]).exists():
+                found.append(f"{page}: {target} does not exist")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./dev docs")
+    parser.add_argument("--check", action="store_true", help="fail when a page is stale instead of writing it")
+    options = parser.parse_args(arguments)
+    page = ROOT / "docs" / "command_line.md"
+    wanted = command_line_page()
+    if options.check:
+        if not page.exists() or page.read_text() != wanted:
+            raise TaskError("docs/command_line.md is stale; run ./dev docs")
+    else:
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(wanted)
+    problems = broken_links()
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise TaskError(f"{len(problems)} broken link(s)")
+    return 0
