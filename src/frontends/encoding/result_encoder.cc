@@ -1,0 +1,48 @@
+#include "frontends/encoding/result_encoder.h"
+
+#include <arrow/record_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tarn::frontends {
+
+Result<std::unique_ptr<ResultEncoder>> ResultEncoder::Make(std::unique_ptr<engine::QueryStream> stream,
+                                                           ResultFormat format) {
+  TARN_ASSIGN_OR_RETURN(std::unique_ptr<ResultWriter> writer, ResultWriter::Make(format, stream->schema()));
+  return std::make_unique<ResultEncoder>(std::move(stream), std::move(writer));
+}
+
+Result<bool> ResultEncoder::Fill(size_t target_bytes, ByteBuffer& out) {
+  Result<bool> more = FillOrFail(target_bytes, out);
+  if (!more.ok()) writer_->Abandon(more.status(), out);
+  return more;
+}
+
+Result<bool> ResultEncoder::FillOrFail(size_t target_bytes, ByteBuffer& out) {
+  if (!begun_) {
+    begun_ = true;
+    TARN_RETURN_NOT_OK(writer_->Begin(out));
+  }
+  while (out.size() < target_bytes) {
+    if (batch_ == nullptr) {
+      TARN_ASSIGN_OR_RETURN(batch_, stream_->Next());
+      offset_ = 0;
+      if (batch_ == nullptr) {
+        TARN_RETURN_NOT_OK(writer_->Finish(out));
+        return false;
+      }
+    }
+    const int64_t rows = std::min(writer_->preferred_rows(), batch_->num_rows() - offset_);
+    if (rows > 0) {
+      const bool whole = offset_ == 0 && rows == batch_->num_rows();
+      TARN_RETURN_NOT_OK(writer_->Write(whole ? batch_ : batch_->Slice(offset_, rows), out));
+      offset_ += rows;
+      rows_ += rows;
+    }
+    if (offset_ >= batch_->num_rows()) batch_.reset();
+  }
+  return true;
+}
+
+}  // namespace tarn::frontends

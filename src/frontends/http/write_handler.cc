@@ -1,0 +1,203 @@
+// The three write endpoints of the influx clients, and what else those clients ask for.
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <utility>
+
+#include "base/error_table.h"
+#include "frontends/encoding/value_text.h"
+#include "frontends/http/http_service.h"
+
+namespace tarn::frontends {
+
+namespace {
+
+using ingest::Precision;
+
+std::optional<Precision> ParsePrecision(std::string_view name, int api_version) {
+  if (name == "ns" || name == "n" || name == "nanosecond") return Precision::kNanoseconds;
+  if (name == "us" || name == "u" || name == "microsecond") return Precision::kMicroseconds;
+  if (name == "ms" || name == "millisecond") return Precision::kMilliseconds;
+  if (name == "s" || name == "second") return Precision::kSeconds;
+  if (name == "auto" && api_version == 3) return Precision::kAuto;
+  return std::nullopt;
+}
+
+std::string_view InfluxCode(int http_status) {
+  switch (http_status) {
+    case 400:
+      return "invalid";
+    case 401:
+      return "unauthorized";
+    case 403:
+      return "forbidden";
+    case 404:
+      return "not found";
+    case 409:
+      return "conflict";
+    case 413:
+      return "request too large";
+    case 415:
+    case 422:
+      return "unprocessable entity";
+    case 429:
+      return "too many requests";
+    case 503:
+      return "unavailable";
+    default:
+      return "internal error";
+  }
+}
+
+void AppendLineErrors(const ingest::WriteOutcome& outcome, ByteBuffer& json) {
+  json.Append(",\"data\":[");
+  bool first = true;
+  for (const ingest::LineError& error : outcome.errors) {
+    if (!first) json.Push(',');
+    first = false;
+    json.Append("{\"original_line\":");
+    AppendJsonString(error.original_line, json);
+    json.Append(",\"line_number\":");
+    AppendInt(error.line_number, json);
+    json.Append(",\"error_message\":");
+    AppendJsonString(error.reason, json);
+    json.Push('}');
+  }
+  json.Push(']');
+}
+
+/// "partial write: 2 of 5 lines were not kept; line 2: …; line 4: …"
+std::string DescribeErrors(const ingest::WriteOutcome& outcome) {
+  std::string text = outcome.lines_kept > 0 ? "partial write: " : "line protocol parsing error: ";
+  text += std::to_string(outcome.error_count) + " of " + std::to_string(outcome.error_count + outcome.lines_kept) +
+          " lines were not kept";
+  for (const ingest::LineError& error : outcome.errors) {
+    text += "; line " + std::to_string(error.line_number) + ": " + error.reason;
+  }
+  if (static_cast<size_t>(outcome.error_count) > outcome.errors.size()) {
+    text += "; and " + std::to_string(static_cast<size_t>(outcome.error_count) - outcome.errors.size()) + " more";
+  }
+  return text;
+}
+
+/// A client drops its data on 400 and keeps it on 503: what may work later, and what is not the client's fault, must
+/// not look like its fault.
+int WriteFailureStatus(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kConflict:
+    case StatusCode::kDeadlineExceeded:
+      return 503;
+    default:
+      return CodesOf(status.code()).http_status;
+  }
+}
+
+/// The name in "CREATE DATABASE name …", nullopt for any other statement.
+bool IsCreateDatabase(std::string_view statement) {
+  std::string upper(statement.substr(0, 64));
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  const auto skip_spaces = [&](size_t at) { return std::min(upper.find_first_not_of(" \t\r\n", at), upper.size()); };
+  size_t at = skip_spaces(0);
+  if (upper.compare(at, 6, "CREATE") != 0) return false;
+  const size_t database = skip_spaces(at + 6);
+  return database > at + 6 && upper.compare(database, 8, "DATABASE") == 0 && skip_spaces(database + 8) > database + 8;
+}
+
+}  // namespace
+
+HttpResponse WriteError(int api_version, int http_status, std::string_view message) {
+  ByteBuffer json;
+  if (api_version == 2) {
+    json.Append("{\"code\":");
+    AppendJsonString(InfluxCode(http_status), json);
+    json.Append(",\"message\":");
+  } else {
+    json.Append("{\"error\":");
+  }
+  AppendJsonString(message, json);
+  json.Append("}\n");
+  HttpResponse response;
+  response.status = http_status;
+  response.content_type = "application/json";
+  response.body = json.view();
+  if (http_status == 503 || http_status == 429) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome) {
+  if (!outcome.status.ok()) {
+    return WriteError(api_version, WriteFailureStatus(outcome.status), outcome.status.message());
+  }
+  HttpResponse response;
+  if (outcome.error_count == 0 && outcome.errors.empty()) {
+    response.status = 204;
+    return response;
+  }
+  ByteBuffer json;
+  if (api_version == 2) {
+    json.Append("{\"code\":\"invalid\",\"message\":");
+    AppendJsonString(DescribeErrors(outcome), json);
+    if (!outcome.errors.empty()) {
+      json.Append(",\"line\":");
+      AppendInt(outcome.errors.front().line_number, json);
+    }
+  } else {
+    json.Append("{\"error\":");
+    AppendJsonString(outcome.lines_kept > 0 ? "partial write of line protocol occurred" : "line protocol parsing error",
+                     json);
+    AppendLineErrors(outcome, json);
+  }
+  json.Append("}\n");
+  response.status = 400;
+  response.content_type = "application/json";
+  response.body = json.view();
+  return response;
+}
+
+HttpResponse HttpService::HandleWrite(HttpRequest& request, int api_version) {
+  const std::string_view name = api_version == 2 ? "bucket" : "db";
+  std::string database = request.Query(name).value_or("");
+  if (database.empty()) {
+    return WriteError(api_version, 400, "the query parameter '" + std::string(name) + "' is missing");
+  }
+  if (const std::string policy = request.Query("rp").value_or("");
+      api_version == 1 && !policy.empty() && policy != "autogen" && policy != "default") {
+    database += "/" + policy;
+  }
+  Precision precision = api_version == 3 ? Precision::kAuto : Precision::kNanoseconds;
+  if (const auto text = request.Query("precision"); text.has_value() && !text->empty()) {
+    const auto parsed = ParsePrecision(*text, api_version);
+    if (!parsed.has_value()) {
+      return WriteError(api_version, 400, "unknown precision '" + *text + "'; there are ns, us, ms and s");
+    }
+    precision = *parsed;
+  }
+  if (Status status = DecodeBody(request, options_.max_body_bytes); !status.ok()) {
+    const int http_status = status.Is(StatusCode::kResourceExhausted) ? 413
+                            : status.Is(StatusCode::kUnsupported)     ? 415
+                                                                      : CodesOf(status.code()).http_status;
+    return WriteError(api_version, http_status, status.message());
+  }
+  if (!ready_) return WriteError(api_version, 503, "the server is not ready for writes yet");
+  return WriteAnswer(api_version, backend_.write_lines(database, request.body, precision));
+}
+
+HttpResponse HttpService::HandleInfluxQuery(const HttpRequest& request) {
+  std::optional<std::string> statement = request.Query("q");
+  if (!statement.has_value()) {
+    HttpRequest form;
+    if (ParseTarget("/?" + request.body, form).ok()) statement = form.Query("q");
+  }
+  if (!statement.has_value()) return WriteError(1, 400, "missing required parameter \"q\"");
+  if (!IsCreateDatabase(*statement)) {
+    return WriteError(1, 422, "InfluxQL is not supported; send SQL to POST /api/sql");
+  }
+  // Databases come into being with their first write.
+  HttpResponse response;
+  response.content_type = "application/json";
+  response.body = "{\"results\":[{\"statement_id\":0}]}\n";
+  return response;
+}
+
+}  // namespace tarn::frontends

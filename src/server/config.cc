@@ -1,0 +1,229 @@
+#include "server/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <cctype>
+#include <charconv>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace tarn::server {
+
+namespace {
+
+template <int64_t Config::* Member>
+Status SetDuration(Config& config, const std::string& text) {
+  TARN_ASSIGN_OR_RETURN(config.*Member, ParseDuration(text));
+  return Status::Ok();
+}
+
+template <int64_t Config::* Member>
+Status SetPositiveDuration(Config& config, const std::string& text) {
+  TARN_ASSIGN_OR_RETURN(const int64_t micros, ParseDuration(text));
+  if (micros <= 0) return Status::InvalidArgument("must be more than 0");
+  config.*Member = micros;
+  return Status::Ok();
+}
+
+template <int64_t Config::* Member>
+Status SetSize(Config& config, const std::string& text) {
+  TARN_ASSIGN_OR_RETURN(const int64_t bytes, ParseSize(text));
+  if (bytes < (1 << 10)) return Status::InvalidArgument("must be at least 1KiB");
+  config.*Member = bytes;
+  return Status::Ok();
+}
+
+Result<int64_t> ParseCount(const std::string& text) {
+  int64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0) {
+    return Status::InvalidArgument("'" + text + "' is not a whole number");
+  }
+  return value;
+}
+
+template <int64_t Config::* Member, int64_t Least>
+Status SetCount(Config& config, const std::string& text) {
+  TARN_ASSIGN_OR_RETURN(const int64_t value, ParseCount(text));
+  if (value < Least) return Status::InvalidArgument("must be at least " + std::to_string(Least));
+  config.*Member = value;
+  return Status::Ok();
+}
+
+template <std::string Config::* Member>
+Status SetText(Config& config, const std::string& text) {
+  if (text.empty()) return Status::InvalidArgument("must not be empty");
+  config.*Member = text;
+  return Status::Ok();
+}
+
+Status SetAddress(Config& config, const std::string& text) {
+  TARN_RETURN_NOT_OK(ParseAddress(text).status());
+  config.addr_http = text;
+  return Status::Ok();
+}
+
+/// A size, or a share of what the cgroup or the machine has.
+Status SetMemoryLimit(Config& config, const std::string& text) {
+  constexpr int64_t kLeast = int64_t{128} << 20;
+  int64_t bytes = 0;
+  if (text.ends_with('%')) {
+    TARN_ASSIGN_OR_RETURN(const int64_t percent, ParseCount(text.substr(0, text.size() - 1)));
+    if (percent < 1 || percent > 100) return Status::InvalidArgument("'" + text + "' is not between 1% and 100%");
+    bytes = AvailableMemoryBytes() / 100 * percent;
+  } else {
+    TARN_ASSIGN_OR_RETURN(bytes, ParseSize(text));
+  }
+  if (bytes < kLeast) return Status::InvalidArgument("must be at least 128MiB");
+  config.memory_limit = bytes;
+  return Status::Ok();
+}
+
+std::string Place(const std::string& file, const YAML::Mark& mark) {
+  if (mark.is_null()) return file + ": ";
+  return file + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": ";
+}
+
+bool IsSection(const std::string& name) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name.starts_with(name + ".")) return true;
+  }
+  return false;
+}
+
+const ConfigKey* FindKey(std::string_view name) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+/// The keys that may stand where an unknown one was found.
+std::string KnownKeys(const std::string& section) {
+  std::set<std::string> names;
+  const std::string prefix = section.empty() ? "" : section + ".";
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (!key.name.starts_with(prefix)) continue;
+    const std::string_view rest = key.name.substr(prefix.size());
+    names.emplace(rest.substr(0, rest.find('.')));
+  }
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+Status ApplyMapping(const YAML::Node& node, const std::string& section, const std::string& file, Config& config) {
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string where = Place(file, entry.first.Mark());
+    if (!entry.first.IsScalar()) return Status::InvalidArgument(where + "a key must be a word");
+    const std::string word = entry.first.Scalar();
+    const std::string name = section.empty() ? word : section + "." + word;
+    if (!seen.insert(word).second) return Status::InvalidArgument(where + "'" + name + "' is given twice");
+    if (const ConfigKey* key = FindKey(name)) {
+      const std::string value_place = Place(file, entry.second.Mark());
+      if (!entry.second.IsScalar()) {
+        return Status::InvalidArgument(value_place + "'" + name + "' takes a " + std::string(key->kind));
+      }
+      if (Status status = key->set(config, entry.second.Scalar()); !status.ok()) {
+        return Status::InvalidArgument(value_place + name + ": " + status.message());
+      }
+    } else if (section.empty() && IsSection(word)) {
+      if (entry.second.IsNull()) continue;
+      if (!entry.second.IsMap()) {
+        return Status::InvalidArgument(Place(file, entry.second.Mark()) + "'" + word +
+                                       "' takes keys of its own: " + KnownKeys(word));
+      }
+      TARN_RETURN_NOT_OK(ApplyMapping(entry.second, word, file, config));
+    } else {
+      return Status::InvalidArgument(where + "unknown key '" + name + "'; there are " + KnownKeys(section));
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const std::vector<ConfigKey> kKeys = {
+      {"lake", "text", "./tarn-data", "where the tables are: a folder, or a URI", SetText<&Config::lake>},
+      {"addr.http", "address", "127.0.0.1:8080",
+       "where HTTP listens; port 0 lets the system choose; an address that others can reach needs --insecure-listen",
+       SetAddress},
+      {"flush.max_age", "duration", "1s", "rows wait in the buffer at most this long before they are committed",
+       SetPositiveDuration<&Config::flush_max_age_micros>},
+      {"flush.max_rows", "count", "1000000", "a table with so many rows in the buffer is committed at once",
+       SetCount<&Config::flush_max_rows, 1>},
+      {"flush.max_bytes", "size", "64MiB", "a table with so many bytes in the buffer is committed at once",
+       SetSize<&Config::flush_max_bytes>},
+      {"compaction.interval", "duration", "60s", "how often small files are merged; 0 turns it off",
+       SetDuration<&Config::compaction_interval_micros>},
+      {"compaction.target_size", "size", "128MiB", "the size of file that compaction aims at",
+       SetSize<&Config::compaction_target_size>},
+      {"memory_limit", "size", "60%",
+       "a size, or a share of the cgroup's or the machine's memory; split among engine, buffers and requests",
+       SetMemoryLimit},
+      {"query.timeout", "duration", "0", "a query that takes longer is ended; 0 is no limit",
+       SetDuration<&Config::query_timeout_micros>},
+      {"query.max_rows", "count", "0", "a query with more rows in its result is ended; 0 is no limit",
+       SetCount<&Config::query_max_rows, 0>},
+      {"temp_directory", "text", "<lake>/_tarn/tmp", "where queries spill; emptied at start",
+       SetText<&Config::temp_directory>},
+  };
+  return kKeys;
+}
+
+std::string EnvironmentName(std::string_view key) {
+  std::string name = "TARN_";
+  for (const char c : key) name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+Status ApplyKey(std::string_view name, const std::string& text, Config& config) {
+  const ConfigKey* key = FindKey(name);
+  if (key == nullptr) return Status::InvalidArgument("unknown key '" + std::string(name) + "'");
+  return key->set(config, text);
+}
+
+Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) {
+      return Status::InvalidArgument(Place(file, documents[1].Mark()) + "a configuration is one document");
+    }
+    if (documents.empty() || documents[0].IsNull()) return Status::Ok();
+    if (!documents[0].IsMap()) {
+      return Status::InvalidArgument(Place(file, documents[0].Mark()) + "a configuration is a mapping of keys");
+    }
+    return ApplyMapping(documents[0], "", file, config);
+  } catch (const YAML::Exception& error) {
+    return Status::InvalidArgument(Place(file, error.mark) + error.msg);
+  }
+}
+
+Status ApplyEnvironment(const std::function<const char*(const char*)>& get, Config& config) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    const std::string name = EnvironmentName(key.name);
+    const char* value = get(name.c_str());
+    if (value == nullptr) continue;
+    if (Status status = key.set(config, value); !status.ok()) return status.WithContext(name);
+  }
+  return Status::Ok();
+}
+
+Result<Config> LoadConfig(const std::optional<std::string>& file, const std::function<const char*(const char*)>& get) {
+  Config config;
+  if (file.has_value()) {
+    std::ifstream in(*file);
+    if (!in) return Status::NotFound("the configuration file '" + *file + "' cannot be read");
+    std::ostringstream text;
+    text << in.rdbuf();
+    TARN_RETURN_NOT_OK(ApplyYaml(text.str(), *file, config));
+  }
+  TARN_RETURN_NOT_OK(ApplyEnvironment(get, config));
+  return config;
+}
+
+}  // namespace tarn::server

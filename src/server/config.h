@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tarn::server {
+
+/// Everything that can be configured, with its defaults (docs/formats/configuration.md).
+struct Config {
+  std::string lake = "./tarn-data";
+  std::string addr_http = "127.0.0.1:8080";
+  int64_t flush_max_age_micros = 1'000'000;
+  int64_t flush_max_rows = 1'000'000;
+  int64_t flush_max_bytes = 64 << 20;
+  int64_t compaction_interval_micros = 60'000'000;
+  int64_t compaction_target_size = 128 << 20;
+  /// Bytes; 0 is 60 % of the cgroup's or the machine's memory.
+  int64_t memory_limit = 0;
+  int64_t query_timeout_micros = 0;
+  int64_t query_max_rows = 0;
+  /// Empty is "<lake>/_tarn/tmp".
+  std::string temp_directory;
+};
+
+/// One key of the configuration: the only table of them, from which files, environment, flags and documentation follow.
+struct ConfigKey {
+  /// "flush.max_age"; in YAML `flush: {max_age: …}`.
+  std::string_view name;
+  /// "duration", "size", "count", "text" or "address".
+  std::string_view kind;
+  std::string_view default_text;
+  std::string_view help;
+  /// Parses and checks; InvalidArgument says what is wrong with the text.
+  Status (*set)(Config& config, const std::string& text);
+};
+
+const std::vector<ConfigKey>& ConfigKeys();
+/// "flush.max_age" -> "TARN_FLUSH_MAX_AGE".
+std::string EnvironmentName(std::string_view key);
+
+/// Sets what a YAML text says. InvalidArgument with "<file>:<line>:<column>: " for malformed YAML, an unknown or
+/// repeated key, or a bad value.
+Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config);
+/// Sets what environment variables say; `get` is getenv.
+Status ApplyEnvironment(const std::function<const char*(const char*)>& get, Config& config);
+/// Sets one key by name, as a flag does.
+Status ApplyKey(std::string_view key, const std::string& text, Config& config);
+
+/// Defaults, then the file (where there is one), then the environment.
+Result<Config> LoadConfig(const std::optional<std::string>& file, const std::function<const char*(const char*)>& get);
+
+/// "1s", "500ms", "250us", "2m", "1h", "1d"; a number needs its unit, except 0.
+Result<int64_t> ParseDuration(std::string_view text);
+/// "64MiB", "1GB", "512" (bytes), with a unit in powers of 1024 (KiB) or 1000 (KB).
+Result<int64_t> ParseSize(std::string_view text);
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+  /// Only reachable from this machine.
+  bool loopback = false;
+};
+/// "127.0.0.1:8080", "[::1]:8080", "localhost:0", ":8080" (every address).
+Result<HostPort> ParseAddress(std::string_view text);
+
+/// The memory that this process may use: the cgroup's limit or the machine's memory, whichever is less.
+int64_t AvailableMemoryBytes();
+
+/// How a memory limit is shared out.
+struct MemoryShares {
+  int64_t engine = 0;
+  int64_t buffers = 0;
+  int64_t requests = 0;
+};
+MemoryShares SplitMemory(int64_t memory_limit);
+
+}  // namespace tarn::server

@@ -1,0 +1,218 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "base/executor.h"
+#include "base/log.h"
+#include "base/uri.h"
+#include "engine/query_service.h"
+#include "frontends/http/http_server.h"
+#include "frontends/http/http_service.h"
+#include "ingest/write_service.h"
+#include "lake/lake.h"
+#include "maintenance/compactor.h"
+#include "server/metrics.h"
+#include "server/system_tables.h"
+#include "storage/segment_store.h"
+#include "storage/stores.h"
+
+namespace tarn::server {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFlushThreads = 2;
+constexpr int kMaxConcurrentQueries = 8;
+constexpr int kMaxTempSlots = 64;
+
+/// A folder of `root` that is this process's own, so that servers that share a lake do not empty each other's.
+Result<std::pair<std::string, std::unique_ptr<storage::FolderLock>>> TakeTempSlot(const std::string& root) {
+  for (int i = 0; i < kMaxTempSlots; ++i) {
+    const std::string slot = JoinPath(root, std::to_string(i));
+    auto lock = storage::LockFolder(slot);
+    if (lock.ok()) return std::pair(JoinPath(slot, "spill"), std::move(lock).value());
+    if (!lock.status().Is(StatusCode::kConflict)) return lock.status().WithContext("temp_directory");
+  }
+  return Status::ResourceExhausted("all temporary folders in '" + root + "' are in use");
+}
+
+class WholeServer final : public Server {
+ public:
+  WholeServer(const ServerOptions& options, Clock& clock, Random& random)
+      : options_(options),
+        clock_(clock),
+        random_(random),
+        memory_limit_(options.config.memory_limit > 0 ? options.config.memory_limit
+                                                      : AvailableMemoryBytes() / 100 * 60),
+        shares_(SplitMemory(memory_limit_)),
+        buffer_memory_("buffers", static_cast<size_t>(shares_.buffers)),
+        request_memory_("requests", static_cast<size_t>(shares_.requests)),
+        metrics_(clock, options.version, options.commit),
+        service_({.version = options.version,
+                  .commit = options.commit,
+                  .max_body_bytes = std::min<size_t>(64 << 20, static_cast<size_t>(shares_.requests) / 2),
+                  .metrics_text = [this] { return metrics_.Text(); }},
+                 random) {
+    sources_.buffer_memory = &buffer_memory_;
+    sources_.request_memory = &request_memory_;
+    sources_.shares = shares_;
+    metrics_.SetSources(sources_);
+  }
+
+  ~WholeServer() override {
+    if (lake_ != nullptr) lake_->Close();
+  }
+
+  Status Listen() {
+    TARN_ASSIGN_OR_RETURN(const HostPort address, ParseAddress(options_.config.addr_http));
+    if (!address.loopback && !options_.insecure_listen) {
+      return Status::InvalidArgument(
+          "'" + options_.config.addr_http +
+          "' can be reached by others and there is no authentication yet; add --insecure-listen if that is meant");
+    }
+    frontends::HttpServerOptions http;
+    http.host = address.host;
+    http.port = address.port;
+    http.query_threads = kMaxConcurrentQueries + 2;
+    TARN_ASSIGN_OR_RETURN(http_, frontends::HttpServer::Start(
+                                     http, service_, request_memory_, clock_,
+                                     [this](const frontends::HttpRecord& record) { metrics_.CountRequest(record); }));
+    sources_.http = http_.get();
+    metrics_.SetSources(sources_);
+    Log(LogLevel::kInfo, "listening", {{"url", "http://" + http_->address()}});
+    return Status::Ok();
+  }
+
+  Status OpenLake() override {
+    const int64_t began = clock_.MonotonicMicros();
+    TARN_ASSIGN_OR_RETURN(const std::string folder, LocalLakeFolder(options_.config.lake));
+    TARN_RETURN_NOT_OK(OpenTables(folder));
+    TARN_RETURN_NOT_OK(OpenEngine(folder));
+    compactor_ = std::make_unique<maintenance::Compactor>(
+        *lake_, clock_,
+        maintenance::CompactionOptions{.interval_micros = options_.config.compaction_interval_micros,
+                                       .target_file_bytes = options_.config.compaction_target_size});
+    if (options_.config.compaction_interval_micros > 0) compactor_->Start();
+    sources_.lake = lake_.get();
+    sources_.queries = queries_.get();
+    sources_.compactor = compactor_.get();
+    metrics_.SetSources(sources_);
+    service_.Attach(
+        {.queries = queries_.get(),
+         .write_lines = [this](const std::string& database, std::string_view body, ingest::Precision precision) {
+           ingest::WriteOutcome outcome = writes_->WriteLines(database, body, precision);
+           metrics_.CountWrite(outcome, body.size());
+           return outcome;
+         }});
+    Log(LogLevel::kInfo, "ready",
+        {{"lake", folder},
+         {"replayed_rows", lake_->stats().buffered_rows},
+         {"memory_limit_mib", memory_limit_ >> 20},
+         {"start_ms", (clock_.MonotonicMicros() - began) / kMicrosPerMilli}});
+    return Status::Ok();
+  }
+
+  Status Shutdown(int64_t drain_micros) override {
+    service_.Detach();
+    if (http_ != nullptr && !http_->Drain(drain_micros)) {
+      Log(LogLevel::kWarning, "requests were broken off", {{"connections", http_->stats().connections}});
+    }
+    // What still runs is broken off here; nothing can be written after it.
+    sources_.http = nullptr;
+    metrics_.SetSources(sources_);
+    http_.reset();
+    if (compactor_ != nullptr) compactor_->Stop();
+    if (lake_ == nullptr) return Status::Ok();
+    const Status flushed = lake_->FlushAll();
+    if (!flushed.ok()) {
+      Log(LogLevel::kError, "not every row could be committed; the write-ahead log keeps them",
+          {{"error", flushed.ToString()}});
+    }
+    lake_->Close();
+    return flushed;
+  }
+
+  const std::string& address() const override { return http_->address(); }
+
+ private:
+  Status OpenTables(const std::string& folder) {
+    TARN_ASSIGN_OR_RETURN(std::shared_ptr<storage::ObjectStore> store, storage::OpenLocalStore(folder));
+    flush_pool_ = std::make_unique<ThreadPool>(ThreadPoolOptions{"tarn-flush", kFlushThreads, 1024});
+    lake::LakeOptions options;
+    options.store = std::move(store);
+    options.wal_root = JoinPath(folder, "_tarn/wal");
+    options.flush = {.max_age_micros = options_.config.flush_max_age_micros,
+                     .max_rows = options_.config.flush_max_rows,
+                     .max_bytes = options_.config.flush_max_bytes};
+    options.clock = &clock_;
+    options.random = &random_;
+    options.buffer_budget = &buffer_memory_;
+    options.executor = flush_pool_.get();
+    TARN_ASSIGN_OR_RETURN(lake_, lake::Lake::Open(options));
+    writes_ = std::make_unique<ingest::WriteService>(*lake_, clock_);
+    return Status::Ok();
+  }
+
+  Status OpenEngine(const std::string& folder) {
+    const std::string temp_root =
+        options_.config.temp_directory.empty() ? JoinPath(folder, "_tarn/tmp") : options_.config.temp_directory;
+    TARN_ASSIGN_OR_RETURN(auto slot, TakeTempSlot(temp_root));
+    temp_lock_ = std::move(slot.second);
+    engine::EngineOptions options;
+    options.memory_limit_bytes = shares_.engine;
+    options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    options.temp_directory = slot.first;
+    options.max_concurrent = kMaxConcurrentQueries;
+    options.default_limits = {.timeout_micros = options_.config.query_timeout_micros,
+                              .max_rows = options_.config.query_max_rows};
+    TARN_ASSIGN_OR_RETURN(queries_, engine::QueryService::Open(options, *lake_, clock_));
+    return RegisterSystemTables(*lake_, clock_, random_, *queries_);
+  }
+
+  const ServerOptions options_;
+  Clock& clock_;
+  Random& random_;
+  const int64_t memory_limit_;
+  const MemoryShares shares_;
+  // In the order of use: what comes later refers to what comes before, and is destroyed first.
+  MemoryBudget buffer_memory_;
+  MemoryBudget request_memory_;
+  Metrics metrics_;
+  MetricSources sources_;
+  std::unique_ptr<ThreadPool> flush_pool_;
+  std::unique_ptr<lake::Lake> lake_;
+  std::unique_ptr<ingest::WriteService> writes_;
+  std::unique_ptr<storage::FolderLock> temp_lock_;
+  std::unique_ptr<engine::QueryService> queries_;
+  std::unique_ptr<maintenance::Compactor> compactor_;
+  frontends::HttpService service_;
+  std::unique_ptr<frontends::HttpServer> http_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Clock& clock, Random& random) {
+  auto server = std::make_unique<WholeServer>(options, clock, random);
+  TARN_RETURN_NOT_OK(server->Listen());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+Result<std::string> LocalLakeFolder(const std::string& uri) {
+  std::string path = uri;
+  if (uri.starts_with("file://")) {
+    TARN_ASSIGN_OR_RETURN(path, PercentDecode(std::string_view(uri).substr(7)));
+    if (!path.starts_with('/')) return Status::InvalidArgument("'" + uri + "' must have three slashes");
+  } else if (uri.find("://") != std::string::npos) {
+    return Status::Unsupported("'" + uri + "': a lake is a local folder for now");
+  }
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  if (error) return Status::InvalidArgument("'" + uri + "': " + error.message());
+  return absolute.lexically_normal().string();
+}
+
+}  // namespace tarn::server
