@@ -16,15 +16,21 @@
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/database_manager.hpp"
 #include "duckdb/main/valid_checker.hpp"
+#include "duckdb/parser/keyword_helper.hpp"
 #include "duckdb/parser/parser_options.hpp"
 #include "duckdb/storage/buffer_manager.hpp"
+#include "engine/bounded_allocator.h"
+#include "engine/capped_functions.h"
 #include "engine/exception_barrier.h"
+#include "engine/instance_settings.h"
 #include "engine/sql_gate.h"
 
 namespace tarn::engine {
 namespace {
 
 constexpr char kVersion[] = "v1.5.6";
+/// The catalog of an instance without a file; holds the views over local files.
+constexpr char kLocalCatalogName[] = "memory";
 /// A batch ends at this many rows or bytes; the first one at a single vector, so that it comes early.
 constexpr int64_t kMaxBatchRows = 65'536;
 constexpr int64_t kMaxBatchBytes = 1 << 20;
@@ -63,6 +69,19 @@ BoundParameters ToBoundParameters(const QueryRequest& request) {
     bound[name] = duckdb::BoundParameterData(ToValue(parameter));
   }
   return bound;
+}
+
+/// The table function that reads a file of this name.
+Result<std::string> LocalFileReader(const std::string& path) {
+  static constexpr std::pair<std::string_view, std::string_view> kReaders[] = {
+      {".parquet", "read_parquet"}, {".csv", "read_csv"},      {".csv.gz", "read_csv"},       {".tsv", "read_csv"},
+      {".ndjson", "read_ndjson"},   {".jsonl", "read_ndjson"}, {".ndjson.gz", "read_ndjson"}, {".json", "read_json"},
+  };
+  const std::string lower = duckdb::StringUtil::Lower(path);
+  for (const auto& [suffix, reader] : kReaders) {
+    if (lower.ends_with(suffix)) return std::string(reader);
+  }
+  return Status::InvalidArgument(path + ": only .parquet, .csv, .tsv, .ndjson, .jsonl and .json files can be read");
 }
 
 class DuckDatabase;
@@ -194,18 +213,18 @@ class DuckDatabase final : public Database {
 
   Status Open(lake::TableCatalog& catalog, std::shared_ptr<const SystemTableRegistry> system_tables) {
     return Guarded([&] {
+      BoundEngineAllocations(options_.max_allocated_bytes);
       duckdb::DBConfig config;
-      Configure(config);
+      ConfigureInstance(config, options_);
       (void)catalog;
       (void)system_tables;
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       // After opening, which runs statements of its own.
-      duckdb::DBConfig& live = duckdb::DBConfig::GetConfig(*database_->instance);
-      RegisterPlanGate(live, options_.policy);
-      if (!options_.policy.local_files) live.replacement_scans.clear();
+      RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
+      CapFunctions(*database_->instance);
       duckdb::Connection setup(*database_);
       TrustConnection(*setup.context);
-      TARN_RETURN_NOT_OK(LockDown(setup));
+      TARN_RETURN_NOT_OK(LockInstance(setup, options_));
       parser_options_ = setup.context->GetParserOptions();
       return Status::Ok();
     });
@@ -248,37 +267,6 @@ class DuckDatabase final : public Database {
   }
 
  private:
-  void Configure(duckdb::DBConfig& config) const {
-    config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
-    config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
-    config.options.maximum_threads = static_cast<duckdb::idx_t>(std::max(options_.threads, 1));
-    if (options_.memory_limit_bytes > 0) {
-      config.options.maximum_memory = static_cast<duckdb::idx_t>(options_.memory_limit_bytes);
-    }
-    config.options.temporary_directory = options_.temp_directory;
-    config.options.use_temporary_directory = !options_.temp_directory.empty();
-    config.options.maximum_swap_space = static_cast<duckdb::idx_t>(options_.max_temp_bytes);
-  }
-
-  /// Layer 4 of the gate, and the last statements that may change a setting.
-  Status LockDown(duckdb::Connection& setup) const {
-    std::vector<std::string> statements = {
-        "SET GLOBAL TimeZone = 'UTC'",
-        "SET allow_community_extensions = false",
-        "SET allow_persistent_secrets = false",
-    };
-    if (!options_.policy.local_files) {
-      statements.push_back(std::string("SET allowed_directories = ['") + kLakeScheme + "']");
-      statements.push_back("SET enable_external_access = false");
-    }
-    statements.push_back("SET lock_configuration = true");
-    for (const std::string& sql : statements) {
-      auto result = setup.Query(sql);
-      if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(sql);
-    }
-    return Status::Ok();
-  }
-
   std::unique_ptr<duckdb::Connection> TakeConnection() {
     {
       MutexLock lock(mutex_);
@@ -312,7 +300,19 @@ DuckCursor::~DuckCursor() {
   if (ended.ok()) database_->GiveBack(std::move(connection_));
 }
 
-Status DuckDatabase::AddLocalFile(const std::string&, const std::string&) { return Status::Unsupported("local files"); }
+Status DuckDatabase::AddLocalFile(const std::string& name, const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(const std::string reader, LocalFileReader(path));
+  return Guarded([&] {
+    duckdb::Connection connection(*database_);
+    TrustConnection(*connection.context);
+    const std::string sql = std::string("CREATE VIEW ") + kLocalCatalogName + ".main." +
+                            duckdb::KeywordHelper::WriteQuoted(name, '"') + " AS SELECT * FROM " + reader + "(" +
+                            duckdb::KeywordHelper::WriteQuoted(path, '\'') + ")";
+    auto result = connection.Query(sql);
+    if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(path);
+    return Status::Ok();
+  });
+}
 
 }  // namespace
 

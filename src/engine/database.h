@@ -16,6 +16,8 @@ namespace tarn::engine {
 
 struct DatabaseOptions {
   int64_t memory_limit_bytes = 0;
+  /// Of all instances together, values of running expressions included; 0 is none.
+  int64_t max_allocated_bytes = 0;
   int threads = 0;
   /// Belongs to this instance alone.
   std::string temp_directory;

@@ -306,6 +306,7 @@ class Service final : public QueryService {
   Result<std::shared_ptr<Database>> OpenDatabase(int64_t number) const {
     DatabaseOptions options;
     options.memory_limit_bytes = options_.memory_limit_bytes;
+    options.max_allocated_bytes = ResidentLimit();
     options.threads = options_.threads;
     options.max_temp_bytes = options_.max_temp_bytes;
     options.policy = options_.policy;

@@ -1,0 +1,58 @@
+#include "engine/bounded_allocator.h"
+
+#include <atomic>
+
+#include "duckdb/common/allocator.hpp"
+
+namespace tarn::engine {
+namespace {
+
+/// Smaller ones always succeed: code that cleans up after a failure needs them, and no huge value is made of them.
+constexpr duckdb::idx_t kLargeAllocation = 1 << 20;
+
+std::atomic<int64_t> g_limit_bytes = 0;
+std::atomic<int64_t> g_allocated_bytes = 0;
+
+bool Take(int64_t bytes, bool large) {
+  const int64_t total = g_allocated_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  const int64_t limit = g_limit_bytes.load(std::memory_order_relaxed);
+  if (!large || limit == 0 || total <= limit) return true;
+  g_allocated_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+// A null result is DuckDB's way to be told that there is no memory; it throws OutOfMemoryException.
+
+duckdb::data_ptr_t Allocate(duckdb::PrivateAllocatorData* data, duckdb::idx_t size) {
+  if (!Take(static_cast<int64_t>(size), size >= kLargeAllocation)) return nullptr;
+  return duckdb::Allocator::DefaultAllocate(data, size);
+}
+
+void Free(duckdb::PrivateAllocatorData* data, duckdb::data_ptr_t pointer, duckdb::idx_t size) {
+  g_allocated_bytes.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
+  duckdb::Allocator::DefaultFree(data, pointer, size);
+}
+
+duckdb::data_ptr_t Reallocate(duckdb::PrivateAllocatorData* data, duckdb::data_ptr_t pointer, duckdb::idx_t old_size,
+                              duckdb::idx_t size) {
+  const int64_t growth = static_cast<int64_t>(size) - static_cast<int64_t>(old_size);
+  if (!Take(growth, growth > 0 && size >= kLargeAllocation)) return nullptr;
+  return duckdb::Allocator::DefaultReallocate(data, pointer, old_size, size);
+}
+
+}  // namespace
+
+void BoundEngineAllocations(int64_t limit_bytes) {
+  g_limit_bytes = limit_bytes;
+  // DuckDB hands out references to the default allocator; the first one must stay alive for those.
+  static const duckdb::shared_ptr<duckdb::Allocator> original = [] {
+    duckdb::shared_ptr<duckdb::Allocator>& current = duckdb::Allocator::DefaultAllocatorReference();
+    duckdb::shared_ptr<duckdb::Allocator> before = current;
+    current = duckdb::make_shared_ptr<duckdb::Allocator>(Allocate, Free, Reallocate, nullptr);
+    return before;
+  }();
+}
+
+int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }
+
+}  // namespace tarn::engine

@@ -1,0 +1,201 @@
+#include "engine/capped_functions.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
+#include "duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp"
+#include "duckdb/common/types/data_chunk.hpp"
+#include "duckdb/common/types/vector.hpp"
+#include "duckdb/main/database.hpp"
+#include "duckdb/main/extension/extension_loader.hpp"
+#include "engine/exception_barrier.h"
+
+namespace tarn::engine {
+namespace {
+
+/// Sizes are estimated in floating point, where nothing overflows.
+using Size = double;
+
+/// The arguments of one call, row by row.
+class Arguments {
+ public:
+  explicit Arguments(duckdb::DataChunk& args) : formats_(args.ColumnCount()) {
+    rows_ = args.AllConstant() ? 1 : args.size();
+    for (duckdb::idx_t i = 0; i < args.ColumnCount(); ++i) {
+      args.data[i].ToUnifiedFormat(args.size(), formats_[i]);
+      types_.push_back(args.data[i].GetType());
+    }
+  }
+
+  size_t count() const { return types_.size(); }
+  duckdb::idx_t rows() const { return rows_; }
+  bool IsNull(size_t argument, duckdb::idx_t row) const {
+    return !formats_[argument].validity.RowIsValid(formats_[argument].sel->get_index(row));
+  }
+  duckdb::PhysicalType type(size_t argument) const { return types_[argument].InternalType(); }
+
+  std::string_view Text(size_t argument, duckdb::idx_t row) const {
+    const duckdb::string_t& text = At<duckdb::string_t>(argument, row);
+    return {text.GetData(), text.GetSize()};
+  }
+
+  /// 0 when the argument is no number.
+  Size Number(size_t argument, duckdb::idx_t row) const {
+    switch (type(argument)) {
+      case duckdb::PhysicalType::INT8:
+        return At<int8_t>(argument, row);
+      case duckdb::PhysicalType::INT16:
+        return At<int16_t>(argument, row);
+      case duckdb::PhysicalType::INT32:
+        return At<int32_t>(argument, row);
+      case duckdb::PhysicalType::INT64:
+        return static_cast<Size>(At<int64_t>(argument, row));
+      case duckdb::PhysicalType::UINT8:
+        return At<uint8_t>(argument, row);
+      case duckdb::PhysicalType::UINT16:
+        return At<uint16_t>(argument, row);
+      case duckdb::PhysicalType::UINT32:
+        return At<uint32_t>(argument, row);
+      case duckdb::PhysicalType::UINT64:
+        return static_cast<Size>(At<uint64_t>(argument, row));
+      case duckdb::PhysicalType::INT128:
+        return duckdb::Hugeint::Cast<double>(At<duckdb::hugeint_t>(argument, row));
+      default:
+        return 0;
+    }
+  }
+
+  /// Bytes of a string, or of a list's elements without what they point to.
+  Size Bytes(size_t argument, duckdb::idx_t row) const {
+    if (type(argument) == duckdb::PhysicalType::VARCHAR) return static_cast<Size>(Text(argument, row).size());
+    if (type(argument) == duckdb::PhysicalType::LIST) {
+      return static_cast<Size>(At<duckdb::list_entry_t>(argument, row).length) * ElementBytes(argument);
+    }
+    return 0;
+  }
+
+  Size ElementBytes(size_t list_argument) const {
+    const auto child = duckdb::ListType::GetChildType(types_[list_argument]).InternalType();
+    return duckdb::TypeIsConstantSize(child) ? static_cast<Size>(duckdb::GetTypeIdSize(child))
+                                             : static_cast<Size>(sizeof(duckdb::string_t));
+  }
+
+ private:
+  template <typename T>
+  const T& At(size_t argument, duckdb::idx_t row) const {
+    const auto& format = formats_[argument];
+    return duckdb::UnifiedVectorFormat::GetData<T>(format)[format.sel->get_index(row)];
+  }
+
+  duckdb::idx_t rows_ = 0;
+  duckdb::vector<duckdb::UnifiedVectorFormat> formats_;
+  duckdb::vector<duckdb::LogicalType> types_;
+};
+
+using Estimate = Size (*)(const Arguments&, duckdb::idx_t row);
+
+Size RepeatBytes(const Arguments& args, duckdb::idx_t row) { return args.Bytes(0, row) * args.Number(1, row); }
+
+/// A character has up to four bytes.
+Size PadBytes(const Arguments& args, duckdb::idx_t row) { return 4 * args.Number(1, row); }
+
+Size BitstringBytes(const Arguments& args, duckdb::idx_t row) { return args.Number(1, row) / 8; }
+
+Size ResizeBytes(const Arguments& args, duckdb::idx_t row) { return args.ElementBytes(0) * args.Number(1, row); }
+
+/// Series of numbers; those of timestamps have no number for a step and are left to the allocator's bound.
+Size SeriesBytes(const Arguments& args, duckdb::idx_t row) {
+  if (args.count() == 1) return sizeof(int64_t) * args.Number(0, row);
+  const Size span = args.Number(1, row) - args.Number(0, row);
+  if (args.count() == 2) return sizeof(int64_t) * span;
+  const Size step = args.Number(2, row);
+  return step == 0 ? 0 : sizeof(int64_t) * (span / step);
+}
+
+/// Reads the number at `position` and moves past it.
+Size TakeNumber(std::string_view text, size_t& position) {
+  Size number = 0;
+  for (; position < text.size() && std::isdigit(static_cast<unsigned char>(text[position])); ++position) {
+    number = 10 * number + (text[position] - '0');
+  }
+  return number;
+}
+
+/// What the directives of a format ("%10s", "{:>10}") may add: every width and precision written in them and, where one
+/// is taken from the arguments ("%*d", "{:{}}"), every number among those.
+Size FormatBytes(const Arguments& args, duckdb::idx_t row) {
+  const std::string_view format = args.Text(0, row);
+  Size bytes = 0;
+  bool from_arguments = false;
+  char open = 0;
+  for (size_t i = 0; i < format.size();) {
+    const auto c = static_cast<unsigned char>(format[i]);
+    if (open != 0 && std::isdigit(c)) {
+      bytes += TakeNumber(format, i);
+      continue;
+    }
+    if (c == '{') {
+      from_arguments = from_arguments || open == '{';
+      open = '{';
+    } else if (c == '%' && open == 0) {
+      open = '%';
+    } else if (c == '*' && open == '%') {
+      from_arguments = true;
+    } else if ((open == '{' && c == '}') || (open == '%' && (std::isalpha(c) || c == '%'))) {
+      open = 0;
+    }
+    ++i;
+  }
+  for (size_t i = 1; from_arguments && i < args.count(); ++i) {
+    if (!args.IsNull(i, row)) bytes += std::max<Size>(0, args.Number(i, row));
+  }
+  return bytes;
+}
+
+void CheckSizes(const Arguments& args, const char* name, Estimate estimate) {
+  Size total = 0;
+  for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
+    bool any_null = false;
+    for (size_t i = 0; i < args.count(); ++i) any_null = any_null || args.IsNull(i, row);
+    if (any_null && estimate != FormatBytes) continue;
+    if (estimate == FormatBytes && args.IsNull(0, row)) continue;
+    const Size bytes = std::max<Size>(0, estimate(args, row));
+    total += bytes;
+    if (bytes > static_cast<Size>(kMaxValueBytes) || total > static_cast<Size>(kMaxVectorBytes)) {
+      ThrowStatus(Status::ResourceExhausted(std::string(name) + " would make a value that is too large"));
+    }
+  }
+}
+
+struct CappedFunction {
+  const char* name;
+  Estimate estimate;
+};
+
+constexpr CappedFunction kCappedFunctions[] = {
+    {"repeat", RepeatBytes},      {"lpad", PadBytes},
+    {"rpad", PadBytes},           {"bitstring", BitstringBytes},
+    {"range", SeriesBytes},       {"generate_series", SeriesBytes},
+    {"list_resize", ResizeBytes}, {"array_resize", ResizeBytes},
+    {"printf", FormatBytes},      {"format", FormatBytes},
+};
+
+}  // namespace
+
+void CapFunctions(duckdb::DatabaseInstance& instance) {
+  duckdb::ExtensionLoader loader(instance, "tarn");
+  for (const CappedFunction& capped : kCappedFunctions) {
+    auto& entry = loader.GetFunction(capped.name).Cast<duckdb::ScalarFunctionCatalogEntry>();
+    for (duckdb::ScalarFunction& function : entry.functions.functions) {
+      function.SetFunctionCallback([original = function.GetFunctionCallback(), capped](duckdb::DataChunk& args,
+                                                                                       duckdb::ExpressionState& state,
+                                                                                       duckdb::Vector& result) {
+        CheckSizes(Arguments(args), capped.name, capped.estimate);
+        original(args, state, result);
+      });
+    }
+  }
+}
+
+}  // namespace tarn::engine

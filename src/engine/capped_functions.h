@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+namespace duckdb {
+class DatabaseInstance;
+}  // namespace duckdb
+
+namespace tarn::engine {
+
+/// The largest value that a function may make out of a small argument, and the most for one vector of rows.
+inline constexpr int64_t kMaxValueBytes = int64_t{64} << 20;
+inline constexpr int64_t kMaxVectorBytes = int64_t{256} << 20;
+
+/// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …) refuse with
+/// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
+/// while it makes one value.
+void CapFunctions(duckdb::DatabaseInstance& instance);
+
+}  // namespace tarn::engine

@@ -1,0 +1,47 @@
+#include "engine/instance_settings.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "duckdb/main/config.hpp"
+#include "duckdb/main/connection.hpp"
+#include "duckdb/main/database.hpp"
+#include "engine/exception_barrier.h"
+
+namespace tarn::engine {
+
+void ConfigureInstance(duckdb::DBConfig& config, const DatabaseOptions& options) {
+  // Both are on by default and reach for the network and the user's home folder.
+  config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
+  config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
+  config.options.maximum_threads = static_cast<duckdb::idx_t>(std::max(options.threads, 1));
+  if (options.memory_limit_bytes > 0) {
+    config.options.maximum_memory = static_cast<duckdb::idx_t>(options.memory_limit_bytes);
+  }
+  config.options.temporary_directory = options.temp_directory;
+  config.options.use_temporary_directory = !options.temp_directory.empty();
+  config.options.maximum_swap_space = static_cast<duckdb::idx_t>(options.max_temp_bytes);
+}
+
+Status LockInstance(duckdb::Connection& setup, const DatabaseOptions& options) {
+  std::vector<std::string> statements = {
+      "SET GLOBAL TimeZone = 'UTC'",
+      "SET allow_community_extensions = false",
+      "SET allow_persistent_secrets = false",
+  };
+  if (!options.policy.local_files) {
+    statements.push_back(std::string("SET allowed_directories = ['") + kLakeScheme + "']");
+    statements.push_back("SET enable_external_access = false");
+  }
+  statements.push_back("SET lock_configuration = true");
+  for (const std::string& sql : statements) {
+    auto result = setup.Query(sql);
+    if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(sql);
+  }
+  // A name that is not a table must not become a file.
+  if (!options.policy.local_files) duckdb::DBConfig::GetConfig(*setup.context).replacement_scans.clear();
+  return Status::Ok();
+}
+
+}  // namespace tarn::engine
