@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "duckdb/common/multi_file/base_file_reader.hpp"
+#include "duckdb/common/types/data_chunk.hpp"
+#include "duckdb/execution/expression_executor.hpp"
+#include "engine/scan_source.h"
+
+namespace tarn::engine {
+
+/// Serves a group of buffered rows as one file of a scan. One thread reads a group; threads share the work by groups.
+class BufferReader final : public duckdb::BaseFileReader {
+ public:
+  BufferReader(duckdb::OpenFileInfo info, std::shared_ptr<const ScanSource> source, const BufferGroup& group);
+
+  std::string GetReaderType() const override { return "TarnBuffer"; }
+  double GetProgressInFile(duckdb::ClientContext& context) override;
+  void AddVirtualColumn(duckdb::column_t id) override;
+  bool TryInitializeScan(duckdb::ClientContext& context, duckdb::GlobalTableFunctionState& global,
+                         duckdb::LocalTableFunctionState& local) override;
+  void PrepareScan(duckdb::ClientContext& context, duckdb::GlobalTableFunctionState& global,
+                   duckdb::LocalTableFunctionState& local) override;
+  duckdb::AsyncResult Scan(duckdb::ClientContext& context, duckdb::GlobalTableFunctionState& global,
+                           duckdb::LocalTableFunctionState& local, duckdb::DataChunk& chunk) override;
+
+ private:
+  void PrepareConversions(duckdb::ClientContext& context);
+  void PrepareFilters(duckdb::ClientContext& context);
+  /// Copies one output column's rows of one batch.
+  void AppendRows(duckdb::ClientContext& context, const arrow::RecordBatch& batch, int64_t from, int64_t count,
+                  size_t column, duckdb::Vector& target, int64_t offset);
+  void Fill(duckdb::ClientContext& context, duckdb::DataChunk& chunk);
+
+  std::shared_ptr<const ScanSource> source_;
+  const BufferGroup& group_;
+  std::atomic<bool> taken_{false};
+  std::atomic<int64_t> rows_done_{0};
+  size_t batch_ = 0;
+  int64_t row_in_batch_ = 0;
+  duckdb::idx_t row_number_column_ = duckdb::DConstants::INVALID_INDEX;
+  /// Where the columns of the batch being read are; found anew only when the schema object changes.
+  const arrow::Schema* mapped_schema_ = nullptr;
+  std::vector<int> mapping_;
+  /// Expressions that DuckDB wants evaluated here, before the filters, by output column.
+  std::unordered_map<size_t, std::unique_ptr<duckdb::ExpressionExecutor>> conversions_;
+  /// Rows as they are in the batches, where some column needs a conversion.
+  duckdb::DataChunk raw_;
+  duckdb::unique_ptr<duckdb::Expression> filter_;
+  std::unique_ptr<duckdb::ExpressionExecutor> filter_executor_;
+};
+
+}  // namespace tarn::engine

@@ -1,0 +1,323 @@
+#include "engine/lake_scan.h"
+
+#include <utility>
+
+#include "duckdb/catalog/catalog_entry/table_function_catalog_entry.hpp"
+#include "duckdb/common/multi_file/multi_file_reader.hpp"
+#include "duckdb/common/multi_file/multi_file_states.hpp"
+#include "duckdb/function/partition_stats.hpp"
+#include "duckdb/main/client_context.hpp"
+#include "duckdb/main/database.hpp"
+#include "duckdb/main/extension/extension_loader.hpp"
+#include "duckdb/parser/expression/constant_expression.hpp"
+#include "duckdb/parser/tableref/table_function_ref.hpp"
+#include "duckdb/planner/filter/conjunction_filter.hpp"
+#include "duckdb/planner/filter/optional_filter.hpp"
+#include "duckdb/storage/statistics/numeric_stats.hpp"
+#include "engine/buffer_reader.h"
+#include "engine/exception_barrier.h"
+#include "engine/lake_file_list.h"
+#include "engine/lake_file_system.h"
+#include "engine/lake_types.h"
+
+namespace tarn::engine {
+namespace {
+
+using duckdb::MultiFileReader;
+
+/// Statistics of columns are merged over at most this many files: the optimizer asks for each column of each query.
+constexpr size_t kMaxFilesForStatistics = 64;
+
+struct LakeScanInfo final : public duckdb::TableFunctionInfo {
+  std::shared_ptr<const ScanSource> source;
+  std::shared_ptr<duckdb::TableCatalogEntry> entry;
+};
+
+/// DuckDB 1.5 cannot rewrite a join's bloom filter for a file whose column is narrower than the table's ("Can't convert
+/// TableFilterType"). It is optional, so it is left out for such a file.
+bool HasBloom(const duckdb::TableFilter& filter) {
+  switch (filter.filter_type) {
+    case duckdb::TableFilterType::BLOOM_FILTER:
+      return true;
+    case duckdb::TableFilterType::OPTIONAL_FILTER: {
+      const auto& child = filter.Cast<duckdb::OptionalFilter>().child_filter;
+      return child && HasBloom(*child);
+    }
+    case duckdb::TableFilterType::CONJUNCTION_AND:
+      for (const auto& child : filter.Cast<duckdb::ConjunctionAndFilter>().child_filters) {
+        if (HasBloom(*child)) return true;
+      }
+      return false;
+    default:
+      return false;
+  }
+}
+
+duckdb::unique_ptr<duckdb::TableFilter> WithoutBloom(const duckdb::TableFilter& filter) {
+  if (!HasBloom(filter)) return filter.Copy();
+  if (filter.filter_type != duckdb::TableFilterType::CONJUNCTION_AND) return nullptr;
+  auto kept = duckdb::make_uniq<duckdb::ConjunctionAndFilter>();
+  for (const auto& child : filter.Cast<duckdb::ConjunctionAndFilter>().child_filters) {
+    if (auto copy = WithoutBloom(*child)) kept->child_filters.push_back(std::move(copy));
+  }
+  if (kept->child_filters.empty()) return nullptr;
+  return kept;
+}
+
+struct LakeGlobalState final : public duckdb::MultiFileReaderGlobalState {
+  using MultiFileReaderGlobalState::MultiFileReaderGlobalState;
+};
+
+/// Names, types and constants come from the log; a file's footer is read only when the file is.
+struct LakeReader final : public MultiFileReader {
+  explicit LakeReader(const LakeScanInfo& info) : source(info.source), entry(info.entry) {}
+  LakeReader(const LakeReader& other) : source(other.source), entry(other.entry) {}
+
+  std::shared_ptr<const ScanSource> source;
+  std::shared_ptr<duckdb::TableCatalogEntry> entry;
+
+  using MultiFileReader::CreateFileList;
+  using MultiFileReader::CreateMapping;
+  using MultiFileReader::CreateReader;
+
+  static duckdb::unique_ptr<MultiFileReader> Create(const duckdb::TableFunction& function) {
+    return duckdb::make_uniq<LakeReader>(function.function_info->Cast<LakeScanInfo>());
+  }
+  duckdb::unique_ptr<MultiFileReader> Copy() const override { return duckdb::make_uniq<LakeReader>(*this); }
+
+  duckdb::shared_ptr<duckdb::MultiFileList> CreateFileList(duckdb::ClientContext&, const duckdb::vector<std::string>&,
+                                                           const duckdb::FileGlobInput&) override {
+    return duckdb::make_shared_ptr<LakeFileList>(source);
+  }
+
+  bool Bind(duckdb::MultiFileOptions&, duckdb::MultiFileList&, duckdb::vector<duckdb::LogicalType>& types,
+            duckdb::vector<std::string>& names, duckdb::MultiFileReaderBindData&) override {
+    for (const ScanColumn& column : source->columns()) {
+      names.push_back(column.name);
+      types.push_back(column.type);
+    }
+    return true;
+  }
+
+  void BindOptions(duckdb::MultiFileOptions& options, duckdb::MultiFileList&,
+                   duckdb::vector<duckdb::LogicalType>& types, duckdb::vector<std::string>& names,
+                   duckdb::MultiFileReaderBindData& bind_data) override {
+    options.auto_detect_hive_partitioning = false;
+    options.hive_partitioning = false;
+    options.union_by_name = false;
+    bind_data.schema = duckdb::MultiFileColumnDefinition::ColumnsFromNamesAndTypes(names, types);
+    for (size_t i = 0; i < bind_data.schema.size(); i++) {
+      auto& definition = bind_data.schema[i];
+      const ScanColumn& column = source->columns()[i];
+      definition.default_expression = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(column.type));
+      definition.identifier = duckdb::Value(column.physical_name);
+      // Lets GROUP BY on partition columns run per partition.
+      if (column.partition_index >= 0) bind_data.hive_partitioning_indexes.emplace_back(column.name, i);
+    }
+  }
+
+  duckdb::unique_ptr<duckdb::MultiFileReaderGlobalState> InitializeGlobalState(
+      duckdb::ClientContext&, const duckdb::MultiFileOptions&, const duckdb::MultiFileReaderBindData&,
+      const duckdb::MultiFileList& list, const duckdb::vector<duckdb::MultiFileColumnDefinition>&,
+      const duckdb::vector<duckdb::ColumnIndex>&) override {
+    return duckdb::make_uniq<LakeGlobalState>(duckdb::vector<duckdb::LogicalType>(), &list);
+  }
+
+  duckdb::shared_ptr<duckdb::BaseFileReader> CreateReader(duckdb::ClientContext& context,
+                                                          duckdb::GlobalTableFunctionState& state,
+                                                          const duckdb::OpenFileInfo& file, duckdb::idx_t index,
+                                                          const duckdb::MultiFileBindData& bind_data) override {
+    if (auto group = BufferGroupOf(file)) {
+      return duckdb::make_shared_ptr<BufferReader>(file, source, source->groups()[*group]);
+    }
+    return MultiFileReader::CreateReader(context, state, file, index, bind_data);
+  }
+
+  void FinalizeBind(duckdb::MultiFileReaderData& reader_data, const duckdb::MultiFileOptions& file_options,
+                    const duckdb::MultiFileReaderBindData& bind_data,
+                    const duckdb::vector<duckdb::MultiFileColumnDefinition>& global_columns,
+                    const duckdb::vector<duckdb::ColumnIndex>& column_ids, duckdb::ClientContext& context,
+                    duckdb::optional_ptr<duckdb::MultiFileReaderGlobalState> state) override {
+    duckdb::MultiFileReaderBindData without_hive = bind_data;
+    // The base class would read partition values out of the path.
+    without_hive.hive_partitioning_indexes.clear();
+    MultiFileReader::FinalizeBind(reader_data, file_options, without_hive, global_columns, column_ids, context, state);
+    const auto& list = dynamic_cast<const LakeFileList&>(*state->file_list);
+    ScanEntry entry = list.Entry(reader_data.reader->file_list_idx.GetIndex());
+    const auto& values = entry.group != nullptr ? *entry.group->partition_values : entry.file->partition_values;
+    for (size_t i = 0; i < column_ids.size(); i++) {
+      auto id = column_ids[i].GetPrimaryIndex();
+      if (duckdb::IsVirtualColumn(id)) continue;
+      const ScanColumn& column = source->columns()[id];
+      auto index = static_cast<size_t>(column.partition_index);
+      if (column.partition_index < 0 || index >= values.size()) continue;
+      reader_data.constant_map.Add(duckdb::MultiFileGlobalIndex(i),
+                                   ValueOrThrow(ToSqlValue(values[index], column.type)));
+    }
+  }
+
+  duckdb::ReaderInitializeType CreateMapping(duckdb::ClientContext& context, duckdb::MultiFileReaderData& reader_data,
+                                             const duckdb::vector<duckdb::MultiFileColumnDefinition>& global_columns,
+                                             const duckdb::vector<duckdb::ColumnIndex>& column_ids,
+                                             duckdb::optional_ptr<duckdb::TableFilterSet> filters,
+                                             duckdb::MultiFileList& list,
+                                             const duckdb::MultiFileReaderBindData& bind_data,
+                                             const duckdb::virtual_column_map_t& virtual_columns) override {
+    duckdb::TableFilterSet usable;
+    bool dropped = false;
+    if (filters) {
+      for (const auto& [position, filter] : filters->filters) {
+        bool keep = !HasBloom(*filter) || HasTypeOfTable(*reader_data.reader, column_ids[position]);
+        auto copy = keep ? filter->Copy() : WithoutBloom(*filter);
+        dropped = dropped || !keep;
+        if (copy) usable.filters[position] = std::move(copy);
+      }
+    }
+    return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids,
+                                          dropped ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters,
+                                          list, bind_data, virtual_columns);
+  }
+
+ private:
+  bool HasTypeOfTable(const duckdb::BaseFileReader& reader, const duckdb::ColumnIndex& id) const {
+    if (id.IsVirtualColumn()) return false;
+    const ScanColumn& column = source->columns()[id.GetPrimaryIndex()];
+    for (const auto& local : reader.columns) {
+      if (local.name == column.physical_name) return local.type == column.type;
+    }
+    return false;
+  }
+};
+
+const LakeFileList& ListOf(const duckdb::FunctionData& bind_data) {
+  return dynamic_cast<const LakeFileList&>(*bind_data.Cast<duckdb::MultiFileBindData>().file_list);
+}
+
+duckdb::virtual_column_map_t VirtualColumns(duckdb::ClientContext&, duckdb::optional_ptr<duckdb::FunctionData> data) {
+  auto columns = LakeVirtualColumns();
+  data->Cast<duckdb::MultiFileBindData>().virtual_columns = columns;
+  return columns;
+}
+
+/// Counts by the log answer count(*) without opening a file.
+duckdb::vector<duckdb::PartitionStatistics> CountsByTheLog(duckdb::ClientContext&,
+                                                           duckdb::GetPartitionStatsInput& input) {
+  duckdb::vector<duckdb::PartitionStatistics> statistics;
+  auto rows = ListOf(*input.bind_data).ExactRows();
+  if (!rows) return statistics;
+  duckdb::PartitionStatistics all;
+  all.row_start = 0;
+  all.count = static_cast<duckdb::idx_t>(*rows);
+  all.count_type = duckdb::CountType::COUNT_EXACT;
+  statistics.push_back(std::move(all));
+  return statistics;
+}
+
+/// Bounds of integers, dates and timestamps, as far as every file of the scan tells them and no row is buffered. Bounds
+/// may be wider than the data, which DuckDB allows for.
+duckdb::unique_ptr<duckdb::BaseStatistics> ColumnStatistics(duckdb::ClientContext&, const duckdb::FunctionData* data,
+                                                            duckdb::column_t id) {
+  const LakeFileList& list = ListOf(*data);
+  const ScanSource& source = list.source();
+  size_t files = list.num_files();
+  if (id >= source.columns().size() || !source.columns()[id].in_snapshot) return nullptr;
+  if (list.num_groups() != 0 || files == 0 || files > kMaxFilesForStatistics) return nullptr;
+  const ScanColumn& column = source.columns()[id];
+  columnar::Value min;
+  columnar::Value max;
+  bool may_be_null = false;
+  for (size_t i = 0; i < files; i++) {
+    delta::ColumnBounds bounds = ValueOrThrow(source.snapshot()->Bounds(list.FileAt(i), static_cast<int>(id)));
+    if (!std::holds_alternative<int64_t>(bounds.min) || !std::holds_alternative<int64_t>(bounds.max)) return nullptr;
+    if (i == 0 || std::get<int64_t>(bounds.min) < std::get<int64_t>(min)) min = bounds.min;
+    if (i == 0 || std::get<int64_t>(bounds.max) > std::get<int64_t>(max)) max = bounds.max;
+    may_be_null = may_be_null || bounds.null_count != 0;
+  }
+  auto sql_min = ToSqlValue(min, column.type);
+  auto sql_max = ToSqlValue(max, column.type);
+  if (!sql_min.ok() || !sql_max.ok()) return nullptr;
+  auto statistics = duckdb::BaseStatistics::CreateEmpty(column.type);
+  duckdb::NumericStats::SetMin(statistics, *sql_min);
+  duckdb::NumericStats::SetMax(statistics, *sql_max);
+  statistics.SetHasNoNull();
+  if (may_be_null) statistics.SetHasNull();
+  return statistics.ToUnique();
+}
+
+duckdb::InsertionOrderPreservingMap<std::string> Describe(duckdb::TableFunctionToStringInput& input) {
+  duckdb::InsertionOrderPreservingMap<std::string> text;
+  const LakeFileList& list = ListOf(*input.bind_data);
+  const ScanSource& source = list.source();
+  text["Table"] = source.view().name.ToString();
+  text["Version"] = std::to_string(source.version());
+  text["Files"] = std::to_string(list.num_files()) + " of " + std::to_string(source.num_files());
+  text["Buffer"] =
+      std::to_string(source.view().segments.size()) + " segments, " + std::to_string(source.buffered_rows()) + " rows";
+  return text;
+}
+
+duckdb::BindInfo TableOfScan(const duckdb::optional_ptr<duckdb::FunctionData> data) {
+  const auto& reader = dynamic_cast<const LakeReader&>(*data->Cast<duckdb::MultiFileBindData>().multi_file_reader);
+  // Virtual columns resolve only on a scan that names its table.
+  return reader.entry ? duckdb::BindInfo(*reader.entry) : duckdb::BindInfo(duckdb::ScanType::EXTERNAL);
+}
+
+void RefuseToSerialize(duckdb::Serializer&, const duckdb::optional_ptr<duckdb::FunctionData>,
+                       const duckdb::TableFunction&) {
+  ThrowStatus(Status::Unsupported("plans over lake tables cannot be serialized"));
+}
+
+duckdb::TableFunction ParquetScan(duckdb::ClientContext& context) {
+  auto& entry = duckdb::Catalog::GetSystemCatalog(context).GetEntry<duckdb::TableFunctionCatalogEntry>(
+      context, DEFAULT_SCHEMA, "parquet_scan");
+  return entry.functions.GetFunctionByArguments(context, {duckdb::LogicalType::VARCHAR});
+}
+
+}  // namespace
+
+duckdb::virtual_column_map_t LakeVirtualColumns() {
+  duckdb::virtual_column_map_t columns;
+  columns.insert(std::make_pair(MultiFileReader::COLUMN_IDENTIFIER_FILENAME,
+                                duckdb::TableColumn("filename", duckdb::LogicalType::VARCHAR)));
+  columns.insert(std::make_pair(MultiFileReader::COLUMN_IDENTIFIER_FILE_ROW_NUMBER,
+                                duckdb::TableColumn("file_row_number", duckdb::LogicalType::BIGINT)));
+  columns.insert(std::make_pair(MultiFileReader::COLUMN_IDENTIFIER_FILE_INDEX,
+                                duckdb::TableColumn("file_index", duckdb::LogicalType::UBIGINT)));
+  columns.insert(
+      std::make_pair(duckdb::COLUMN_IDENTIFIER_EMPTY, duckdb::TableColumn("", duckdb::LogicalType::BOOLEAN)));
+  return columns;
+}
+
+duckdb::TableFunction MakeLakeScan(duckdb::ClientContext& context, std::shared_ptr<const ScanSource> source,
+                                   std::shared_ptr<duckdb::TableCatalogEntry> entry,
+                                   duckdb::unique_ptr<duckdb::FunctionData>& bind_data) {
+  duckdb::TableFunction function = ParquetScan(context);
+  function.name = "lake_scan";
+  function.get_multi_file_reader = LakeReader::Create;
+  function.statistics = ColumnStatistics;
+  function.get_partition_stats = CountsByTheLog;
+  function.get_virtual_columns = VirtualColumns;
+  function.get_bind_info = TableOfScan;
+  function.to_string = Describe;
+  function.serialize = RefuseToSerialize;
+  function.deserialize = nullptr;
+  function.late_materialization = false;
+  function.get_row_id_columns = nullptr;
+  function.get_metrics = nullptr;
+  auto info = duckdb::make_shared_ptr<LakeScanInfo>();
+  info->source = std::move(source);
+  info->entry = std::move(entry);
+  function.function_info = std::move(info);
+
+  duckdb::vector<duckdb::Value> inputs{duckdb::Value("")};
+  duckdb::named_parameter_map_t named;
+  duckdb::vector<duckdb::LogicalType> types;
+  duckdb::vector<std::string> names;
+  duckdb::TableFunctionRef reference;
+  duckdb::TableFunctionBindInput input(inputs, named, types, names, function.function_info.get(), nullptr, function,
+                                       reference);
+  bind_data = function.bind(context, input, types, names);
+  return function;
+}
+
+}  // namespace tarn::engine

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "columnar/value.h"
+#include "delta/snapshot.h"
+#include "duckdb/common/types.hpp"
+#include "duckdb/common/types/value.hpp"
+#include "lake/table_view.h"
+
+namespace tarn::engine {
+
+/// Buffered rows that a scan reads as if they were one file: batches of segments with equal partition values, bounded
+/// in rows so that threads share the work. The batches belong to the view.
+struct BufferGroup {
+  std::vector<const arrow::RecordBatch*> batches;
+  int64_t num_rows = 0;
+  const std::vector<columnar::Value>* partition_values = nullptr;
+};
+
+/// A column as the scan names and types it.
+struct ScanColumn {
+  std::string name;
+  /// Its name inside data files (PROTOCOL.md, "Column Mapping").
+  std::string physical_name;
+  duckdb::LogicalType type;
+  /// Position among the partition columns, -1 for a column that is stored in the files.
+  int partition_index = -1;
+  /// False for a column that only buffered rows have so far.
+  bool in_snapshot = true;
+};
+
+/// A table view prepared for scanning: immutable, shared by everything a plan makes of one table. Building it costs
+/// O(columns + segments), never O(files).
+class ScanSource {
+ public:
+  static Result<std::shared_ptr<const ScanSource>> Make(std::shared_ptr<const lake::TableView> view);
+
+  const lake::TableView& view() const { return *view_; }
+  const delta::Snapshot* snapshot() const { return view_->snapshot.get(); }
+  const std::vector<ScanColumn>& columns() const { return columns_; }
+  const std::vector<BufferGroup>& groups() const { return groups_; }
+  int64_t buffered_rows() const { return buffered_rows_; }
+  size_t num_files() const { return view_->snapshot ? view_->snapshot->num_files() : 0; }
+  int64_t version() const { return view_->snapshot ? view_->snapshot->version() : -1; }
+  /// Paths of the table's files begin with this, ending in '/'.
+  const std::string& path_prefix() const { return path_prefix_; }
+
+ private:
+  explicit ScanSource(std::shared_ptr<const lake::TableView> view) : view_(std::move(view)) {}
+  Status AddColumns();
+  Status AddGroups();
+
+  std::shared_ptr<const lake::TableView> view_;
+  std::vector<ScanColumn> columns_;
+  std::vector<BufferGroup> groups_;
+  int64_t buffered_rows_ = 0;
+  std::string path_prefix_;
+};
+
+}  // namespace tarn::engine
