@@ -142,8 +142,7 @@ void ConvertByDuckDb(duckdb::ClientContext& context, const arrow::Array& array, 
   duckdb::ArrowSchemaWrapper schema;
   auto chunk = duckdb::make_uniq<duckdb::ArrowArrayWrapper>();
   auto slice = array.Slice(from, count);
-  ThrowIfError(columnar::FromArrow(arrow::ExportArray(*slice, reinterpret_cast<struct ArrowArray*>(&chunk->arrow_array),
-                                                      reinterpret_cast<struct ArrowSchema*>(&schema.arrow_schema))));
+  ThrowIfError(columnar::FromArrow(arrow::ExportArray(*slice, &chunk->arrow_array, &schema.arrow_schema)));
   auto type = duckdb::ArrowType::GetArrowLogicalType(context, schema.arrow_schema);
   duckdb::ArrowArrayScanState state(context);
   state.owned_data = duckdb::shared_ptr<duckdb::ArrowArrayWrapper>(std::move(chunk));

@@ -329,7 +329,10 @@ void RegisterLakeCatalog(duckdb::DBConfig& config, lake::TableCatalog& catalog,
     return duckdb::make_uniq<LakeTransactionManager>(database);
   };
   duckdb::StorageExtension::Register(config, kLakeStorageType, std::move(extension));
-  config.replacement_scans.emplace_back(RedirectToLake);
+}
+
+void RegisterLakeNames(duckdb::DatabaseInstance& instance) {
+  duckdb::DBConfig::GetConfig(instance).replacement_scans.emplace_back(RedirectToLake);
 }
 
 std::vector<PinnedTable> PinnedTables(duckdb::ClientContext& context) {

@@ -53,6 +53,10 @@ inline constexpr char kLakeScheme[] = "tarn://";
 /// with the path, and refuses every path that comes without one, all globs and all writes.
 void RegisterLakeFileSystem(duckdb::DatabaseInstance& instance);
 
+/// Makes `database.table` mean the lake where DuckDB has an attached database of the same name (`system`, `memory`,
+/// `lake`): a replacement scan, so it comes after whoever clears those.
+void RegisterLakeNames(duckdb::DatabaseInstance& instance);
+
 /// A table as a statement sees it.
 struct PinnedTable {
   lake::TableName name;

@@ -77,7 +77,7 @@ duckdb::InsertionOrderPreservingMap<std::string> Describe(duckdb::TableFunctionT
 duckdb::TableFunction MakeSystemScan(const std::string& name, std::shared_ptr<SystemTable> table,
                                      std::shared_ptr<duckdb::TableCatalogEntry> entry,
                                      duckdb::unique_ptr<duckdb::FunctionData>& bind_data) {
-  duckdb::TableFunction function("lake_system_scan", {}, Scan, nullptr, Begin);
+  duckdb::TableFunction function("system_scan", {}, Scan, nullptr, Begin);
   function.projection_pushdown = true;
   function.get_bind_info = TableOfScan;
   function.to_string = Describe;
