@@ -30,16 +30,53 @@ struct ColumnBounds {
   columnar::Value max;
   /// -1 when unknown.
   int64_t null_count = -1;
+  /// Every value is null (a null partition value), whatever the counts say.
+  bool all_null = false;
   /// False when NaN may hide beyond `max` (a floating column of a foreign writer).
   bool max_covers_nan = true;
 };
 
-/// Kleene truth of a predicate over all rows of a file: kNever lets the file be skipped.
+/// What can be said of a predicate over all rows of a file: kNever lets the file be skipped.
 enum class Truth : uint8_t { kNever, kMaybe };
 
-/// Sound: kNever only if no row of a file with these facts can match. `bounds(column)` gives the column's facts,
-/// `num_records` is -1 when unknown.
+/// One comparison, kIn, kIsNull or kIsNotNull, or its negation, against one column's facts.
+Truth LeafMayMatch(const Predicate& leaf, bool negated, int64_t num_records, const ColumnBounds& bounds);
+
+namespace internal {
+
 template <typename BoundsOf>
-Truth MayMatch(const Predicate& predicate, int64_t num_records, BoundsOf&& bounds);
+Truth MayMatch(const Predicate& predicate, bool negated, int64_t num_records, BoundsOf&& bounds) {
+  using Op = Predicate::Op;
+  switch (predicate.op) {
+    case Op::kUnknown:
+      return Truth::kMaybe;
+    case Op::kNot:
+      if (predicate.children.size() != 1) return Truth::kMaybe;
+      return MayMatch(predicate.children[0], !negated, num_records, bounds);
+    case Op::kAnd:
+    case Op::kOr: {
+      // De Morgan: a negated conjunction is a disjunction of negated operands.
+      const bool conjunction = (predicate.op == Op::kAnd) != negated;
+      for (const Predicate& child : predicate.children) {
+        const Truth truth = MayMatch(child, negated, num_records, bounds);
+        if (conjunction && truth == Truth::kNever) return Truth::kNever;
+        if (!conjunction && truth == Truth::kMaybe) return Truth::kMaybe;
+      }
+      return conjunction ? Truth::kMaybe : Truth::kNever;
+    }
+    default:
+      return LeafMayMatch(predicate, negated, num_records, bounds(predicate.column));
+  }
+}
+
+}  // namespace internal
+
+/// Sound: kNever only if no row of a file with these facts can make the predicate true (rows for which it is null do
+/// not match, as in SQL; NaN is the greatest value and equals itself, as in the engine). `bounds(column)` gives the
+/// column's facts, `num_records` is -1 when unknown.
+template <typename BoundsOf>
+Truth MayMatch(const Predicate& predicate, int64_t num_records, BoundsOf&& bounds) {
+  return internal::MayMatch(predicate, /*negated=*/false, num_records, bounds);
+}
 
 }  // namespace tarn::delta

@@ -18,12 +18,16 @@ namespace tarn::delta {
 /// The log file of a version, relative to the table: "_delta_log/00000000000000000012.json".
 std::string CommitKey(int64_t version);
 
+class CommitStore;
+
 /// What a table needs from its surroundings; all outlive it.
 struct TableContext {
   /// Rooted at the table's folder.
   std::shared_ptr<storage::ObjectStore> store;
   Clock* clock = nullptr;
   Random* random = nullptr;
+  /// Where commits are decided; put-if-absent on `store` when not given.
+  std::shared_ptr<CommitStore> commits;
 };
 
 /// Reads the newest version. NotFound when there is no log; Unsupported names the feature that this program cannot

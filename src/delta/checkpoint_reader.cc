@@ -1,0 +1,256 @@
+#include "delta/checkpoint_reader.h"
+
+#include <arrow/api.h>
+
+#include "columnar/parquet_reader.h"
+#include "delta/commit_json.h"
+
+namespace tarn::delta {
+
+namespace {
+
+/// One column of a batch or of a struct, absent when the writer left it out. Reads single values by row; whatever has
+/// another type than the protocol's counts as absent.
+class Column {
+ public:
+  Column() = default;
+  explicit Column(std::shared_ptr<arrow::Array> array) : array_(std::move(array)) {}
+
+  static Column Of(const arrow::RecordBatch& batch, const std::string& name) {
+    return Column(batch.GetColumnByName(name));
+  }
+
+  Column Child(const std::string& name) const {
+    if (array_ == nullptr || array_->type_id() != arrow::Type::STRUCT) return {};
+    const auto& record = static_cast<const arrow::StructArray&>(*array_);
+    const int index = record.struct_type()->GetFieldIndex(name);
+    return index < 0 ? Column() : Column(record.field(index));
+  }
+
+  bool Has(int64_t row) const { return array_ != nullptr && array_->IsValid(row); }
+
+  std::optional<std::string_view> Text(int64_t row) const {
+    if (!Has(row)) return std::nullopt;
+    switch (array_->type_id()) {
+      case arrow::Type::STRING:
+      case arrow::Type::BINARY:
+        return static_cast<const arrow::BinaryArray&>(*array_).GetView(row);
+      case arrow::Type::LARGE_STRING:
+      case arrow::Type::LARGE_BINARY:
+        return static_cast<const arrow::LargeBinaryArray&>(*array_).GetView(row);
+      default:
+        return std::nullopt;
+    }
+  }
+
+  std::optional<int64_t> Number(int64_t row) const {
+    if (!Has(row)) return std::nullopt;
+    switch (array_->type_id()) {
+      case arrow::Type::INT32:
+        return static_cast<const arrow::Int32Array&>(*array_).Value(row);
+      case arrow::Type::INT64:
+        return static_cast<const arrow::Int64Array&>(*array_).Value(row);
+      case arrow::Type::TIMESTAMP:
+        return static_cast<const arrow::TimestampArray&>(*array_).Value(row);
+      default:
+        return std::nullopt;
+    }
+  }
+
+  std::optional<bool> Bool(int64_t row) const {
+    if (!Has(row) || array_->type_id() != arrow::Type::BOOL) return std::nullopt;
+    return static_cast<const arrow::BooleanArray&>(*array_).Value(row);
+  }
+
+  /// The map's pairs as visit(key, value or nullopt).
+  template <typename Visit>
+  void ForEachPair(int64_t row, Visit&& visit) const {
+    if (!Has(row) || array_->type_id() != arrow::Type::MAP) return;
+    const auto& map = static_cast<const arrow::MapArray&>(*array_);
+    const Column keys(map.keys());
+    const Column values(map.items());
+    for (int64_t i = map.value_offset(row); i < map.value_offset(row + 1); ++i) {
+      if (const auto key = keys.Text(i); key.has_value()) visit(*key, values.Text(i));
+    }
+  }
+
+  std::optional<std::vector<std::string>> TextList(int64_t row) const {
+    if (!Has(row) || array_->type_id() != arrow::Type::LIST) return std::nullopt;
+    const auto& list = static_cast<const arrow::ListArray&>(*array_);
+    const Column values(list.values());
+    std::vector<std::string> texts;
+    for (int64_t i = list.value_offset(row); i < list.value_offset(row + 1); ++i) {
+      if (const auto text = values.Text(i); text.has_value()) texts.emplace_back(*text);
+    }
+    return texts;
+  }
+
+ private:
+  std::shared_ptr<arrow::Array> array_;
+};
+
+/// The map as a JSON object text, the form in which chunks keep it.
+void MapToJson(const Column& map, int64_t row, std::string& out) {
+  out = "{";
+  map.ForEachPair(row, [&](std::string_view key, std::optional<std::string_view> value) {
+    if (out.size() > 1) out += ',';
+    AppendJsonString(out, key);
+    out += ':';
+    if (value.has_value()) {
+      AppendJsonString(out, *value);
+    } else {
+      out += "null";
+    }
+  });
+  out += '}';
+}
+
+std::optional<DeletionVector> ReadDeletionVector(const Column& column, int64_t row) {
+  const auto type = column.Child("storageType").Text(row);
+  if (!column.Has(row) || !type.has_value() || type->size() != 1) return std::nullopt;
+  DeletionVector vector;
+  vector.storage_type = (*type)[0];
+  vector.path_or_inline = column.Child("pathOrInlineDv").Text(row).value_or("");
+  if (const auto offset = column.Child("offset").Number(row)) vector.offset = static_cast<int32_t>(*offset);
+  vector.size_in_bytes = static_cast<int32_t>(column.Child("sizeInBytes").Number(row).value_or(0));
+  vector.cardinality = column.Child("cardinality").Number(row).value_or(0);
+  return vector;
+}
+
+Status ReadAdds(const Column& add, int64_t rows, ParsedActions& actions) {
+  const Column path = add.Child("path");
+  const Column partition_values = add.Child("partitionValues");
+  const Column size = add.Child("size");
+  const Column modified = add.Child("modificationTime");
+  const Column data_change = add.Child("dataChange");
+  const Column stats = add.Child("stats");
+  const Column tags = add.Child("tags");
+  const Column vector = add.Child("deletionVector");
+  std::string partition_json;
+  std::string tags_json;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!add.Has(row)) continue;
+    AddRecord record;
+    record.path = path.Text(row).value_or("");
+    if (record.path.empty()) return Status::Corruption("an add has no path");
+    MapToJson(partition_values, row, partition_json);
+    record.partition_values = partition_json;
+    if (tags.Has(row)) {
+      MapToJson(tags, row, tags_json);
+      if (tags_json != "{}") record.tags = tags_json;
+    }
+    const auto bytes = size.Number(row);
+    if (!bytes.has_value() || *bytes < 0) return Status::Corruption("an add has no size");
+    record.size_bytes = *bytes;
+    record.modification_time_millis = modified.Number(row).value_or(0);
+    record.data_change = data_change.Bool(row).value_or(false);
+    record.deletion_vector = ReadDeletionVector(vector, row);
+    TARN_RETURN_NOT_OK(actions.AddFromCheckpoint(record, stats.Text(row).value_or("")));
+  }
+  return Status::Ok();
+}
+
+Status ReadProtocol(const Column& column, int64_t row, ParsedActions& actions) {
+  Protocol protocol;
+  const auto reader = column.Child("minReaderVersion").Number(row);
+  const auto writer = column.Child("minWriterVersion").Number(row);
+  if (!reader.has_value() || !writer.has_value()) return Status::Corruption("a protocol lacks its versions");
+  protocol.min_reader_version = static_cast<int>(*reader);
+  protocol.min_writer_version = static_cast<int>(*writer);
+  if (protocol.min_reader_version >= 3) protocol.reader_features = column.Child("readerFeatures").TextList(row);
+  if (protocol.min_writer_version >= 7) protocol.writer_features = column.Child("writerFeatures").TextList(row);
+  return actions.OnProtocol(std::move(protocol));
+}
+
+Status ReadMetadata(const Column& column, int64_t row, ParsedActions& actions) {
+  Metadata metadata;
+  metadata.id = column.Child("id").Text(row).value_or("");
+  if (const auto name = column.Child("name").Text(row)) metadata.name = std::string(*name);
+  if (const auto text = column.Child("description").Text(row)) metadata.description = std::string(*text);
+  const auto schema = column.Child("schemaString").Text(row);
+  if (!schema.has_value()) return Status::Corruption("a metaData has no schemaString");
+  metadata.schema_string = *schema;
+  metadata.partition_columns = column.Child("partitionColumns").TextList(row).value_or(std::vector<std::string>());
+  column.Child("configuration").ForEachPair(row, [&](std::string_view key, std::optional<std::string_view> value) {
+    if (value.has_value()) metadata.configuration[std::string(key)] = *value;
+  });
+  metadata.created_time_millis = column.Child("createdTime").Number(row);
+  return actions.OnMetadata(std::move(metadata));
+}
+
+Status ReadSmallActions(const arrow::RecordBatch& batch, ParsedActions& actions) {
+  const Column protocol = Column::Of(batch, "protocol");
+  const Column metadata = Column::Of(batch, "metaData");
+  const Column txn = Column::Of(batch, "txn");
+  const Column domain = Column::Of(batch, "domainMetadata");
+  for (int64_t row = 0; row < batch.num_rows(); ++row) {
+    if (protocol.Has(row)) TARN_RETURN_NOT_OK(ReadProtocol(protocol, row, actions));
+    if (metadata.Has(row)) TARN_RETURN_NOT_OK(ReadMetadata(metadata, row, actions));
+    if (txn.Has(row)) {
+      const auto app = txn.Child("appId").Text(row);
+      const auto version = txn.Child("version").Number(row);
+      if (!app.has_value() || !version.has_value()) return Status::Corruption("a txn lacks appId or version");
+      TARN_RETURN_NOT_OK(actions.OnTxn({std::string(*app), *version, txn.Child("lastUpdated").Number(row)}));
+    }
+    if (domain.Has(row)) {
+      DomainMetadata action;
+      action.domain = domain.Child("domain").Text(row).value_or("");
+      action.configuration = domain.Child("configuration").Text(row).value_or("");
+      action.removed = domain.Child("removed").Bool(row).value_or(false);
+      TARN_RETURN_NOT_OK(actions.OnDomainMetadata(std::move(action)));
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ParsedActions>> ReadCheckpoint(const std::shared_ptr<storage::ObjectStore>& store,
+                                                      const CheckpointFiles& checkpoint) {
+  auto actions = std::make_unique<ParsedActions>(store->uri(), StatsSource());
+  actions->BeginCommit(checkpoint.version);
+  columnar::ParquetReadOptions options;
+  options.columns = {"protocol", "metaData", "txn", "domainMetadata", "add"};
+  for (const LogFile& part : checkpoint.parts) {
+    const Status status = columnar::ReadParquet(
+        *store, part.key, options, [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
+          TARN_RETURN_NOT_OK(ReadSmallActions(*batch, *actions));
+          return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), *actions);
+        });
+    TARN_RETURN_NOT_OK(status.WithContext(part.key));
+  }
+  actions->Finish();
+  return actions;
+}
+
+Status VisitCheckpointRemoves(storage::ObjectStore& store, const CheckpointFiles& checkpoint,
+                              const std::function<Status(const Remove&)>& visit) {
+  columnar::ParquetReadOptions options;
+  options.columns = {"remove"};
+  for (const LogFile& part : checkpoint.parts) {
+    const auto read = [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
+      const Column column = Column::Of(*batch, "remove");
+      for (int64_t row = 0; row < batch->num_rows(); ++row) {
+        if (!column.Has(row)) continue;
+        Remove remove;
+        remove.path = column.Child("path").Text(row).value_or("");
+        if (remove.path.empty()) return Status::Corruption("a remove has no path");
+        remove.deletion_timestamp_millis = column.Child("deletionTimestamp").Number(row);
+        remove.data_change = column.Child("dataChange").Bool(row).value_or(false);
+        remove.extended_file_metadata = column.Child("extendedFileMetadata").Bool(row).value_or(false);
+        column.Child("partitionValues").ForEachPair(row, [&](std::string_view key, auto value) {
+          remove.partition_values.emplace_back(std::string(key),
+                                               value.has_value() ? std::optional(std::string(*value)) : std::nullopt);
+        });
+        remove.size_bytes = column.Child("size").Number(row);
+        remove.deletion_vector = ReadDeletionVector(column.Child("deletionVector"), row);
+        TARN_RETURN_NOT_OK(visit(remove));
+      }
+      return Status::Ok();
+    };
+    TARN_RETURN_NOT_OK(columnar::ReadParquet(store, part.key, options, read).WithContext(part.key));
+  }
+  return Status::Ok();
+}
+
+}  // namespace tarn::delta

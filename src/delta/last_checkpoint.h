@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/object_store.h"
+
+namespace tarn::delta {
+
+/// The `_last_checkpoint` hint (PROTOCOL.md, "Last Checkpoint File").
+struct LastCheckpoint {
+  int64_t version = 0;
+  int64_t size = 0;
+  std::optional<int64_t> parts;
+};
+
+/// nullopt when the text is not such a hint or its `checksum` does not fit.
+std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text);
+
+/// The table's hint, nullopt when it is missing, unreadable or wrong: it never is more than a hint.
+std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store);
+
+}  // namespace tarn::delta

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "delta/actions.h"
+
+namespace arrow {
+class Schema;
+}
+
+namespace tarn::delta {
+
+/// Whether this program can read a table of this protocol and metadata. Unsupported names the feature; Corruption for a
+/// protocol that contradicts itself.
+Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema);
+
+/// Whether it can write to it; implies CheckReadable.
+Status CheckWritable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema);
+
+/// The value of a boolean table property; false when absent.
+bool PropertyIsTrue(const Metadata& metadata, const std::string& key);
+
+}  // namespace tarn::delta

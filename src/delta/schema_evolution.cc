@@ -1,0 +1,72 @@
+#include "delta/schema_evolution.h"
+
+#include <arrow/api.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace tarn::delta {
+
+namespace {
+
+constexpr std::string_view kNamesNeedingMapping = " ,;{}()\n\t=";
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record) {
+  std::set<std::string> names;
+  for (const auto& field : fields) {
+    if (is_record) {
+      if (field->name().empty()) return Status::InvalidArgument("a column has an empty name");
+      if (!names.insert(Lower(field->name())).second) {
+        return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
+      }
+      if (field->name().find_first_of(kNamesNeedingMapping) != std::string::npos) {
+        return Status::Unsupported("the column name '" + field->name() + "' needs the feature columnMapping");
+      }
+    }
+    const arrow::DataType& type = *field->type();
+    if (type.id() == arrow::Type::TIMESTAMP && static_cast<const arrow::TimestampType&>(type).timezone().empty()) {
+      return Status::Unsupported("the column " + field->name() +
+                                 " of type timestamp_ntz needs the feature timestampNtz");
+    }
+    TARN_RETURN_NOT_OK(CheckPlainFields(type.fields(), type.id() == arrow::Type::STRUCT));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status CheckPlainSchema(const arrow::Schema& schema) {
+  if (schema.num_fields() == 0) return Status::InvalidArgument("a table has at least one column");
+  return CheckPlainFields(schema.fields(), /*is_record=*/true);
+}
+
+Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after) {
+  int expected = 0;
+  std::set<std::string> names;
+  for (const auto& field : after.fields()) {
+    if (!names.insert(Lower(field->name())).second) {
+      return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
+    }
+    if (expected < before.num_fields() && before.field(expected)->name() == field->name()) {
+      const arrow::Field& old = *before.field(expected);
+      if (!old.type()->Equals(*field->type()) || old.nullable() != field->nullable()) {
+        return Status::InvalidArgument("the column " + field->name() + " would change its type");
+      }
+      ++expected;
+    } else if (!field->nullable()) {
+      return Status::InvalidArgument("the new column " + field->name() + " must be nullable");
+    }
+  }
+  if (expected < before.num_fields()) {
+    return Status::InvalidArgument("the column " + before.field(expected)->name() + " is missing or out of order");
+  }
+  return Status::Ok();
+}
+
+}  // namespace tarn::delta

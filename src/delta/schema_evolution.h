@@ -1,0 +1,16 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include "base/status.h"
+
+namespace tarn::delta {
+
+/// Whether a table of the lowest protocol can have this schema: at least one column, names that differ by more than
+/// case, no type or name that needs a table feature. Unsupported names the feature.
+Status CheckPlainSchema(const arrow::Schema& schema);
+
+/// OK when `after` is `before` with nullable columns added; InvalidArgument otherwise.
+Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after);
+
+}  // namespace tarn::delta

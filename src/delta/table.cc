@@ -1,0 +1,184 @@
+#include "delta/table.h"
+
+#include <algorithm>
+
+#include "delta/commit_json.h"
+#include "delta/commit_store.h"
+#include "delta/log_names.h"
+#include "delta/log_segment.h"
+#include "delta/log_snapshot.h"
+#include "delta/protocol_features.h"
+#include "delta/replay.h"
+
+namespace tarn::delta {
+
+namespace {
+
+/// A commit or checkpoint may be cleaned up between listing and reading.
+constexpr int kMaxListings = 3;
+constexpr int kMaxBrokenCheckpoints = 8;
+
+Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version) {
+  SegmentOptions options;
+  options.version = version;
+  Status failure;
+  int listings = 0;
+  while (true) {
+    TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
+    bool checkpoint_broken = false;
+    auto state = ReplaySegment(table.store, segment, ReplayOptions(), &checkpoint_broken);
+    if (state.ok()) {
+      TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(*state)));
+      return std::shared_ptr<const Snapshot>(std::move(snapshot));
+    }
+    if (failure.ok()) failure = state.status();
+    const StatusCode code = state.status().code();
+    if (checkpoint_broken && (code == StatusCode::kCorruption || code == StatusCode::kNotFound) &&
+        options.broken_checkpoints.size() < kMaxBrokenCheckpoints) {
+      options.broken_checkpoints.insert(segment.checkpoint->version);
+      // Without an older way to the version, the broken checkpoint is what is wrong with the table.
+      if (!ListSegment(*table.store, options).ok()) return failure;
+      continue;
+    }
+    if (code == StatusCode::kNotFound && ++listings < kMaxListings) {
+      options.use_hint = false;
+      continue;
+    }
+    return failure;
+  }
+}
+
+/// Counts the actions of a commit and keeps its provenance.
+class HistoryVisitor final : public ActionVisitor {
+ public:
+  explicit HistoryVisitor(HistoryEntry& entry) : entry_(entry) {}
+  Status OnAdd(const AddRecord&) override {
+    ++entry_.files_added;
+    return Status::Ok();
+  }
+  Status OnRemove(const RemoveRecord&) override {
+    ++entry_.files_removed;
+    return Status::Ok();
+  }
+  Status OnProtocol(Protocol) override { return Status::Ok(); }
+  Status OnMetadata(Metadata) override { return Status::Ok(); }
+  Status OnTxn(Txn) override { return Status::Ok(); }
+  Status OnDomainMetadata(DomainMetadata) override { return Status::Ok(); }
+  Status OnCommitInfo(std::string_view json) override {
+    TARN_ASSIGN_OR_RETURN(entry_.info, ParseCommitInfo(json));
+    return Status::Ok();
+  }
+  Status OnChangeFile() override { return Status::Ok(); }
+
+ private:
+  HistoryEntry& entry_;
+};
+
+Result<HistoryEntry> ReadHistoryEntry(const TableContext& table, int64_t version, int64_t modified_millis) {
+  TARN_ASSIGN_OR_RETURN(const CommitText commit, ReadCommit(*table.store, version));
+  HistoryEntry entry;
+  entry.version = version;
+  HistoryVisitor visitor(entry);
+  CommitParser parser;
+  TARN_RETURN_NOT_OK(parser.ParseCommit(commit.text, visitor).WithContext(CommitKey(version)));
+  entry.timestamp_millis = entry.info.in_commit_timestamp_millis.value_or(modified_millis);
+  return entry;
+}
+
+/// Modification times as time travel takes them: each later than the one before (PROTOCOL.md asks for monotone ones,
+/// and stores keep them only to the second).
+void MakeMonotone(std::vector<LogFile>& commits) {
+  for (size_t i = 1; i < commits.size(); ++i) {
+    commits[i].modified_millis = std::max(commits[i].modified_millis, commits[i - 1].modified_millis + 1);
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table) { return Load(table, std::nullopt); }
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version) {
+  if (version < 0) return Status::InvalidArgument("a version is not negative");
+  return Load(table, version);
+}
+
+Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
+                                                const std::shared_ptr<const Snapshot>& snapshot) {
+  std::shared_ptr<const LogSnapshot> current = LogSnapshot::From(snapshot);
+  // Far behind, one listing and parallel replay beat reading commit after commit.
+  constexpr int kMaxSteps = 64;
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const int64_t version = current->version() + 1;
+    auto commit = ReadCommit(*table.store, version);
+    if (commit.status().Is(StatusCode::kNotFound)) return std::shared_ptr<const Snapshot>(std::move(current));
+    if (!commit.ok()) return std::move(commit).status();
+    TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current->state(), table.store, commit->text, version,
+                                                        commit->modified_millis, ReplayOptions()));
+    TARN_ASSIGN_OR_RETURN(current, LogSnapshot::Make(table.store, std::move(state), current.get()));
+  }
+  return LoadSnapshot(table);
+}
+
+Result<bool> TableExists(storage::ObjectStore& table_store) {
+  bool exists = false;
+  storage::ListOptions options;
+  options.prefix = std::string(kLogFolder);
+  TARN_RETURN_NOT_OK(table_store.List(options, [&](const storage::ListEntry& entry) {
+    const auto name = ParseLogName(std::string_view(entry.object.key).substr(kLogFolder.size()));
+    exists = name.has_value() && name->kind != LogName::Kind::kChecksum;
+    return !exists;
+  }));
+  return exists;
+}
+
+Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis) {
+  TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store));
+  if (commits.empty()) return Status::NotFound("the log holds no commits");
+  TARN_ASSIGN_OR_RETURN(const auto newest, LoadSnapshot(table));
+  int64_t in_commit_from = INT64_MAX;
+  if (PropertyIsTrue(newest->metadata(), "delta.enableInCommitTimestamps")) {
+    const auto& properties = newest->metadata().configuration;
+    const auto enabled = properties.find("delta.inCommitTimestampEnablementVersion");
+    in_commit_from = enabled == properties.end() ? 0 : std::strtoll(enabled->second.c_str(), nullptr, 10);
+  }
+  MakeMonotone(commits);
+  // In-commit timestamps rise with the version and are later than all before them, so that halving finds the place.
+  const auto later = [&](const LogFile& commit) -> Result<bool> {
+    if (commit.version < in_commit_from) return commit.modified_millis > timestamp_millis;
+    TARN_ASSIGN_OR_RETURN(const HistoryEntry entry, ReadHistoryEntry(table, commit.version, commit.modified_millis));
+    return entry.timestamp_millis > timestamp_millis;
+  };
+  size_t low = 0;
+  size_t high = commits.size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    TARN_ASSIGN_OR_RETURN(const bool is_later, later(commits[middle]));
+    if (is_later) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  if (low == 0) return Status::NotFound("the time is before the first commit that the log still holds");
+  if (low == commits.size() &&
+      timestamp_millis > std::max(newest->timestamp_millis(), commits.back().modified_millis)) {
+    return Status::NotFound("the time is later than the newest commit");
+  }
+  return commits[low - 1].version;
+}
+
+Result<std::vector<HistoryEntry>> ReadHistory(const TableContext& table, const Snapshot& snapshot, int64_t limit) {
+  TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store, 0, snapshot.version()));
+  MakeMonotone(commits);
+  std::vector<HistoryEntry> history;
+  for (size_t i = commits.size(); i-- > 0 && static_cast<int64_t>(history.size()) < limit;) {
+    auto entry = ReadHistoryEntry(table, commits[i].version, commits[i].modified_millis);
+    // Log cleanup takes the oldest commits away.
+    if (entry.status().Is(StatusCode::kNotFound)) break;
+    if (!entry.ok()) return std::move(entry).status();
+    history.push_back(std::move(*entry));
+  }
+  return history;
+}
+
+}  // namespace tarn::delta

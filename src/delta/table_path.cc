@@ -1,0 +1,186 @@
+#include "delta/table_path.h"
+
+#include <cctype>
+
+namespace tarn::delta {
+
+namespace {
+
+constexpr std::string_view kNullPartition = "__HIVE_DEFAULT_PARTITION__";
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+void AppendEscaped(std::string& out, char c) {
+  out += '%';
+  out += kHexDigits[static_cast<unsigned char>(c) >> 4];
+  out += kHexDigits[static_cast<unsigned char>(c) & 15];
+}
+
+/// Writers have left raw '%' in paths, so a malformed escape stands for itself.
+std::string DecodeLeniently(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      const int high = HexValue(text[i + 1]);
+      const int low = HexValue(text[i + 2]);
+      if (high >= 0 && low >= 0) {
+        out += static_cast<char>(high * 16 + low);
+        i += 2;
+        continue;
+      }
+    }
+    out += text[i];
+  }
+  return out;
+}
+
+/// Length of "scheme:" at the front, 0 without one.
+size_t SchemeLength(std::string_view path) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == ':') return i >= 2 ? i + 1 : 0;
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '+' && c != '-' && c != '.') return 0;
+  }
+  return 0;
+}
+
+/// "file:///a", "file:/a" and "/a" give "/a"; other URIs give themselves without a trailing '/'.
+std::string WithoutFileScheme(std::string_view uri) {
+  if (uri.starts_with("file:")) {
+    uri.remove_prefix(5);
+    if (uri.starts_with("///")) {
+      uri.remove_prefix(2);
+    } else if (uri.starts_with("//localhost/")) {
+      uri.remove_prefix(11);
+    }
+  }
+  while (uri.size() > 1 && uri.back() == '/') uri.remove_suffix(1);
+  return std::string(uri);
+}
+
+bool HasDotPart(std::string_view path) {
+  size_t begin = 0;
+  while (begin <= path.size()) {
+    size_t end = path.find('/', begin);
+    if (end == std::string_view::npos) end = path.size();
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part == "." || part == "..") return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+/// Resolves "." and ".." and doubled slashes; ".." that climb above a relative path's start are kept in front.
+std::string Normalized(std::string_view path) {
+  const bool absolute = path.starts_with('/');
+  std::vector<std::string_view> parts;
+  size_t begin = 0;
+  while (begin <= path.size()) {
+    size_t end = path.find('/', begin);
+    if (end == std::string_view::npos) end = path.size();
+    const std::string_view part = path.substr(begin, end - begin);
+    begin = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (part == ".." && !parts.empty() && parts.back() != "..") {
+      parts.pop_back();
+    } else if (part != ".." || !absolute) {
+      parts.push_back(part);
+    }
+  }
+  std::string out = absolute ? "/" : "";
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += '/';
+    out += parts[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+bool IsPlainPath(std::string_view path) {
+  if (path.empty() || path[0] == '/') return false;
+  char previous = '/';
+  for (const char c : path) {
+    if (c == '%' || c == ':') return false;
+    if (previous == '/' && (c == '.' || c == '/')) return false;
+    previous = c;
+  }
+  return true;
+}
+
+std::string CanonicalPath(std::string_view path, std::string_view table_uri) {
+  if (IsPlainPath(path)) return std::string(path);
+  std::string decoded = DecodeLeniently(path);
+  const size_t scheme = SchemeLength(path);
+  if (scheme == 0 && !decoded.starts_with('/')) {
+    return HasDotPart(decoded) || decoded.find("//") != std::string::npos ? Normalized(decoded) : decoded;
+  }
+  const std::string root = WithoutFileScheme(table_uri);
+  std::string absolute = WithoutFileScheme(decoded);
+  if (absolute.starts_with('/')) absolute = Normalized(absolute);
+  if (absolute.size() > root.size() + 1 && absolute.starts_with(root) && absolute[root.size()] == '/' &&
+      !HasDotPart(absolute)) {
+    return absolute.substr(root.size() + 1);
+  }
+  return absolute;
+}
+
+Result<std::string> KeyOfPath(std::string_view canonical_path) {
+  if (canonical_path.empty()) return Status::Corruption("a file action has an empty path");
+  // A relative path may hold ':' anywhere; only "scheme:/" marks what CanonicalPath left as a URI.
+  const size_t scheme = SchemeLength(canonical_path);
+  const bool is_uri = scheme > 0 && scheme < canonical_path.size() && canonical_path[scheme] == '/';
+  if (canonical_path[0] == '/' || is_uri || canonical_path.starts_with("../") || canonical_path == "..") {
+    return Status::PermissionDenied("the data file " + std::string(canonical_path) + " lies outside the table");
+  }
+  return std::string(canonical_path);
+}
+
+std::string EncodeLogPath(std::string_view key) {
+  std::string out;
+  out.reserve(key.size());
+  for (const char c : key) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) ||
+                       std::string_view("/-_.~!$&'()*+,;=@").find(c) != std::string_view::npos;
+    if (plain && static_cast<unsigned char>(c) < 0x80) {
+      out += c;
+    } else {
+      AppendEscaped(out, c);
+    }
+  }
+  return out;
+}
+
+std::string PartitionFolder(const PartitionValues& values) {
+  const auto escape = [](std::string& out, std::string_view text) {
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x20 || byte == 0x7f || std::string_view("\"#%'*/:=?\\{[]^").find(c) != std::string_view::npos) {
+        AppendEscaped(out, c);
+      } else {
+        out += c;
+      }
+    }
+  };
+  std::string folder;
+  for (const auto& [column, value] : values) {
+    escape(folder, column);
+    folder += '=';
+    if (!value.has_value() || value->empty()) {
+      folder += kNullPartition;
+    } else {
+      escape(folder, *value);
+    }
+    folder += '/';
+  }
+  return folder;
+}
+
+}  // namespace tarn::delta

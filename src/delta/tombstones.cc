@@ -1,0 +1,70 @@
+#include <unordered_set>
+
+#include "delta/checkpoint_reader.h"
+#include "delta/commit_json.h"
+#include "delta/commit_store.h"
+#include "delta/conflict.h"
+#include "delta/log_segment.h"
+#include "delta/log_snapshot.h"
+#include "delta/table_path.h"
+
+namespace tarn::delta {
+
+namespace {
+
+/// Hands over each tombstone of one commit.
+class RemoveVisitor final : public ActionVisitor {
+ public:
+  explicit RemoveVisitor(std::function<Status(const Remove&)> visit) : visit_(std::move(visit)) {}
+
+  Status OnRemove(const RemoveRecord& record) override {
+    Remove remove;
+    remove.path = record.path;
+    remove.deletion_timestamp_millis = record.deletion_timestamp_millis;
+    remove.data_change = record.data_change;
+    remove.extended_file_metadata = record.extended_file_metadata;
+    TARN_ASSIGN_OR_RETURN(remove.partition_values, ParsePartitionValuesObject(record.partition_values));
+    remove.size_bytes = record.size_bytes;
+    remove.deletion_vector = record.deletion_vector;
+    return visit_(remove);
+  }
+  Status OnAdd(const AddRecord&) override { return Status::Ok(); }
+  Status OnProtocol(Protocol) override { return Status::Ok(); }
+  Status OnMetadata(Metadata) override { return Status::Ok(); }
+  Status OnTxn(Txn) override { return Status::Ok(); }
+  Status OnDomainMetadata(DomainMetadata) override { return Status::Ok(); }
+  Status OnCommitInfo(std::string_view) override { return Status::Ok(); }
+  Status OnChangeFile() override { return Status::Ok(); }
+
+ private:
+  const std::function<Status(const Remove&)> visit_;
+};
+
+}  // namespace
+
+Status LogSnapshot::VisitRemoves(const TableContext& table, int64_t deleted_after_millis,
+                                 const std::function<Status(const Remove&)>& visit) const {
+  SegmentOptions options;
+  options.version = version();
+  TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
+  const std::string uri = store_->uri();
+  std::unordered_set<std::string> seen;
+  const auto consider = [&](const Remove& remove) -> Status {
+    if (remove.deletion_timestamp_millis.value_or(0) <= deleted_after_millis) return Status::Ok();
+    const std::string path = CanonicalPath(remove.path, uri);
+    const std::string vector = remove.deletion_vector.has_value() ? remove.deletion_vector->UniqueId() : std::string();
+    if (FindLive(state_.chunks, HashFileKey(path, vector), path, vector, uri).has_value()) return Status::Ok();
+    if (!seen.insert(FileKeyText(path, remove.deletion_vector)).second) return Status::Ok();
+    return visit(remove);
+  };
+  CommitParser parser;
+  for (size_t i = segment.commits.size(); i-- > 0;) {
+    TARN_ASSIGN_OR_RETURN(const CommitText commit, ReadCommit(*table.store, segment.commits[i].version));
+    RemoveVisitor visitor(consider);
+    TARN_RETURN_NOT_OK(parser.ParseCommit(commit.text, visitor).WithContext(segment.commits[i].key));
+  }
+  if (!segment.checkpoint.has_value()) return Status::Ok();
+  return VisitCheckpointRemoves(*table.store, *segment.checkpoint, consider);
+}
+
+}  // namespace tarn::delta
