@@ -47,6 +47,8 @@ class LocalSegmentWriter final : public SegmentWriter {
     while (fdatasync(fd_.get()) != 0) {
       if (errno == EINTR) continue;
       status_ = ErrnoStatus(errno, "fdatasync", path_);
+      // The kernel may hold pages for clean that never reached the disk; later readers must see the disk's truth.
+      posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
       return status_;
     }
     if (!name_is_durable_) {
@@ -117,6 +119,13 @@ class LocalSegments final : public SegmentStore {
     if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", PathOf(name));
     if (offset >= info.st_size) return std::string();
     return ReadPart(fd, name, offset, std::min<int64_t>(length, info.st_size - offset));
+  }
+
+  Status Sync(std::string_view name) override {
+    TARN_RETURN_NOT_OK(CheckName(name));
+    TARN_ASSIGN_OR_RETURN(const Fd fd, internal::OpenFd(PathOf(name), O_RDONLY));
+    TARN_RETURN_NOT_OK(internal::SyncFd(fd.get(), PathOf(name)));
+    return SyncFolder();
   }
 
   Result<std::vector<SegmentInfo>> List() override {

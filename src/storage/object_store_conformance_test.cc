@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "storage/local_store.h"
+#include "storage/metering_store.h"
+#include "storage/retrying_store.h"
 #include "storage/stores.h"
+#include "storage/testing/fault_injection.h"
 #include "storage/testing/temp_folder.h"
 
 namespace tarn::storage {
@@ -306,28 +309,41 @@ TEST_P(ObjectStoreConformance, WritersShowNothingUntilFinished) {
 
 INSTANTIATE_TEST_SUITE_P(
     Stores, ObjectStoreConformance,
-    ::testing::Values(StoreKind{"Memory", [] { return StoreUnderTest{nullptr, MakeMemoryStore(SystemClock())}; }},
-                      StoreKind{"Local",
-                                [] { return OnDisk([](const auto& path) { return OpenLocalStore(path).value(); }); }},
-                      StoreKind{"LocalNamedTemporaries",
-                                [] {
-                                  return OnDisk([](const auto& path) {
-                                    return internal::MakeLocalStore(path + "/x y", false).value();
-                                  });
-                                }},
-                      StoreKind{"PrefixOfLocal",
-                                [] {
-                                  return OnDisk([](const auto& path) {
-                                    return MakePrefixStore(OpenLocalStore(path).value(), "p/q/");
-                                  });
-                                }},
-                      StoreKind{"PrefixOfMemory",
-                                [] {
-                                  auto inner = MakeMemoryStore(SystemClock());
-                                  EXPECT_TRUE(inner->Put("o", AsBytes("outside"), Precondition::None()).ok());
-                                  EXPECT_TRUE(inner->Put("pp", AsBytes("outside"), Precondition::None()).ok());
-                                  return StoreUnderTest{nullptr, MakePrefixStore(std::move(inner), "p")};
-                                }}),
+    ::testing::Values(
+        StoreKind{"Memory", [] { return StoreUnderTest{nullptr, MakeMemoryStore(SystemClock())}; }},
+        StoreKind{"Local", [] { return OnDisk([](const auto& path) { return OpenLocalStore(path).value(); }); }},
+        StoreKind{"LocalNamedTemporaries",
+                  [] {
+                    return OnDisk(
+                        [](const auto& path) { return internal::MakeLocalStore(path + "/x y", false).value(); });
+                  }},
+        StoreKind{"PrefixOfLocal",
+                  [] {
+                    return OnDisk(
+                        [](const auto& path) { return MakePrefixStore(OpenLocalStore(path).value(), "p/q/"); });
+                  }},
+        StoreKind{
+            "Metering",
+            [] { return StoreUnderTest{nullptr, MakeMeteringStore(MakeMemoryStore(SystemClock()), SystemClock())}; }},
+        StoreKind{"Retrying",
+                  [] {
+                    static Random random(1);
+                    return StoreUnderTest{nullptr,
+                                          MakeRetryingStore(MakeMemoryStore(SystemClock()), {}, SystemClock(), random)};
+                  }},
+        StoreKind{"Faulty",
+                  [] {
+                    return StoreUnderTest{nullptr,
+                                          testing::MakeFaultyStore(MakeMemoryStore(SystemClock()),
+                                                                   std::make_shared<testing::FaultInjector>())};
+                  }},
+        StoreKind{"PrefixOfMemory",
+                  [] {
+                    auto inner = MakeMemoryStore(SystemClock());
+                    EXPECT_TRUE(inner->Put("o", AsBytes("outside"), Precondition::None()).ok());
+                    EXPECT_TRUE(inner->Put("pp", AsBytes("outside"), Precondition::None()).ok());
+                    return StoreUnderTest{nullptr, MakePrefixStore(std::move(inner), "p")};
+                  }}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

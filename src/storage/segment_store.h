@@ -46,6 +46,8 @@ class SegmentStore {
   virtual Result<std::string> Read(std::string_view name) = 0;
   /// A part of the content; shorter only at its end.
   virtual Result<std::string> ReadRange(std::string_view name, int64_t offset, int64_t length) = 0;
+  /// Makes durable what an earlier writer, perhaps of a process that died, appended to a segment.
+  virtual Status Sync(std::string_view name) = 0;
   /// All segments and whole files, by name; locks and temporary files of the store itself are not shown.
   virtual Result<std::vector<SegmentInfo>> List() = 0;
   /// Durable on return; removing what does not exist is OK.

@@ -425,6 +425,9 @@ Result<std::unique_ptr<Wal>> Wal::Open(std::shared_ptr<storage::SegmentStore> se
   TARN_ASSIGN_OR_RETURN(Identity identity, TakeIdentity(*segments, random));
   TARN_ASSIGN_OR_RETURN(internal::RecoveredLog recovered,
                         internal::Recover(*segments, identity, internal::Access::kExclusive, replay));
+  // What was replayed may be in the memory of a machine whose process died before its sync. It must last: what builds
+  // on it comes behind it.
+  if (!recovered.segments.empty()) TARN_RETURN_NOT_OK(segments->Sync(recovered.segments.back().name));
   for (const std::string& name : recovered.removable) TARN_RETURN_NOT_OK(segments->Remove(name));
   return std::make_unique<WalImpl>(std::move(segments), options, clock, random, std::move(identity),
                                    std::move(recovered));

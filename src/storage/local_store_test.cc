@@ -1,0 +1,160 @@
+#include "storage/local_store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "storage/posix_file.h"
+#include "storage/stores.h"
+#include "storage/testing/temp_folder.h"
+
+namespace tarn::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> Keys(ObjectStore& store, const ListOptions& options = {}) {
+  const std::vector<ListEntry> entries = store.ListAll(options).value();
+  std::vector<std::string> keys;
+  for (const ListEntry& entry : entries) keys.push_back(entry.object.key);
+  return keys;
+}
+
+TEST(LocalStore, CreatesItsRootOnTheFirstWriteOnly) {
+  const testing::TempFolder folder;
+  const std::string root = folder.path() + "/new/root";
+  const auto store = OpenLocalStore(root).value();
+  EXPECT_THAT(Keys(*store), IsEmpty());
+  EXPECT_EQ(store->Head("a").status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(root));
+  ASSERT_TRUE(store->Put("a", {}, Precondition::None()).ok());
+  EXPECT_TRUE(fs::exists(root + "/a"));
+}
+
+TEST(LocalStore, LeavesNothingButItsObjects) {
+  const testing::TempFolder folder;
+  for (const bool allow_unnamed : {true, false}) {
+    const std::string root = folder.path() + (allow_unnamed ? "/unnamed" : "/named");
+    const auto store = internal::MakeLocalStore(root, allow_unnamed).value();
+    ASSERT_TRUE(store->Put("a", AsBytes("1"), Precondition::IfAbsent()).ok());
+    ASSERT_FALSE(store->Put("a", AsBytes("2"), Precondition::IfAbsent()).ok());
+    ASSERT_TRUE(store->Put("a", AsBytes("3"), Precondition::None()).ok());
+    ASSERT_FALSE(store->Put("a", AsBytes("4"), Precondition::IfMatch("x")).ok());
+    {
+      auto abandoned = store->OpenWriter("b", Precondition::None()).value();
+    }
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(root)) names.push_back(entry.path().filename());
+    EXPECT_THAT(names, ElementsAre("a"));
+  }
+}
+
+TEST(LocalStore, HidesAndRefusesTheNamesOfItsOwnFiles) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  std::ofstream(folder.path() + "/.tarn-tmp-leftover") << "x";
+  EXPECT_THAT(Keys(*store), IsEmpty());
+  EXPECT_EQ(store->Put("a/.tarn-tmp-1", {}, Precondition::None()).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(LocalStore, FollowsLinksButNotInCircles) {
+  const testing::TempFolder folder;
+  const testing::TempFolder elsewhere;
+  const auto store = OpenLocalStore(folder.path()).value();
+  ASSERT_TRUE(store->Put("d/f", AsBytes("x"), Precondition::None()).ok());
+  std::ofstream(elsewhere.path() + "/g") << "y";
+  fs::create_directory_symlink(elsewhere.path(), folder.path() + "/linked");
+  fs::create_directory_symlink(folder.path(), folder.path() + "/d/up");
+  fs::create_symlink(folder.path() + "/nowhere", folder.path() + "/dangling");
+  EXPECT_THAT(Keys(*store), ElementsAre("d/f", "linked/g"));
+  EXPECT_EQ(store->Get("linked/g").value(), "y");
+}
+
+TEST(LocalStore, ListsWithoutLookingAtWhatIsNotWanted) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  ASSERT_TRUE(store->Put("log/1", {}, Precondition::None()).ok());
+  ASSERT_TRUE(store->Put("log/3", {}, Precondition::None()).ok());
+  // A pipe, a dangling link and an unreadable folder would each show if they were looked at.
+  ASSERT_EQ(mkfifo((folder.path() + "/log/2").c_str(), 0600), 0);
+  ASSERT_TRUE(store->Put("secret/x", {}, Precondition::None()).ok());
+  fs::permissions(folder.path() + "/secret", fs::perms::none);
+  EXPECT_THAT(Keys(*store, {.prefix = "log/", .start_after = "log/1"}), ElementsAre("log/3"));
+  EXPECT_THAT(Keys(*store, {.prefix = "l"}), ElementsAre("log/1", "log/3"));
+  EXPECT_EQ(store->Head("log/2").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store->Open("log/2").status().code(), StatusCode::kNotFound);
+  fs::permissions(folder.path() + "/secret", fs::perms::owner_all);
+}
+
+TEST(LocalStore, CannotPutBelowAFileOrOverAFolder) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  ASSERT_TRUE(store->Put("a/b", {}, Precondition::None()).ok());
+  EXPECT_EQ(store->Put("a/b/c", {}, Precondition::None()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(store->Put("a", {}, Precondition::None()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(store->Put(std::string(300, 'x'), {}, Precondition::None()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenLocalStore(folder.path() + "/a/b").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(LocalStore, SurvivesTheRemovalOfAFolderItKnows) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  ASSERT_TRUE(store->Put("a/b/1", {}, Precondition::None()).ok());
+  fs::remove_all(folder.path() + "/a");
+  EXPECT_TRUE(store->Put("a/b/2", {}, Precondition::None()).ok());
+  EXPECT_THAT(Keys(*store), ElementsAre("a/b/2"));
+}
+
+TEST(LocalStore, SaysWhereItIs) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path() + "/./x y%/").value();
+  EXPECT_EQ(store->uri(), "file://" + folder.path() + "/x%20y%25");
+  EXPECT_EQ(store->LocalPath("a/b").value(), folder.path() + "/x y%/a/b");
+  ASSERT_TRUE(store->Put("k", AsBytes("v"), Precondition::None()).ok());
+  EXPECT_EQ(OpenStore(store->uri()).value()->Get("k").value(), "v");
+  EXPECT_EQ(MakePrefixStore(store, "p q")->uri(), store->uri() + "/p%20q");
+  EXPECT_EQ(MakePrefixStore(store, "p")->LocalPath("k").value(), folder.path() + "/x y%/p/k");
+}
+
+TEST(OpenStore, TakesPathsAndTheSchemesItKnows) {
+  const testing::TempFolder folder;
+  EXPECT_EQ(OpenStore(folder.path()).value()->uri(), "file://" + folder.path());
+  EXPECT_EQ(OpenStore("file://localhost" + folder.path()).value()->uri(), "file://" + folder.path());
+  EXPECT_EQ(OpenStore("memory://").value()->uri(), "memory://");
+  EXPECT_EQ(MakePrefixStore(OpenStore("memory://").value(), "a/b")->uri(), "memory://a/b");
+  EXPECT_EQ(OpenStore("s3://bucket/x").status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(OpenStore("file://host/x").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenStore("memory://x").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenStore("").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ErrnoStatus, TellsFaultsApart) {
+  const std::pair<int, StatusCode> expected[] = {{ENOENT, StatusCode::kNotFound},
+                                                 {EEXIST, StatusCode::kAlreadyExists},
+                                                 {EACCES, StatusCode::kPermissionDenied},
+                                                 {EROFS, StatusCode::kPermissionDenied},
+                                                 {ENOSPC, StatusCode::kResourceExhausted},
+                                                 {EDQUOT, StatusCode::kResourceExhausted},
+                                                 {ENAMETOOLONG, StatusCode::kInvalidArgument},
+                                                 {EIO, StatusCode::kUnavailable},
+                                                 {EMFILE, StatusCode::kUnavailable}};
+  for (const auto& [error, code] : expected) EXPECT_EQ(internal::ErrnoStatus(error, "x", "y").code(), code) << error;
+}
+
+TEST(LocalStore, AFullDiskIsResourceExhaustedAndNothingIsThere) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP();
+  const auto full = internal::OpenFd("/dev/full", O_WRONLY).value();
+  EXPECT_EQ(internal::WriteAll(full.get(), AsBytes("x"), "k").code(), StatusCode::kResourceExhausted);
+  const ByteSpan piece = AsBytes("x");
+  EXPECT_EQ(internal::WritePieces(full.get(), {&piece, 1}, "k").code(), StatusCode::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace tarn::storage
