@@ -123,6 +123,10 @@ class ParquetWriterImpl final : public ParquetWriter {
 
   Status Open(storage::ObjectStore& store);
   Status Append(const arrow::RecordBatch& batch) override;
+  Status EndRowGroup() override {
+    open_group_rows_ = 0;
+    return status_;
+  }
   int64_t bytes_written() const override;
   Result<WrittenFile> Finish() override;
 

@@ -48,6 +48,8 @@ class ParquetWriter {
                                                      const ParquetWriterOptions& options);
   /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise.
   virtual Status Append(const arrow::RecordBatch& batch) = 0;
+  /// Begins a new row group with the next batch, for files whose parts are read separately.
+  virtual Status EndRowGroup() = 0;
   /// Encoded bytes so far, for choosing when to begin the next file.
   virtual int64_t bytes_written() const = 0;
   /// Publishes the file durably. The writer takes no more rows afterwards.

@@ -1,0 +1,79 @@
+#include "columnar/conform.h"
+
+#include <arrow/json/from_string.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tarn::columnar {
+namespace {
+
+std::shared_ptr<arrow::RecordBatch> Batch(const arrow::FieldVector& fields, const std::string& json) {
+  return *arrow::RecordBatch::FromStructArray(*arrow::json::ArrayFromJSONString(arrow::struct_(fields), json));
+}
+
+void ExpectConforms(const std::shared_ptr<arrow::RecordBatch>& batch, const std::shared_ptr<arrow::RecordBatch>& want) {
+  const auto conformed = ConformBatch(*batch, want->schema());
+  ASSERT_TRUE(conformed.ok()) << conformed.status().ToString();
+  EXPECT_TRUE((*conformed)->ValidateFull().ok());
+  EXPECT_TRUE((*conformed)->Equals(*want)) << (*conformed)->ToString();
+}
+
+TEST(Conform, AddsReordersAndDropsColumnsByName) {
+  const auto from =
+      Batch({arrow::field("a", arrow::int64()), arrow::field("gone", arrow::int64()), arrow::field("b", arrow::utf8())},
+            R"([{"a":1,"gone":2,"b":"x"},{"a":null,"gone":2,"b":"y"}])");
+  const auto to = Batch({arrow::field("b", arrow::utf8()), arrow::field("new", arrow::list(arrow::date32())),
+                         arrow::field("a", arrow::int64())},
+                        R"([{"b":"x","new":null,"a":1},{"b":"y","new":null,"a":null}])");
+  ExpectConforms(from, to);
+  ExpectConforms(from->Slice(1), to->Slice(1));
+}
+
+TEST(Conform, ReachesMembersOfStructsListsAndMaps) {
+  const auto nested = [](const arrow::FieldVector& fields) {
+    const auto type = arrow::struct_(fields);
+    return arrow::FieldVector{arrow::field("s", type), arrow::field("l", arrow::list(arrow::field("element", type))),
+                              arrow::field("m", arrow::map(arrow::utf8(), arrow::field("value", type)))};
+  };
+  const auto from = Batch(nested({arrow::field("x", arrow::int32()), arrow::field("y", arrow::utf8())}),
+                          R"([{"s":{"x":1,"y":"a"},"l":[{"x":2,"y":"b"},null],"m":[["k",{"x":3,"y":"c"}]]},
+                              {"s":null,"l":null,"m":[]},
+                              {"s":{"x":null,"y":"d"},"l":[],"m":null}])");
+  const auto to =
+      Batch(nested({arrow::field("y", arrow::utf8()), arrow::field("z", arrow::boolean()),
+                    arrow::field("x", arrow::int64())}),
+            R"([{"s":{"y":"a","z":null,"x":1},"l":[{"y":"b","z":null,"x":2},null],"m":[["k",{"y":"c","z":null,"x":3}]]},
+                            {"s":null,"l":null,"m":[]},
+                            {"s":{"y":"d","z":null,"x":null},"l":[],"m":null}])");
+  ExpectConforms(from, to);
+  ExpectConforms(from->Slice(1, 2), to->Slice(1, 2));
+}
+
+TEST(Conform, CastsWhereNoValueChanges) {
+  const auto zoned = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  const auto from = Batch({arrow::field("i", arrow::int8()), arrow::field("f", arrow::float32()),
+                           arrow::field("t", arrow::timestamp(arrow::TimeUnit::MICRO)),
+                           arrow::field("d", arrow::decimal128(5, 2)), arrow::field("n", arrow::int64())},
+                          R"([{"i":-1,"f":0.5,"t":5,"d":"1.25","n":7}])");
+  const auto to =
+      Batch({arrow::field("i", arrow::int64()), arrow::field("f", arrow::float64()), arrow::field("t", zoned),
+             arrow::field("d", arrow::decimal128(10, 4)), arrow::field("n", arrow::int32())},
+            R"([{"i":-1,"f":0.5,"t":5,"d":"1.2500","n":7}])");
+  ExpectConforms(from, to);
+}
+
+TEST(Conform, RefusesWhatDoesNotFitByColumn) {
+  const auto batch =
+      Batch({arrow::field("s", arrow::struct_({arrow::field("n", arrow::int64())}))}, R"([{"s":{"n":300}}])");
+  const auto narrow =
+      ConformBatch(*batch, arrow::schema({arrow::field("s", arrow::struct_({arrow::field("n", arrow::int8())}))}));
+  EXPECT_TRUE(narrow.status().Is(StatusCode::kInvalidArgument));
+  EXPECT_THAT(narrow.status().message(), testing::HasSubstr("'s.n'"));
+  const auto required = ConformBatch(*batch, arrow::schema({arrow::field("r", arrow::int64(), /*nullable=*/false)}));
+  EXPECT_TRUE(required.status().Is(StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace tarn::columnar
