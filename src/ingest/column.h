@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ class Column {
   /// The key as it stands in the text with its '=', which the next line most likely repeats.
   const std::string& raw_key() const { return raw_key_; }
   void set_raw_key(std::string_view raw) { raw_key_.assign(raw); }
+  bool StartsWithKey(std::string_view text) const {
+    return text.size() >= raw_key_.size() && std::memcmp(text.data(), raw_key_.data(), raw_key_.size()) == 0;
+  }
 
   /// The line that gave this column a value last, to find a key that a line gives twice.
   int64_t last_line = -1;

@@ -29,6 +29,8 @@ constexpr int64_t kMinMaxCells = 1 << 20;
 
 struct StagedTag {
   Column* column;
+  /// With its '='; empty when it was predicted.
+  std::string_view raw_key;
   std::string_view raw_value;
   bool escaped;
 };
@@ -51,6 +53,7 @@ class BodyParser {
         begin_(body.data()),
         end_(body.data() + body.size()),
         utf8_valid_(simdjson::validate_utf8(body.data(), body.size())),
+        has_control_characters_(HasControlCharacterWithinLines(body)),
         max_cells_(std::max(kMinMaxCells, kCellsPerByte * static_cast<int64_t>(body.size()))),
         string_escapes_(options.expand_string_controls ? Escapes::kStringWithControls : Escapes::kString),
         default_nanos_(TruncateNanos(options.now_nanos, options.precision)),
@@ -73,7 +76,8 @@ class BodyParser {
   bool ParseLine();
   bool ParseSeries();
   bool ParseMeasurement();
-  bool ParseTag();
+  bool ParseTag(size_t& next);
+  bool ParseTagValue(StagedTag& tag, const std::string& key);
   bool ParseFields();
   bool ParseKey(std::string_view what, std::string& key, std::string_view& raw_with_equals);
   bool ParseValue(StagedField& field, ValueKind& kind);
@@ -90,6 +94,7 @@ class BodyParser {
   const char* const begin_;
   const char* const end_;
   const bool utf8_valid_;
+  const bool has_control_characters_;
   const int64_t max_cells_;
   const Escapes string_escapes_;
   const int64_t default_nanos_;
@@ -163,9 +168,10 @@ bool BodyParser::ParseLine() {
 bool BodyParser::ParseSeries() {
   const char* const begin = at_;
   if (!ParseMeasurement()) return false;
+  size_t next = 0;
   while (at_ < end_ && *at_ == ',') {
     ++at_;
-    if (!ParseTag()) return false;
+    if (!ParseTag(next)) return false;
   }
   series_text_ = Text(begin, at_);
   if (at_ == end_ || *at_ != ' ') return Fail("there is no field");
@@ -179,7 +185,7 @@ bool BodyParser::ParseMeasurement() {
   if (!raw.empty() && raw.back() == '\r' && AtLineEnd(name_end - 1)) raw.remove_suffix(1);
   if (raw.empty()) return Fail("there is no measurement");
   if (raw.size() > kMaxNameBytes) return Fail("the measurement is longer than 64 KiB");
-  if (HasControlCharacter(raw)) return Fail("the measurement has a control character");
+  if (has_control_characters_ && HasControlCharacter(raw)) return Fail("the measurement has a control character");
   at_ += raw.size();
   return UseMeasurement(escaped ? Unescape(raw, Escapes::kMeasurement) : std::string(raw));
 }
@@ -222,27 +228,41 @@ bool BodyParser::ParseKey(std::string_view what, std::string& key, std::string_v
     return Fail(std::string(what) + " " + Quoted(raw) + " has no value");
   }
   if (raw.size() > kMaxNameBytes) return Fail("a " + std::string(what) + " key is longer than 64 KiB");
-  if (HasControlCharacter(raw)) return Fail(std::string(what) + " key " + Quoted(raw) + " has a control character");
+  if (has_control_characters_ && HasControlCharacter(raw))
+    return Fail(std::string(what) + " key " + Quoted(raw) + " has a control character");
   key = escaped ? Unescape(raw, Escapes::kKey) : std::string(raw);
   raw_with_equals = Text(at_, key_end + 1);
   at_ = key_end + 1;
   return true;
 }
 
-bool BodyParser::ParseTag() {
+bool BodyParser::ParseTag(size_t& next) {
+  StagedTag& tag = tags_.emplace_back();
+  tag.column = measurement_->TagAt(next);
+  if (tag.column != nullptr && tag.column->StartsWithKey(Text(at_, end_))) {
+    at_ += tag.column->raw_key().size();
+    ++next;
+    return ParseTagValue(tag, tag.column->name()) &&
+           measurement_->Claim(*tag.column, ColumnRole::kTag, ValueKind::kString, line_serial_, reason_);
+  }
   std::string key;
-  std::string_view raw_key;
-  if (!ParseKey("tag", key, raw_key)) return false;
-  bool escaped = false;
-  const char* const value_end = FindNameEnd(at_, end_, true, escaped);
+  if (!ParseKey("tag", key, tag.raw_key) || !ParseTagValue(tag, key)) return false;
+  tag.column = measurement_->Resolve(key, ColumnRole::kTag, ValueKind::kString, line_serial_, reason_);
+  if (tag.column == nullptr) return false;
+  if (tag.column->used()) next = tag.column->place + 1;
+  return true;
+}
+
+bool BodyParser::ParseTagValue(StagedTag& tag, const std::string& key) {
+  const char* const value_end = FindNameEnd(at_, end_, true, tag.escaped);
   const std::string_view raw = Text(at_, value_end);
   if (value_end < end_ && *value_end == '=') return Fail("the value of tag " + Quoted(key) + " has an unescaped '='");
   if (raw.empty()) return Fail("tag " + Quoted(key) + " has no value");
   if (raw.size() > kMaxStringBytes) return Fail("the value of tag " + Quoted(key) + " is longer than 64 KiB");
-  if (HasControlCharacter(raw)) return Fail("the value of tag " + Quoted(key) + " has a control character");
-  Column* column = measurement_->Resolve(key, ColumnRole::kTag, ValueKind::kString, line_serial_, reason_);
-  if (column == nullptr) return false;
-  tags_.push_back({column, raw, escaped});
+  if (has_control_characters_ && HasControlCharacter(raw)) {
+    return Fail("the value of tag " + Quoted(key) + " has a control character");
+  }
+  tag.raw_value = raw;
   at_ = value_end;
   return true;
 }
@@ -253,9 +273,7 @@ bool BodyParser::ParseFields() {
     StagedField& field = fields_.emplace_back();
     ValueKind kind = ValueKind::kFloat;
     Column* const predicted = measurement_->FieldAt(next);
-    const size_t left = static_cast<size_t>(end_ - at_);
-    if (predicted != nullptr && left >= predicted->raw_key().size() &&
-        std::memcmp(at_, predicted->raw_key().data(), predicted->raw_key().size()) == 0) {
+    if (predicted != nullptr && predicted->StartsWithKey(Text(at_, end_))) {
       field.column = predicted;
       at_ += predicted->raw_key().size();
       if (!ParseValue(field, kind)) return false;
@@ -371,7 +389,10 @@ void BodyParser::CommitLine() {
   } else {
     series_tags_.clear();
     for (const StagedTag& tag : tags_) {
-      if (!tag.column->used()) measurement_->NoteFirstUse(*tag.column, ColumnRole::kTag);
+      if (!tag.column->used()) {
+        measurement_->NoteFirstUse(*tag.column, ColumnRole::kTag);
+        tag.column->set_raw_key(tag.raw_key);
+      }
       const std::string_view value = tag.escaped ? memo_.Keep(Unescape(tag.raw_value, Escapes::kKey)) : tag.raw_value;
       tag.column->AppendText(row, value);
       series_tags_.push_back({tag.column, value});

@@ -46,7 +46,8 @@ class Measurement {
     return ClaimSlowly(column, role, kind, line, reason);
   }
 
-  /// The field column that came n-th in this body, for predicting keys; null past the last.
+  /// The tag or field column that came n-th in this body, for predicting keys; null past the last.
+  Column* TagAt(size_t n) const { return n < tag_order_.size() ? tag_order_[n] : nullptr; }
   Column* FieldAt(size_t n) const { return n < field_order_.size() ? field_order_[n] : nullptr; }
 
   /// Keeps the columns added since the last call and ends the row whose values the caller has appended at `rows()`.

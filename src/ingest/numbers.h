@@ -13,9 +13,11 @@ enum class ValueKind : uint8_t { kFloat, kInteger, kUnsigned, kString, kBoolean 
 /// A numeric field value; `kind` says which member counts.
 struct Number {
   ValueKind kind = ValueKind::kFloat;
-  double real = 0;
-  int64_t integer = 0;
-  uint64_t natural = 0;
+  union {
+    double real = 0;
+    int64_t integer;
+    uint64_t natural;
+  };
 };
 
 /// Reads one number at `at`: `-12i`, `12u`, `1`, `-1.5e3`, `.5`, `1.`. Floats round exactly (nearest, ties to even);

@@ -1,5 +1,6 @@
 #include "ingest/text_scan.h"
 
+#include <array>
 #include <cstring>
 
 namespace tarn::ingest {
@@ -24,6 +25,13 @@ size_t SequenceLength(std::string_view text) {
   }
   return 0;
 }
+
+// Bytes at which FindNameEnd has to think.
+constexpr std::array<bool, 256> kEndsName = [] {
+  std::array<bool, 256> table = {};
+  for (const char c : {',', ' ', '=', '\n', '\\'}) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
 
 const char* FindLineFeed(const char* at, const char* end) {
   const void* found = at == end ? nullptr : std::memchr(at, '\n', static_cast<size_t>(end - at));
@@ -68,10 +76,14 @@ std::string Unescape(std::string_view raw, Escapes escapes) {
 const char* FindNameEnd(const char* at, const char* end, bool stop_at_equals, bool& escaped) {
   const Escapes escapes = stop_at_equals ? Escapes::kKey : Escapes::kMeasurement;
   for (; at < end; ++at) {
-    if (*at == ',' || *at == ' ' || *at == '\n' || (*at == '=' && stop_at_equals)) return at;
+    if (!kEndsName[static_cast<unsigned char>(*at)]) [[likely]] {
+      continue;
+    }
     if (*at == '\\') {
       escaped = true;
       if (at + 1 < end && IsEscape(at[1], escapes)) ++at;
+    } else if (*at != '=' || stop_at_equals) {
+      return at;
     }
   }
   return end;
@@ -123,6 +135,28 @@ const char* FindLineEnd(const char* begin, const char* end) {
 bool HasControlCharacter(std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
+bool HasControlCharacterWithinLines(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+#if defined(__SSE2__)
+  const __m128i last_control = _mm_set1_epi8(0x1f);
+  const __m128i line_feed = _mm_set1_epi8('\n');
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // Unsigned bytes <= 0x1f are those that the minimum leaves as they are.
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
+    const __m128i hits =
+        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, line_feed), low), _mm_cmpeq_epi8(bytes, del));
+    if (_mm_movemask_epi8(hits) != 0) return true;
+  }
+#endif
+  for (; at < end; ++at) {
+    if (*at != '\n' && HasControlCharacter({at, 1})) return true;
   }
   return false;
 }

@@ -63,6 +63,8 @@ const char* FindLineEnd(const char* begin, const char* end);
 
 /// True when a byte below 0x20 or 0x7f is in `text`.
 bool HasControlCharacter(std::string_view text);
+/// The same but for line feeds: when false, no name in a body has to be looked at.
+bool HasControlCharacterWithinLines(std::string_view text);
 
 /// Lower case for ASCII letters; names are compared by it.
 std::string FoldCase(std::string_view name);

@@ -1,0 +1,173 @@
+#include "ingest/write_service.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "ingest/testing/points.h"
+#include "ingest/text_scan.h"
+
+namespace tarn::ingest {
+namespace {
+
+using testing::Point;
+
+// The part of a lake that writing needs, in memory: schemas by name, and answers that a test prepares.
+class FakeLake final : public lake::Lake {
+ public:
+  Result<wal::Position> Append(std::vector<lake::TableBatch> batches) override {
+    ++appends;
+    if (!answers.empty()) {
+      const auto answer = std::move(answers.front());
+      answers.pop_front();
+      TARN_RETURN_NOT_OK(answer());
+    }
+    for (const lake::TableBatch& batch : batches) {
+      for (const auto& [name, schema] : schemas) {
+        if (FoldCase(name) == FoldCase(batch.name.table) && name != batch.name.table) {
+          return Status::InvalidArgument("table " + batch.name.table + " clashes");
+        }
+      }
+    }
+    for (const lake::TableBatch& batch : batches) {
+      schemas.emplace(batch.name.table, batch.rows->schema());
+      kept.measurements.push_back({batch.name.table, batch.rows});
+    }
+    return wal::Position{};
+  }
+  Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName& name) override {
+    TARN_RETURN_NOT_OK(schema_failure);
+    for (const auto& [table, schema] : schemas) {
+      if (FoldCase(table) == FoldCase(name.table)) return schema;
+    }
+    return Status::NotFound(name.ToString());
+  }
+  Result<std::vector<std::string>> ListTables(const std::string&) override {
+    std::vector<std::string> tables;
+    for (const auto& [table, schema] : schemas) tables.push_back(table);
+    return tables;
+  }
+
+  Result<std::vector<std::string>> ListDatabases() override { return Status::Unsupported(""); }
+  Result<std::shared_ptr<const lake::TableView>> Pin(const lake::TableName&,
+                                                     const std::optional<lake::AsOf>&) override {
+    return Status::Unsupported("");
+  }
+  Status FlushAll() override { return Status::Ok(); }
+  Status FlushDue() override { return Status::Ok(); }
+  Result<delta::OptimizeResult> Optimize(const lake::TableName&, const delta::OptimizeOptions&) override {
+    return Status::Unsupported("");
+  }
+  Result<std::vector<lake::TableStatus>> ListTableStatus() override { return Status::Unsupported(""); }
+  lake::LakeStats stats() const override { return {}; }
+  void Close() override {}
+
+  std::map<std::string, std::shared_ptr<arrow::Schema>> schemas;
+  std::deque<std::function<Status()>> answers;
+  Status schema_failure;
+  int appends = 0;
+  ParsedLines kept;
+};
+
+class WriteServiceTest : public ::testing::Test {
+ protected:
+  std::vector<Point> Kept() const { return testing::PointsOf(lake_.kept); }
+
+  FakeLake lake_;
+  FakeClock clock_{1'700'000'000'123'456'789};
+  WriteService service_{lake_, clock_};
+};
+
+TEST_F(WriteServiceTest, KeepsGoodLinesAndNamesBadOnes) {
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 1000\nbad\nn w=2i\n", Precision::kNanoseconds);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 2);
+  ASSERT_EQ(outcome.errors.size(), 1u);
+  EXPECT_EQ(outcome.errors[0].line_number, 2);
+  EXPECT_EQ(outcome.error_count, 1);
+  EXPECT_EQ(lake_.appends, 1) << "all measurements become durable together";
+  EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 1000, {{"v", testing::FloatText(1)}}},
+                                        {"n", 1'700'000'000'123'456'789, {{"w", "i2"}}}}));
+}
+
+TEST_F(WriteServiceTest, NothingGoodMeansNothingIsAppended) {
+  const WriteOutcome outcome = service_.WriteLines("db", "bad\n# comment\n", Precision::kNanoseconds);
+  EXPECT_TRUE(outcome.status.ok());
+  EXPECT_EQ(outcome.error_count, 1);
+  EXPECT_EQ(lake_.appends, 0);
+}
+
+TEST_F(WriteServiceTest, TypesComeFromTheTable) {
+  lake_.schemas["m"] = arrow::schema({arrow::field("v", arrow::int64())});
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nm v=2i", Precision::kNanoseconds);
+  ASSERT_TRUE(outcome.status.ok());
+  EXPECT_EQ(outcome.lines_kept, 1);
+  EXPECT_EQ(outcome.errors[0].reason, "field 'v' is double here and integer in the table");
+}
+
+TEST_F(WriteServiceTest, ALostSchemaRaceIsParsedAgain) {
+  lake_.answers.push_back([&] {
+    // Another writer adds the column as an integer in the meantime.
+    lake_.schemas["m"] = arrow::schema({arrow::field("v", arrow::int64())});
+    return Status::Conflict("v is bigint");
+  });
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 5\nm w=2 6", Precision::kNanoseconds);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(lake_.appends, 2);
+  EXPECT_EQ(outcome.lines_kept, 1);
+  ASSERT_EQ(outcome.errors.size(), 1u);
+  EXPECT_EQ(outcome.errors[0].line_number, 1);
+  EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 6, {{"w", testing::FloatText(2)}}}}));
+}
+
+TEST_F(WriteServiceTest, RacesAreNotRetriedForEver) {
+  for (int i = 0; i < 100; ++i) lake_.answers.push_back([] { return Status::Conflict("again"); });
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", Precision::kNanoseconds);
+  EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable) << "the client's request was right";
+  EXPECT_LT(lake_.appends, 20);
+  EXPECT_EQ(outcome.lines_kept, 0);
+}
+
+TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
+  lake_.schemas["CPU"] = arrow::schema({arrow::field("v", arrow::float64())});
+  const WriteOutcome outcome = service_.WriteLines("db", "cpu v=1\nm v=2 7\ncpu v=3", Precision::kNanoseconds);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 1);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].reason, "measurement 'cpu' differs only in case from table 'CPU'");
+  EXPECT_EQ(outcome.errors[1].line_number, 3);
+  EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 7, {{"v", testing::FloatText(2)}}}}));
+}
+
+TEST_F(WriteServiceTest, OtherFailuresKeepNothing) {
+  for (const auto& failure : {Status::Unavailable("disk full"), Status::InvalidArgument("who knows"),
+                              Status::Internal("bug"), Status::Indeterminate("lost")}) {
+    lake_.answers.push_back([&] { return failure; });
+    const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nbad", Precision::kNanoseconds);
+    EXPECT_EQ(outcome.status.code(), failure.code());
+    EXPECT_EQ(outcome.lines_kept, 0);
+  }
+  EXPECT_TRUE(Kept().empty());
+}
+
+TEST_F(WriteServiceTest, AFaultWhileReadingASchemaIsNoFaultOfTheLines) {
+  lake_.schema_failure = Status::Unavailable("storage is away");
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", Precision::kNanoseconds);
+  EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(lake_.appends, 0);
+}
+
+TEST_F(WriteServiceTest, DatabaseNamesAreChecked) {
+  for (const char* database : {"", "system"}) {
+    const WriteOutcome outcome = service_.WriteLines(database, "m v=1", Precision::kNanoseconds);
+    EXPECT_EQ(outcome.status.code(), StatusCode::kInvalidArgument) << database;
+  }
+  EXPECT_EQ(lake_.appends, 0);
+}
+
+}  // namespace
+}  // namespace tarn::ingest
