@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "delta/table.h"
 
@@ -11,11 +13,20 @@ struct OptimizeOptions {
   int64_t target_file_bytes = 128 << 20;
   /// Files at least this large are left alone; 0 means three quarters of the target.
   int64_t min_file_bytes = 0;
+  /// A file is rewritten only together with others that bring at least this share of its own bytes, so that a growing
+  /// file is not written again and again for a few new rows; 0 lets any two files join.
+  double min_growth = 0.25;
   /// A partition with fewer small files than this is left alone.
   int min_files = 2;
   /// Newest rewrite plan bound: at most this many input bytes in one commit.
   int64_t max_bytes_per_commit = int64_t{4} << 30;
 };
+
+/// Files of one partition that are written anew together, oldest first.
+using OptimizeGroup = std::vector<FileIndex>;
+
+/// What Optimize would rewrite; empty when there is nothing to do.
+Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const OptimizeOptions& options);
 
 struct OptimizeResult {
   /// nullopt when there was nothing to do.
@@ -27,9 +38,11 @@ struct OptimizeResult {
   std::shared_ptr<const Snapshot> snapshot;
 };
 
-/// Bin-packs each partition's small files into larger ones, in one commit with dataChange=false. Rows keep their order
-/// within a file. Files that a concurrent writer removed are left out by planning anew, a bounded number of times.
-/// Memory: one row group.
+/// Bin-packs each partition's small files into larger ones, oldest first, in one commit with dataChange=false. Rows
+/// keep their order within a file, and files keep theirs by age. Columns added since a file was written are filled with
+/// nulls. Files with a deletion vector are left alone. A group of inputs of which a concurrent writer removed one is
+/// given up and its output deleted; the other groups are committed as they are. When nothing is left, it plans anew, a
+/// bounded number of times, and then returns Conflict. Memory: one row group, and a few words per small file.
 Result<OptimizeResult> Optimize(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                                 const OptimizeOptions& options);
 

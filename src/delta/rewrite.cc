@@ -1,0 +1,150 @@
+#include "delta/rewrite.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "columnar/conform.h"
+#include "columnar/parquet_reader.h"
+#include "columnar/parquet_writer.h"
+#include "delta/table_path.h"
+
+namespace tarn::delta {
+namespace {
+
+constexpr int kDefaultIndexedColumns = 32;
+
+/// One rewrite in progress: the open output and what is done so far.
+class Rewriter {
+ public:
+  Rewriter(const TableContext& table, const Snapshot& snapshot, const RewriteOptions& options)
+      : table_(table), snapshot_(snapshot), options_(options), schema_(DataFileSchema(snapshot)) {}
+
+  Status Run(const std::vector<FileIndex>& files);
+  Rewritten& done() { return done_; }
+
+ private:
+  Status Read(FileIndex index);
+  Status Write(const arrow::RecordBatch& batch);
+  Status OpenOutput();
+  Status CloseOutput();
+
+  const TableContext& table_;
+  const Snapshot& snapshot_;
+  const RewriteOptions& options_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  PartitionValues partition_values_;
+  /// Input bytes behind the file being read.
+  int64_t bytes_left_ = 0;
+  std::unique_ptr<columnar::ParquetWriter> output_;
+  Rewritten done_;
+};
+
+Status Rewriter::Run(const std::vector<FileIndex>& files) {
+  for (const FileIndex index : files) {
+    TARN_ASSIGN_OR_RETURN(Add add, snapshot_.AddAction(index));
+    TARN_CHECK(!add.deletion_vector.has_value());
+    if (done_.removes.empty()) partition_values_ = add.partition_values;
+    bytes_left_ += add.size_bytes;
+    done_.bytes_read += add.size_bytes;
+    Remove remove;
+    remove.path = std::move(add.path);
+    remove.deletion_timestamp_millis = table_.clock->WallMicros() / kMicrosPerMilli;
+    remove.data_change = false;
+    remove.extended_file_metadata = true;
+    remove.partition_values = std::move(add.partition_values);
+    remove.size_bytes = add.size_bytes;
+    done_.removes.push_back(std::move(remove));
+  }
+  for (const FileIndex index : files) TARN_RETURN_NOT_OK(Read(index));
+  return CloseOutput();
+}
+
+Status Rewriter::Read(FileIndex index) {
+  TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
+  bytes_left_ -= file.size_bytes;
+  columnar::ParquetReadOptions options;
+  options.columns = schema_->field_names();
+  return columnar::ReadParquet(*table_.store, file.key, options,
+                               [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
+                                 auto conformed = columnar::ConformBatch(*batch, schema_);
+                                 if (!conformed.ok()) return conformed.status().WithContext(file.key);
+                                 return Write(**conformed);
+                               });
+}
+
+Status Rewriter::Write(const arrow::RecordBatch& batch) {
+  if (batch.num_rows() == 0) return Status::Ok();
+  // A new file begins only when what is left fills it well enough not to be compacted again.
+  if (output_ != nullptr && output_->bytes_written() >= options_.target_file_bytes &&
+      bytes_left_ >= options_.min_file_bytes) {
+    TARN_RETURN_NOT_OK(CloseOutput());
+  }
+  if (output_ == nullptr) TARN_RETURN_NOT_OK(OpenOutput());
+  return output_->Append(batch);
+}
+
+Status Rewriter::OpenOutput() {
+  columnar::ParquetWriterOptions options;
+  options.indexed_columns = IndexedColumns(snapshot_.metadata());
+  options.precondition = storage::Precondition::IfAbsent();
+  const std::string key = PartitionFolder(partition_values_) + "part-" + table_.random->Uuid() + ".zstd.parquet";
+  TARN_ASSIGN_OR_RETURN(output_, columnar::ParquetWriter::Open(*table_.store, key, schema_, options));
+  return Status::Ok();
+}
+
+Status Rewriter::CloseOutput() {
+  if (output_ == nullptr) return Status::Ok();
+  TARN_ASSIGN_OR_RETURN(const columnar::WrittenFile written, output_->Finish());
+  output_.reset();
+  done_.keys.push_back(written.key);
+  done_.bytes_written += written.size_bytes;
+  Add add;
+  add.path = EncodeLogPath(written.key);
+  add.partition_values = partition_values_;
+  add.size_bytes = written.size_bytes;
+  add.modification_time_millis = written.modified_micros / kMicrosPerMilli;
+  add.data_change = false;
+  add.stats = written.stats_json;
+  done_.adds.push_back(std::move(add));
+  return Status::Ok();
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
+  const std::vector<int>& partition_columns = snapshot.partition_columns();
+  arrow::FieldVector fields;
+  for (int i = 0; i < snapshot.schema()->num_fields(); ++i) {
+    const auto& field = snapshot.schema()->field(i);
+    const bool partition = std::find(partition_columns.begin(), partition_columns.end(), i) != partition_columns.end();
+    if (!partition && field->type()->id() != arrow::Type::NA) fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields));
+}
+
+int IndexedColumns(const Metadata& metadata) {
+  const auto found = metadata.configuration.find("delta.dataSkippingNumIndexedCols");
+  if (found == metadata.configuration.end()) return kDefaultIndexedColumns;
+  int columns = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto [rest, error] = std::from_chars(found->second.data(), end, columns);
+  return error == std::errc() && rest == end && columns >= -1 ? columns : kDefaultIndexedColumns;
+}
+
+Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,
+                               const RewriteOptions& options) {
+  Rewriter rewriter(table, snapshot, options);
+  const Status status = rewriter.Run(files);
+  if (status.ok()) return std::move(rewriter.done());
+  DeleteUncommitted(table, rewriter.done().keys);
+  return status;
+}
+
+void DeleteUncommitted(const TableContext& table, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) (void)table.store->Delete(key);
+}
+
+}  // namespace tarn::delta

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "delta/table.h"
+
+namespace tarn::delta {
+
+/// The columns that a table's data files hold: no partition columns, no void ones.
+std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
+
+/// `delta.dataSkippingNumIndexedCols`, or the protocol's default.
+int IndexedColumns(const Metadata& metadata);
+
+struct RewriteOptions {
+  int64_t target_file_bytes = 0;
+  /// An output is not split off for less than this.
+  int64_t min_file_bytes = 0;
+};
+
+/// What one group of inputs became. All adds and removes have dataChange=false.
+struct Rewritten {
+  std::vector<Remove> removes;
+  std::vector<Add> adds;
+  /// Keys of the new files, for deleting them when they are not committed.
+  std::vector<std::string> keys;
+  int64_t bytes_read = 0;
+  int64_t bytes_written = 0;
+};
+
+/// Writes the rows of some files of one partition, one file after the other, into new ones. On failure what was written
+/// is deleted again, as far as the store lets. NotFound when an input is gone.
+Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,
+                               const RewriteOptions& options);
+
+/// Deletes files that no commit names. Best effort: what stays is an orphan for vacuum.
+void DeleteUncommitted(const TableContext& table, const std::vector<std::string>& keys);
+
+}  // namespace tarn::delta
