@@ -40,6 +40,9 @@ struct LakeOptions {
   /// Commits between two checkpoints; 0 turns them off.
   int checkpoint_interval = 100;
   bool create_missing_tables = true;
+  /// How old a snapshot a pin may show without looking for commits of others; -1 looks at each pin where the store is
+  /// local or in memory, and once a second otherwise.
+  int64_t refresh_interval_micros = -1;
   wal::WalOptions wal;
   Clock* clock = nullptr;
   Random* random = nullptr;
@@ -75,6 +78,10 @@ struct LakeStats {
   int64_t buffered_bytes = 0;
   /// Acknowledgement of the oldest row still buffered, 0 when none.
   int64_t oldest_buffered_age_micros = 0;
+  /// WALs of dead owners whose rows are being flushed.
+  int64_t adopted_wals = 0;
+  /// WALs whose owner is another live process: a lake opened for reading does not see their buffered rows.
+  int64_t foreign_live_wals = 0;
   wal::WalStats wal;
 };
 

@@ -1,0 +1,162 @@
+#include "lake/lake.h"
+
+#include "base/log.h"
+#include "lake/lake_impl.h"
+
+namespace tarn::lake {
+
+namespace {
+
+/// Between two looks for foreign commits where each look is a request over the network.
+constexpr int64_t kRemoteRefreshMicros = kMicrosPerSecond;
+
+bool LooksAreCheap(const storage::ObjectStore& store) {
+  return store.LocalPath("probe").has_value() || store.uri().starts_with("memory:");
+}
+
+std::unique_ptr<WalFolders> FoldersFor(const LakeOptions& options, LakeSeams& seams) {
+  if (seams.wal_folders != nullptr) return std::move(seams.wal_folders);
+  return options.wal_root.empty() ? nullptr : MakeLocalWalFolders(options.wal_root);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Lake>> Lake::Open(const LakeOptions& options) { return OpenLake(options, {}); }
+
+Result<std::unique_ptr<Lake>> OpenLake(const LakeOptions& options, LakeSeams seams) {
+  TARN_CHECK(options.store != nullptr && options.clock != nullptr && options.random != nullptr);
+  TARN_CHECK(options.buffer_budget != nullptr && options.executor != nullptr);
+  auto lake = std::make_unique<LakeImpl>(options, std::move(seams));
+  TARN_RETURN_NOT_OK(lake->Start());
+  return std::unique_ptr<Lake>(std::move(lake));
+}
+
+LakeImpl::LakeImpl(const LakeOptions& options, LakeSeams seams)
+    : options_(options),
+      wal_folders_(FoldersFor(options, seams)),
+      seams_(std::move(seams)),
+      refresh_interval_micros_(options.refresh_interval_micros >= 0 ? options.refresh_interval_micros
+                               : LooksAreCheap(*options.store)      ? 0
+                                                                    : kRemoteRefreshMicros),
+      directory_(options.store, *options.clock, *options.random) {}
+
+LakeImpl::~LakeImpl() { Close(); }
+
+void LakeImpl::Close() {
+  {
+    MutexLock guard(mutex_);
+    closed_ = true;
+    wake_.notify_all();
+  }
+  background_.Join();
+  MutexLock guard(mutex_);
+  while (tasks_ > 0) task_ended_.wait(mutex_);
+}
+
+Result<std::vector<std::string>> LakeImpl::ListDatabases() { return directory_.Databases(); }
+
+Result<std::vector<std::string>> LakeImpl::ListTables(const std::string& database) {
+  return directory_.Tables(database);
+}
+
+Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, const std::optional<AsOf>& as_of) {
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
+  if (!as_of.has_value() || (!as_of->version.has_value() && !as_of->timestamp_micros.has_value())) {
+    TARN_RETURN_NOT_OK(table->Refresh(refresh_interval_micros_).WithContext(name.ToString()));
+    return table->View();
+  }
+  auto view = std::make_shared<TableView>();
+  view->name = table->name();
+  view->store = table->context().store;
+  int64_t version = 0;
+  if (as_of->version.has_value()) {
+    version = *as_of->version;
+  } else {
+    // Commits carry milliseconds: one of the same millisecond counts as not later.
+    const int64_t micros = *as_of->timestamp_micros;
+    const int64_t millis = micros / kMicrosPerMilli - (micros % kMicrosPerMilli < 0 ? 1 : 0);
+    TARN_ASSIGN_OR_RETURN(version, delta::VersionAtTimestamp(table->context(), millis));
+  }
+  TARN_ASSIGN_OR_RETURN(view->snapshot, delta::LoadSnapshotAt(table->context(), version));
+  view->schema = view->snapshot->schema();
+  view->partition_columns = view->snapshot->partition_columns();
+  return std::shared_ptr<const TableView>(std::move(view));
+}
+
+Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
+  TARN_RETURN_NOT_OK(table->EnsureLoaded());
+  return table->Schema();
+}
+
+Result<delta::OptimizeResult> LakeImpl::Optimize(const TableName& name, const delta::OptimizeOptions& options) {
+  if (options_.read_only) return Status::PermissionDenied("the lake was opened for reading only");
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
+  TARN_RETURN_NOT_OK(table->Refresh(0));
+  const auto snapshot = table->snapshot();
+  // Rows that are only buffered so far are nothing to compact.
+  if (snapshot == nullptr) {
+    if (table->exists()) return delta::OptimizeResult{};
+    return Status::NotFound("table " + name.ToString() + " does not exist");
+  }
+  TARN_ASSIGN_OR_RETURN(auto result, delta::Optimize(table->context(), snapshot, options));
+  if (result.snapshot != nullptr) table->PublishSnapshot(result.snapshot);
+  if (result.version.has_value()) AfterCommit(table, snapshot->version(), table->snapshot());
+  return result;
+}
+
+Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
+  std::vector<TableStatus> all;
+  TARN_ASSIGN_OR_RETURN(const auto databases, ListDatabases());
+  for (const std::string& database : databases) {
+    TARN_ASSIGN_OR_RETURN(const auto tables, ListTables(database));
+    for (const std::string& name : tables) {
+      TableStatus status;
+      status.name = {database, name};
+      const auto table = directory_.Find(status.name);
+      if (!table.ok()) continue;
+      // A table that cannot be read is listed all the same, without figures.
+      if (const Status fresh = (*table)->Refresh(0); !fresh.ok()) {
+        Log(LogLevel::kDebug, "table cannot be read", {{"table", status.name.ToString()}, {"why", fresh.ToString()}});
+      }
+      const auto snapshot = (*table)->snapshot();
+      if (snapshot != nullptr) {
+        status.version = snapshot->version();
+        status.files = static_cast<int64_t>(snapshot->num_files());
+        status.bytes = snapshot->total_bytes();
+      }
+      const BufferTotals totals = (*table)->totals();
+      status.buffered_rows = totals.rows;
+      status.buffered_bytes = totals.bytes;
+      MutexLock guard(mutex_);
+      const auto rejected = rejected_rows_.find(table->get());
+      if (rejected != rejected_rows_.end()) status.rejected_rows = rejected->second;
+      all.push_back(std::move(status));
+    }
+  }
+  return all;
+}
+
+LakeStats LakeImpl::stats() const {
+  LakeStats stats;
+  stats.rows_acknowledged = rows_acknowledged_;
+  stats.rows_flushed = rows_flushed_;
+  stats.rows_rejected = rows_rejected_;
+  stats.flushes = flushes_;
+  stats.flush_failures = flush_failures_;
+  int64_t oldest = INT64_MAX;
+  for (const auto& table : directory_.Known()) {
+    const BufferTotals totals = table->totals();
+    stats.buffered_rows += totals.rows;
+    stats.buffered_bytes += totals.bytes;
+    oldest = std::min(oldest, totals.oldest_monotonic_micros);
+  }
+  if (oldest != INT64_MAX) stats.oldest_buffered_age_micros = options_.clock->MonotonicMicros() - oldest;
+  MutexLock guard(mutex_);
+  stats.adopted_wals = static_cast<int64_t>(adopted_logs_.size());
+  stats.foreign_live_wals = foreign_live_wals_;
+  if (own_log_ != nullptr) stats.wal = own_log_->stats();
+  return stats;
+}
+
+}  // namespace tarn::lake

@@ -1,0 +1,154 @@
+#include <arrow/record_batch.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "lake/lake_impl.h"
+
+namespace tarn::lake {
+
+namespace {
+
+/// Tables and sets of columns whose schema entries are kept at hand; beyond it they are defined anew.
+constexpr size_t kMaxCachedSchemas = 4096;
+
+}  // namespace
+
+Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
+  std::vector<Incoming> incoming;
+  const auto cancel = [&incoming](Status status) {
+    for (const Incoming& one : incoming) one.table->Cancel(one.prepared);
+    return status;
+  };
+  TARN_ASSIGN_OR_RETURN(auto log, LogForAppend());
+  for (const TableBatch& batch : batches) {
+    if (batch.rows == nullptr || batch.rows->num_rows() == 0) continue;
+    if (Status prepared = PrepareBatch(batch, incoming); !prepared.ok()) return cancel(std::move(prepared));
+    if (!WasRolledBack(*incoming.back().table, *log)) continue;
+    if (Status replaced = ReplaceOwnLog(log); !replaced.ok()) return cancel(std::move(replaced));
+    auto fresh = LogForAppend();
+    if (!fresh.ok()) return cancel(std::move(fresh).status());
+    log = std::move(fresh).value();
+  }
+  if (incoming.empty()) return log->end();
+  if (Status reserved = Reserve(incoming); !reserved.ok()) return cancel(std::move(reserved));
+  if (Status point = At("before-wal-append"); !point.ok()) return cancel(std::move(point));
+  auto range = WriteLog(*log, incoming);
+  if (!range.ok()) return cancel(std::move(range).status());
+  TARN_RETURN_NOT_OK(At("after-wal-append"));
+  PublishAll(log, *range, incoming);
+  return range->last;
+}
+
+Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
+  std::shared_ptr<RowLog> log;
+  {
+    MutexLock guard(mutex_);
+    if (closed_) return Status::Unavailable("the lake is closed");
+    if (own_log_ == nullptr) return Status::PermissionDenied("the lake was opened for reading only");
+    log = own_log_;
+  }
+  if (!log->broken()) return log;
+  TARN_RETURN_NOT_OK(ReplaceOwnLog(log));
+  MutexLock guard(mutex_);
+  return own_log_;
+}
+
+Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& batch) {
+  if (!options_.create_missing_tables) {
+    TARN_RETURN_NOT_OK(CheckTableName(batch.name));
+    TARN_RETURN_NOT_OK(directory_.Find(batch.name).status());
+  } else if (auto known = directory_.Find(batch.name); known.status().Is(StatusCode::kNotFound)) {
+    // Rows that no table can take must not leave one behind.
+    TARN_ASSIGN_OR_RETURN(const TableColumns begun, ColumnsOfNewTable(*batch.rows->schema()));
+    TARN_RETURN_NOT_OK(PlanColumns(*batch.rows->schema(), begun).status());
+  }
+  TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name));
+  TARN_RETURN_NOT_OK(table->EnsureLoaded());
+  TARN_RETURN_NOT_OK(table->CheckWritable());
+  if (!options_.create_missing_tables && !table->exists()) {
+    return Status::NotFound("table " + batch.name.ToString() + " does not exist");
+  }
+  return table;
+}
+
+Status LakeImpl::PrepareBatch(const TableBatch& batch, std::vector<Incoming>& incoming) {
+  Incoming one;
+  TARN_ASSIGN_OR_RETURN(one.table, TableForAppend(batch));
+  TARN_ASSIGN_OR_RETURN(one.prepared, one.table->Prepare(*batch.rows));
+  incoming.push_back(std::move(one));
+  return Status::Ok();
+}
+
+Status LakeImpl::Reserve(std::vector<Incoming>& incoming) {
+  for (Incoming& one : incoming) {
+    auto memory = options_.buffer_budget->TryReserve(static_cast<size_t>(one.prepared.bytes));
+    if (!memory.has_value()) {
+      MutexLock guard(mutex_);
+      flush_wanted_ = true;
+      wake_.notify_all();
+      return Status::Unavailable("memory for rows that are not committed yet is short");
+    }
+    one.entry = std::make_shared<BufferEntry>();
+    one.entry->memory = std::make_shared<MemoryBudget::Reservation>(std::move(*memory));
+    one.entry->bytes = one.prepared.bytes;
+    one.entry->num_rows = one.prepared.rows->num_rows();
+    one.entry->schema = one.prepared.rows->schema();
+    one.entry->cut_by = one.prepared.cut_by;
+    for (BufferSegment& segment : one.prepared.segments) {
+      one.entry->segments.push_back(ShareSegment(std::move(segment), one.entry->memory));
+    }
+  }
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const wal::SchemaEntry>> LakeImpl::SchemaEntryFor(RowLog& log, const Incoming& incoming) {
+  TARN_ASSIGN_OR_RETURN(std::string bytes,
+                        EncodeRowsSchema({incoming.table->name(), incoming.prepared.rows->schema()}));
+  MutexLock guard(mutex_);
+  if (schema_cache_log_ != &log || schema_cache_.size() >= kMaxCachedSchemas) {
+    schema_cache_.clear();
+    schema_cache_log_ = &log;
+  }
+  const auto found = schema_cache_.find(bytes);
+  if (found != schema_cache_.end()) return found->second;
+  auto entry = log.DefineSchema(bytes);
+  schema_cache_.emplace(std::move(bytes), entry);
+  return entry;
+}
+
+Result<RowLog::Range> LakeImpl::WriteLog(RowLog& log, std::vector<Incoming>& incoming) {
+  std::vector<wal::NewRecord> records;
+  records.reserve(incoming.size());
+  for (Incoming& one : incoming) {
+    wal::NewRecord record;
+    TARN_ASSIGN_OR_RETURN(record.schema, SchemaEntryFor(log, one));
+    TARN_ASSIGN_OR_RETURN(one.encoded, EncodedRows::Encode(*one.prepared.rows));
+    record.payload = one.encoded.pieces();
+    records.push_back(std::move(record));
+  }
+  return log.Append(std::move(records));
+}
+
+void LakeImpl::PublishAll(const std::shared_ptr<RowLog>& log, RowLog::Range range, std::vector<Incoming>& incoming) {
+  const int64_t now = options_.clock->MonotonicMicros();
+  wal::Position position = range.first;
+  bool wake = false;
+  int64_t rows = 0;
+  for (Incoming& one : incoming) {
+    one.entry->log = log;
+    one.entry->position = position++;
+    one.entry->acked_monotonic_micros = now;
+    rows += one.entry->num_rows;
+    const bool was_empty = one.table->Publish(one.prepared, std::move(one.entry));
+    wake = wake || was_empty || Due(*one.table, now);
+  }
+  log->Complete(range);
+  rows_acknowledged_ += rows;
+  if (!wake) return;
+  MutexLock guard(mutex_);
+  flush_wanted_ = true;
+  wake_.notify_all();
+}
+
+}  // namespace tarn::lake

@@ -1,0 +1,182 @@
+#include <algorithm>
+
+#include "base/log.h"
+#include "delta/transaction.h"
+#include "lake/lake_impl.h"
+#include "lake/table_flush.h"
+
+namespace tarn::lake {
+
+namespace {
+
+constexpr int64_t kFirstRetryMicros = 100 * kMicrosPerMilli;
+constexpr int64_t kMaxRetryMicros = 30 * kMicrosPerSecond;
+constexpr int64_t kIdleWaitMicros = 60 * kMicrosPerSecond;
+
+int64_t RetryDelay(int failures) { return std::min(kMaxRetryMicros, kFirstRetryMicros << std::min(failures, 20)); }
+
+}  // namespace
+
+int64_t LakeImpl::DueAt(const LivingTable& table) const {
+  const BufferTotals totals = table.totals();
+  if (totals.rows == 0) return INT64_MAX;
+  const bool full = totals.rows >= options_.flush.max_rows || totals.bytes >= options_.flush.max_bytes;
+  // Rows must go to make room before new ones have to be turned away.
+  const bool memory_is_short = options_.buffer_budget->used_bytes() > options_.buffer_budget->limit_bytes() / 2;
+  const int64_t due = full || memory_is_short ? 0 : totals.oldest_monotonic_micros + options_.flush.max_age_micros;
+  return std::max(due, table.retry_at());
+}
+
+bool LakeImpl::Due(const LivingTable& table, int64_t now_micros) const { return DueAt(table) <= now_micros; }
+
+Status LakeImpl::FlushTable(const std::shared_ptr<LivingTable>& table) {
+  const auto work = table->BeginFlush();
+  if (!work.has_value()) return Status::Ok();
+  const TableFlush::Surroundings around{options_.store.get(), options_.clock, options_.random, seams_.at_point};
+  const int64_t old_version = work->snapshot == nullptr ? -1 : work->snapshot->version();
+  const auto flush = [&]() -> Status {
+    TARN_ASSIGN_OR_RETURN(const FlushResult result, TableFlush(*table, *work, around).Run());
+    TARN_RETURN_NOT_OK(At("before-publish"));
+    if (result.snapshot != nullptr) table->PublishSnapshot(result.snapshot);
+    rows_flushed_ += result.rows_written;
+    ++flushes_;
+    if (result.rows_rejected > 0) {
+      rows_rejected_ += result.rows_rejected;
+      Log(LogLevel::kWarning, "rows no longer fit their table and were set aside",
+          {{"table", table->name().ToString()}, {"rows", result.rows_rejected}});
+      MutexLock guard(mutex_);
+      rejected_rows_[table.get()] += result.rows_rejected;
+    }
+    return Status::Ok();
+  };
+  const Status flushed = flush();
+  if (!flushed.ok()) {
+    ++flush_failures_;
+    const int failures = table->flush_failures();
+    if (failures == 0) {
+      Log(LogLevel::kWarning, "flush failed and will be tried again",
+          {{"table", table->name().ToString()}, {"why", flushed.ToString()}});
+    }
+    table->EndFlush(false, options_.clock->MonotonicMicros() + RetryDelay(failures));
+    return flushed.WithContext(table->name().ToString());
+  }
+  table->EndFlush(true, 0);
+  AfterCommit(table, old_version, table->snapshot());
+  TARN_RETURN_NOT_OK(At("before-release"));
+  TARN_RETURN_NOT_OK(ReleaseLogs());
+  return At("after-release");
+}
+
+void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
+                           const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  const int64_t interval = options_.checkpoint_interval;
+  if (snapshot == nullptr || interval <= 0) return;
+  if ((old_version + interval) / interval == (snapshot->version() + interval) / interval) return;
+  if (snapshot->version() == 0) return;
+  const Status submitted = SubmitTask([table, snapshot] {
+    const Status written = delta::WriteCheckpoint(table->context(), *snapshot);
+    if (written.ok()) return;
+    Log(LogLevel::kWarning, "checkpoint failed; commits go on without it",
+        {{"table", table->name().ToString()}, {"version", snapshot->version()}, {"why", written.ToString()}});
+  });
+  if (!submitted.ok()) Log(LogLevel::kInfo, "checkpoint put off", {{"table", table->name().ToString()}});
+}
+
+Status LakeImpl::SubmitTask(std::function<void()> task) {
+  {
+    MutexLock guard(mutex_);
+    if (closed_) return Status::Unavailable("the lake is closed");
+    ++tasks_;
+  }
+  const auto ended = [this] {
+    MutexLock guard(mutex_);
+    --tasks_;
+    task_ended_.notify_all();
+  };
+  const Status submitted = options_.executor->Submit([task = std::move(task), ended] {
+    task();
+    ended();
+  });
+  if (!submitted.ok()) ended();
+  return submitted;
+}
+
+Status LakeImpl::ReleaseLogs() {
+  std::shared_ptr<RowLog> own;
+  std::vector<std::shared_ptr<RowLog>> adopted;
+  {
+    MutexLock guard(mutex_);
+    own = own_log_;
+    adopted = adopted_logs_;
+  }
+  if (own != nullptr && !own->broken()) TARN_RETURN_NOT_OK(own->ReleaseCovered());
+  for (const auto& log : adopted) {
+    if (!log->TryAbandon(*options_.random)) continue;
+    MutexLock guard(mutex_);
+    std::erase(adopted_logs_, log);
+  }
+  return Status::Ok();
+}
+
+Status LakeImpl::FlushWholeTable(const std::shared_ptr<LivingTable>& table) {
+  // One commit per log, and a few more for rows that arrive meanwhile.
+  constexpr int kMaxCommits = 16;
+  for (int i = 0; i < kMaxCommits && table->totals().rows > 0; ++i) TARN_RETURN_NOT_OK(FlushTable(table));
+  return Status::Ok();
+}
+
+Status LakeImpl::FlushAll() {
+  Status first;
+  for (const auto& table : directory_.Known()) {
+    Status flushed = FlushWholeTable(table);
+    if (first.ok() && !flushed.ok()) first = std::move(flushed);
+  }
+  return first;
+}
+
+Status LakeImpl::FlushDue() {
+  Status first;
+  for (const auto& table : directory_.Known()) {
+    if (!Due(*table, options_.clock->MonotonicMicros())) continue;
+    Status flushed = FlushTable(table);
+    if (first.ok() && !flushed.ok()) first = std::move(flushed);
+  }
+  return first;
+}
+
+void LakeImpl::FlushInBackground() {
+  while (true) {
+    const int64_t now = options_.clock->MonotonicMicros();
+    int64_t next = now + kIdleWaitMicros;
+    for (const auto& table : directory_.Known()) {
+      const int64_t due_at = DueAt(*table);
+      if (due_at > now) {
+        next = std::min(next, due_at);
+        continue;
+      }
+      {
+        MutexLock guard(mutex_);
+        if (closed_) return;
+        if (!submitted_.insert(table.get()).second) continue;
+      }
+      const Status submitted = SubmitTask([this, table] {
+        (void)FlushTable(table);  // Logged, counted and put off there.
+        MutexLock guard(mutex_);
+        submitted_.erase(table.get());
+        flush_wanted_ = true;
+        wake_.notify_all();
+      });
+      if (submitted.ok()) continue;
+      next = std::min(next, now + kFirstRetryMicros);
+      MutexLock guard(mutex_);
+      submitted_.erase(table.get());
+    }
+    MutexLock guard(mutex_);
+    while (!closed_ && !flush_wanted_ && options_.clock->WaitUntil(wake_, mutex_, next)) {
+    }
+    if (closed_) return;
+    flush_wanted_ = false;
+  }
+}
+
+}  // namespace tarn::lake

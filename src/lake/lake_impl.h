@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "lake/lake.h"
+#include "lake/lake_seams.h"
+#include "lake/living_table.h"
+#include "lake/row_log.h"
+#include "lake/table_directory.h"
+#include "lake/wal_rows.h"
+
+namespace tarn::lake {
+
+class LakeImpl final : public Lake {
+ public:
+  LakeImpl(const LakeOptions& options, LakeSeams seams);
+  ~LakeImpl() override;
+
+  Status Start();
+
+  Result<std::vector<std::string>> ListDatabases() override;
+  Result<std::vector<std::string>> ListTables(const std::string& database) override;
+  Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) override;
+
+  Result<wal::Position> Append(std::vector<TableBatch> batches) override;
+  Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) override;
+  Status FlushAll() override;
+  Status FlushDue() override;
+  Result<delta::OptimizeResult> Optimize(const TableName& name, const delta::OptimizeOptions& options) override;
+  Result<std::vector<TableStatus>> ListTableStatus() override;
+  LakeStats stats() const override;
+  void Close() override;
+
+ private:
+  /// One batch of an Append on its way.
+  struct Incoming {
+    std::shared_ptr<LivingTable> table;
+    PreparedRows prepared;
+    std::shared_ptr<BufferEntry> entry;
+    EncodedRows encoded;
+  };
+  /// Schema entries of the own log, found again by their bytes.
+  using SchemaCache = std::map<std::string, std::shared_ptr<const wal::SchemaEntry>>;
+
+  // Opening (lake_open.cc).
+  Status CheckIdentity();
+  Status TakeLogs();
+  Status ReadForeignLogs(const std::vector<std::string>& nodes);
+  /// Locks a free node folder and opens its log; never one of `nodes_held_`.
+  Result<std::shared_ptr<RowLog>> OpenOwnLog();
+  Result<std::shared_ptr<RowLog>> OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock);
+  Status ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record);
+  Result<std::shared_ptr<MemoryBudget::Reservation>> ReserveForReplay(int64_t bytes);
+  /// A log whose identity must not be used any more gives way to a new one; its rows are flushed as an adopted log's.
+  Status ReplaceOwnLog(const std::shared_ptr<RowLog>& old) EXCLUDES(mutex_);
+  bool WasRolledBack(const LivingTable& table, const RowLog& log) const;
+
+  // Appending (lake_append.cc).
+  Result<std::shared_ptr<RowLog>> LogForAppend() EXCLUDES(mutex_);
+  Result<std::shared_ptr<LivingTable>> TableForAppend(const TableBatch& batch);
+  Status PrepareBatch(const TableBatch& batch, std::vector<Incoming>& incoming);
+  Status Reserve(std::vector<Incoming>& incoming);
+  Result<RowLog::Range> WriteLog(RowLog& log, std::vector<Incoming>& incoming);
+  Result<std::shared_ptr<const wal::SchemaEntry>> SchemaEntryFor(RowLog& log, const Incoming& incoming)
+      EXCLUDES(mutex_);
+  void PublishAll(const std::shared_ptr<RowLog>& log, RowLog::Range range, std::vector<Incoming>& incoming);
+
+  // Flushing (lake_flush.cc).
+  bool Due(const LivingTable& table, int64_t now_micros) const;
+  int64_t DueAt(const LivingTable& table) const;
+  Status FlushTable(const std::shared_ptr<LivingTable>& table);
+  Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
+  void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
+                   const std::shared_ptr<const delta::Snapshot>& snapshot);
+  Status ReleaseLogs();
+  void FlushInBackground();
+  /// Runs a task on the executor that Close waits for.
+  Status SubmitTask(std::function<void()> task) EXCLUDES(mutex_);
+
+  Status At(std::string_view point) const { return seams_.at_point ? seams_.at_point(point) : Status::Ok(); }
+
+  const LakeOptions options_;
+  const std::unique_ptr<WalFolders> wal_folders_;
+  const LakeSeams seams_;
+  const int64_t refresh_interval_micros_;
+  TableDirectory directory_;
+
+  mutable Mutex mutex_;
+  CondVar wake_;
+  CondVar task_ended_;
+  bool closed_ GUARDED_BY(mutex_) = false;
+  bool flush_wanted_ GUARDED_BY(mutex_) = false;
+  int tasks_ GUARDED_BY(mutex_) = 0;
+  bool replacing_log_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<RowLog> own_log_ GUARDED_BY(mutex_);
+  /// Of dead owners, or our own before it was replaced; given up once none of their rows is needed.
+  std::vector<std::shared_ptr<RowLog>> adopted_logs_ GUARDED_BY(mutex_);
+  SchemaCache schema_cache_ GUARDED_BY(mutex_);
+  const RowLog* schema_cache_log_ GUARDED_BY(mutex_) = nullptr;
+  /// Tables whose flush is with the executor.
+  std::set<const LivingTable*> submitted_ GUARDED_BY(mutex_);
+  std::map<const LivingTable*, int64_t> rejected_rows_ GUARDED_BY(mutex_);
+  int64_t foreign_live_wals_ GUARDED_BY(mutex_) = 0;
+
+  std::atomic<int64_t> rows_acknowledged_ = 0;
+  std::atomic<int64_t> rows_flushed_ = 0;
+  std::atomic<int64_t> rows_rejected_ = 0;
+  std::atomic<int64_t> flushes_ = 0;
+  std::atomic<int64_t> flush_failures_ = 0;
+  Thread background_;
+};
+
+}  // namespace tarn::lake

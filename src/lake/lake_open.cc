@@ -1,0 +1,203 @@
+#include <arrow/record_batch.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "lake/lake_impl.h"
+#include "lake/table_names.h"
+
+namespace tarn::lake {
+
+namespace {
+
+constexpr char kIdentityKey[] = "_tarn/lake.json";
+constexpr int64_t kFormatVersion = 1;
+
+/// Refuses a lake that a newer program wrote.
+Status CheckIdentityText(const std::string& text) {
+  const auto broken = [](const char* what) { return Status::Corruption(std::string(kIdentityKey) + ": " + what); };
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  if (parser.parse(text).get(document) != simdjson::SUCCESS) return broken("not JSON");
+  int64_t version = 0;
+  if (document["format_version"].get(version) != simdjson::SUCCESS || version < 1) {
+    return broken("no valid format_version");
+  }
+  if (version > kFormatVersion) {
+    return Status::Unsupported("the lake has format version " + std::to_string(version) +
+                               "; this program knows up to " + std::to_string(kFormatVersion));
+  }
+  std::string_view id;
+  if (document["id"].get(id) != simdjson::SUCCESS || id.empty()) return broken("no id");
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status LakeImpl::Start() {
+  TARN_RETURN_NOT_OK(CheckIdentity());
+  TARN_RETURN_NOT_OK(TakeLogs());
+  if (!options_.read_only) TARN_RETURN_NOT_OK(ReleaseLogs());
+  const bool has_threads = dynamic_cast<InlineExecutor*>(options_.executor) == nullptr;
+  MutexLock guard(mutex_);
+  if (has_threads && own_log_ != nullptr) {
+    background_ = Thread("tarn-flush", [this] { FlushInBackground(); });
+  }
+  return Status::Ok();
+}
+
+Status LakeImpl::CheckIdentity() {
+  auto existing = options_.store->Get(kIdentityKey);
+  if (existing.ok()) return CheckIdentityText(*existing);
+  if (!existing.status().Is(StatusCode::kNotFound)) return std::move(existing).status();
+  if (options_.read_only) return Status::Ok();
+  const std::string fresh =
+      "{\"format_version\": " + std::to_string(kFormatVersion) + ", \"id\": \"" + options_.random->Uuid() + "\"}\n";
+  const auto put = options_.store->Put(kIdentityKey, AsBytes(fresh), storage::Precondition::IfAbsent());
+  if (put.ok()) return Status::Ok();
+  const Status failed = put.status();
+  // Another process was first, or perhaps we were and the reply was lost.
+  if (!failed.Is(StatusCode::kAlreadyExists) && !failed.Is(StatusCode::kIndeterminate)) return failed;
+  TARN_ASSIGN_OR_RETURN(const std::string winner, options_.store->Get(kIdentityKey));
+  return CheckIdentityText(winner);
+}
+
+Status LakeImpl::TakeLogs() {
+  if (wal_folders_ == nullptr) return Status::Ok();
+  TARN_ASSIGN_OR_RETURN(const auto nodes, wal_folders_->ListNodes());
+  if (options_.read_only) return ReadForeignLogs(nodes);
+  std::shared_ptr<RowLog> own;
+  for (const std::string& node : nodes) {
+    auto lock = wal_folders_->Lock(node);
+    if (!lock.ok()) {
+      if (!lock.status().Is(StatusCode::kConflict)) return std::move(lock).status();
+      MutexLock guard(mutex_);
+      ++foreign_live_wals_;
+      continue;
+    }
+    TARN_ASSIGN_OR_RETURN(auto log, OpenLog(node, std::move(lock).value()));
+    if (own == nullptr) {
+      own = log;
+    } else {
+      Log(LogLevel::kInfo, "adopted the write-ahead log of a dead owner", {{"node", node}, {"uuid", log->uuid()}});
+      MutexLock guard(mutex_);
+      adopted_logs_.push_back(std::move(log));
+    }
+  }
+  if (own == nullptr) {
+    TARN_ASSIGN_OR_RETURN(own, OpenOwnLog());
+  }
+  bool rolled_back = false;
+  for (const auto& table : directory_.Known()) rolled_back = rolled_back || WasRolledBack(*table, *own);
+  {
+    MutexLock guard(mutex_);
+    own_log_ = own;
+  }
+  return rolled_back ? ReplaceOwnLog(own) : Status::Ok();
+}
+
+Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
+  for (const std::string& node : nodes) {
+    auto lock = wal_folders_->Lock(node);
+    if (lock.status().Is(StatusCode::kConflict)) {
+      MutexLock guard(mutex_);
+      ++foreign_live_wals_;
+      continue;
+    }
+    // Where the lock cannot be taken for another reason (a read-only disk), there is no owner that writes either.
+    std::unique_ptr<storage::FolderLock> held;
+    if (lock.ok()) held = std::move(lock).value();
+    TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
+    auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
+    TARN_RETURN_NOT_OK(log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record); }));
+    log->Unlock();
+  }
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<RowLog>> LakeImpl::OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {
+  TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
+  auto log = std::make_shared<RowLog>(node, std::move(lock), std::move(segments));
+  const auto replay = [&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record); };
+  TARN_RETURN_NOT_OK(
+      log->Open(options_.wal, *options_.clock, *options_.random, replay).WithContext("write-ahead log of " + node));
+  return log;
+}
+
+Result<std::shared_ptr<RowLog>> LakeImpl::OpenOwnLog() {
+  constexpr int kMaxNodes = 1000;
+  for (int i = 0; i < kMaxNodes; ++i) {
+    const std::string node = "node-" + std::to_string(i);
+    auto lock = wal_folders_->Lock(node);
+    if (lock.ok()) return OpenLog(node, std::move(lock).value());
+    if (!lock.status().Is(StatusCode::kConflict)) return std::move(lock).status();
+  }
+  return Status::ResourceExhausted("every node folder of the write-ahead log is in use");
+}
+
+bool LakeImpl::WasRolledBack(const LivingTable& table, const RowLog& log) const {
+  const auto covered = table.CoveredPosition(log);
+  if (!covered.has_value() || *covered <= log.end()) return false;
+  Log(LogLevel::kWarning, "a table holds rows beyond the end of the write-ahead log, which was rolled back",
+      {{"table", table.name().ToString()}, {"txn", *covered}, {"end", log.end()}, {"uuid", log.uuid()}});
+  return true;
+}
+
+Status LakeImpl::ReplaceOwnLog(const std::shared_ptr<RowLog>& old) {
+  {
+    MutexLock guard(mutex_);
+    if (own_log_ != old) return Status::Ok();
+    if (replacing_log_) return Status::Unavailable("the write-ahead log is being replaced");
+    replacing_log_ = true;
+  }
+  auto fresh = OpenOwnLog();
+  MutexLock guard(mutex_);
+  replacing_log_ = false;
+  if (!fresh.ok()) return Status::Unavailable("no write-ahead log: " + fresh.status().ToString());
+  Log(LogLevel::kWarning, "the write-ahead log was replaced", {{"old", old->uuid()}, {"new", (*fresh)->uuid()}});
+  own_log_ = std::move(fresh).value();
+  adopted_logs_.push_back(old);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<MemoryBudget::Reservation>> LakeImpl::ReserveForReplay(int64_t bytes) {
+  auto held = options_.buffer_budget->TryReserve(static_cast<size_t>(bytes));
+  if (!held.has_value() && options_.read_only) {
+    return Status::ResourceExhausted("the write-ahead log holds more rows than fit into memory for reading only");
+  }
+  if (!held.has_value()) {
+    // The log is larger than memory: commit what was replayed so far and go on.
+    TARN_RETURN_NOT_OK(FlushAll());
+    held = options_.buffer_budget->TryReserve(static_cast<size_t>(bytes));
+  }
+  // A single record beyond the whole budget was acknowledged once and must be taken again.
+  if (!held.has_value()) held.emplace();
+  return std::make_shared<MemoryBudget::Reservation>(std::move(*held));
+}
+
+Status LakeImpl::ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record) {
+  TARN_ASSIGN_OR_RETURN(const RowsSchema rows_schema, DecodeRowsSchema(record.schema.bytes));
+  TARN_RETURN_NOT_OK(CheckTableName(rows_schema.name));
+  auto found = directory_.Find(rows_schema.name);
+  if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name);
+  TARN_ASSIGN_OR_RETURN(const auto table, std::move(found));
+  TARN_RETURN_NOT_OK(table->EnsureLoaded());
+  const auto covered = table->CoveredPosition(*log);
+  if (covered.has_value() && record.position <= *covered && !seams_.canary_replays_twice) {
+    log->Replayed(record.position, false);
+    return Status::Ok();
+  }
+  TARN_ASSIGN_OR_RETURN(const auto rows, DecodeRows(rows_schema.schema, record.payload));
+  BufferEntry entry;
+  entry.log = log;
+  entry.position = record.position;
+  entry.acked_monotonic_micros = options_.clock->MonotonicMicros();
+  entry.bytes = RowBytes(*rows);
+  TARN_ASSIGN_OR_RETURN(entry.memory, ReserveForReplay(entry.bytes));
+  TARN_RETURN_NOT_OK(table->Restore(std::move(entry), rows));
+  log->Replayed(record.position, true);
+  return Status::Ok();
+}
+
+}  // namespace tarn::lake

@@ -1,0 +1,496 @@
+#include "lake/lake.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
+#include "delta/transaction.h"
+#include "lake/testing/lake_world.h"
+#include "storage/stores.h"
+
+namespace tarn::lake {
+namespace {
+
+using testing::CommittedIdsOf;
+using testing::IdsIn;
+using testing::IdsOf;
+using testing::LakeWorld;
+using testing::MakeRows;
+using testing::RejectedIds;
+using Ids = std::multiset<int64_t>;
+
+const TableName kTable = {"db", "cpu"};
+
+#define ASSERT_OK(expression)                                    \
+  do {                                                           \
+    const auto _ok = (expression);                               \
+    ASSERT_TRUE(StatusOf(_ok).ok()) << StatusOf(_ok).ToString(); \
+  } while (false)
+
+Status StatusOf(const Status& status) { return status; }
+template <typename T>
+Status StatusOf(const Result<T>& result) {
+  return result.status();
+}
+
+Status AppendIds(Lake& lake, std::vector<int64_t> ids, int64_t day = 0, const TableName& name = kTable) {
+  return lake.Append({{name, MakeRows({.ids = std::move(ids), .day = day})}}).status();
+}
+
+std::unique_ptr<Lake> MustOpen(LakeWorld& world) {
+  auto lake = world.Open();
+  EXPECT_TRUE(lake.ok()) << lake.status().ToString();
+  return lake.ok() ? std::move(lake).value() : nullptr;
+}
+
+delta::TableContext ForeignContext(LakeWorld& world, const std::string& folder) {
+  return {storage::MakePrefixStore(world.store, folder), &world.clock, &world.random};
+}
+
+/// Another writer adds a column.
+Status AddForeignColumn(LakeWorld& world, const std::string& folder, std::shared_ptr<arrow::Field> field) {
+  const auto context = ForeignContext(world, folder);
+  TARN_ASSIGN_OR_RETURN(auto snapshot, delta::LoadSnapshot(context));
+  TARN_ASSIGN_OR_RETURN(auto transaction, delta::Transaction::Begin(context, snapshot));
+  auto fields = snapshot->schema()->fields();
+  fields.push_back(std::move(field));
+  TARN_RETURN_NOT_OK(transaction->SetSchema(arrow::schema(fields)));
+  return transaction->Commit().status();
+}
+
+TEST(Lake, RowsAreVisibleOnceFromAcknowledgementThroughFlush) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1, 2}));
+  ASSERT_OK(AppendIds(*lake, {3}, 1));
+  auto before = *lake->Pin(kTable, std::nullopt);
+  EXPECT_EQ(before->snapshot, nullptr);
+  EXPECT_EQ(IdsOf(*before), (Ids{1, 2, 3}));
+  EXPECT_EQ(before->schema->field_names(), (std::vector<std::string>{"time", "time_date", "id"}));
+  EXPECT_EQ(before->partition_columns, std::vector<int>{1});
+
+  ASSERT_OK(lake->FlushAll());
+  auto after = *lake->Pin(kTable, std::nullopt);
+  EXPECT_TRUE(after->segments.empty());
+  EXPECT_EQ(CommittedIdsOf(*after), (Ids{1, 2, 3}));
+  EXPECT_EQ(after->snapshot->num_files(), 2u);
+  EXPECT_EQ(after->snapshot->version(), 0);
+  EXPECT_EQ(after->schema->field_names(), (std::vector<std::string>{"time", "time_date", "id"}));
+  // A view pinned before is not touched by what happens later.
+  EXPECT_EQ(IdsOf(*before), (Ids{1, 2, 3}));
+  EXPECT_EQ(lake->stats().rows_flushed, 3);
+  before.reset();
+  EXPECT_EQ(world.budget.used_bytes(), 0u);
+}
+
+TEST(Lake, FilesLieUnderTheirDate) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}, 19'000));
+  ASSERT_OK(AppendIds(*lake, {2}, -1));
+  ASSERT_OK(lake->FlushAll());
+  const auto files = *world.store->ListAll({.prefix = "db/cpu/time_date="});
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_TRUE(files[0].object.key.starts_with("db/cpu/time_date=1969-12-31/part-")) << files[0].object.key;
+  EXPECT_TRUE(files[1].object.key.starts_with("db/cpu/time_date=2022-01-08/part-")) << files[1].object.key;
+}
+
+TEST(Lake, AcknowledgedRowsOutliveACrash) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1, 2}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {3}));
+  lake.reset();
+  world.nodes.LosePower();
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 2, 3}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2, 3}));
+}
+
+TEST(Lake, FlushesByAgeRowsAndBytes) {
+  LakeWorld world;
+  auto options = world.Options();
+  options.flush = {.max_age_micros = kMicrosPerSecond, .max_rows = 10, .max_bytes = 1 << 20};
+  auto lake = std::move(*world.Open(options));
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushDue());
+  EXPECT_EQ(lake->stats().flushes, 0);
+  world.clock.Advance(kMicrosPerSecond);
+  ASSERT_OK(lake->FlushDue());
+  EXPECT_EQ(lake->stats().flushes, 1);
+  ASSERT_OK(AppendIds(*lake, {2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+  ASSERT_OK(lake->FlushDue());
+  EXPECT_EQ(lake->stats().flushes, 2);
+  ASSERT_OK(AppendIds(*lake, {12}));
+  ASSERT_OK(lake->FlushDue());
+  EXPECT_EQ(lake->stats().flushes, 2);
+}
+
+TEST(Lake, RefusesReservedAndClashingNames) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  for (const TableName& bad : std::vector<TableName>{{"", "t"},
+                                                     {"db", ""},
+                                                     {"_tarn", "t"},
+                                                     {"System", "t"},
+                                                     {"main", "t"},
+                                                     {"temp", "t"},
+                                                     {"information_schema", "t"},
+                                                     {"pg_catalog", "t"},
+                                                     {"db", std::string("a\0b", 3)},
+                                                     {"db", "a\nb"},
+                                                     {"db", std::string(300, 'x')}}) {
+    EXPECT_EQ(AppendIds(*lake, {1}, 0, bad).code(), StatusCode::kInvalidArgument) << bad.ToString();
+  }
+  ASSERT_OK(AppendIds(*lake, {1}));
+  EXPECT_EQ(AppendIds(*lake, {2}, 0, {"db", "CPU"}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(AppendIds(*lake, {2}, 0, {"DB", "mem"}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(IdsIn(*lake, {"DB", "Cpu"}), Ids{1});
+  const TableName strange = {"a b/ü", "_x.y%20"};
+  ASSERT_OK(AppendIds(*lake, {7}, 0, strange));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(*lake->ListDatabases(), (std::vector<std::string>{"a b/ü", "db"}));
+  EXPECT_EQ(*lake->ListTables("a b/ü"), std::vector<std::string>{"_x.y%20"});
+  lake = nullptr;
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, strange), Ids{7});
+  EXPECT_EQ(AppendIds(*lake, {2}, 0, {"db", "CPU"}).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(Lake, AddsColumnsAndKeepsTypes) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2}, .extra_name = "x", .extra_type = arrow::float64()})}}));
+  EXPECT_NE((*lake->SchemaOf(kTable))->GetFieldByName("x"), nullptr);
+  EXPECT_EQ(
+      lake->Append({{kTable, MakeRows({.ids = {3}, .extra_name = "x", .extra_type = arrow::utf8()})}}).status().code(),
+      StatusCode::kConflict);
+  EXPECT_EQ(lake->Append({{kTable, MakeRows({.ids = {3}, .extra_name = "X", .extra_type = arrow::float64()})}})
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(lake->Append({{kTable, MakeRows({.ids = {3}, .extra_name = "time_date", .extra_type = arrow::int64()})}})
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
+  ASSERT_OK(lake->FlushAll());
+  const auto view = *lake->Pin(kTable, std::nullopt);
+  EXPECT_EQ(IdsOf(*view), (Ids{1, 2}));
+  EXPECT_EQ(view->snapshot->schema()->num_fields(), 4);
+}
+
+TEST(Lake, FailedAppendKeepsNothing) {
+  LakeWorld world(1, 4096);
+  auto lake = MustOpen(world);
+  std::vector<int64_t> many(10'000);
+  EXPECT_EQ(AppendIds(*lake, many).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(lake->Pin(kTable, std::nullopt).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(lake->SchemaOf(kTable).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(lake->ListDatabases()->empty());
+  // A column that only the failed rows had has no type yet.
+  ASSERT_OK(AppendIds(*lake, {1}));
+  EXPECT_FALSE(lake->Append({{kTable, MakeRows({.ids = many, .extra_name = "x", .extra_type = arrow::int64()})}}).ok());
+  ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2}, .extra_name = "x", .extra_type = arrow::float64()})}}));
+}
+
+TEST(Lake, TwoServersOnOneLakeEachKeepTheirOwnLog) {
+  LakeWorld world;
+  auto first = MustOpen(world);
+  auto second = MustOpen(world);
+  EXPECT_EQ(second->stats().foreign_live_wals, 1);
+  ASSERT_OK(AppendIds(*first, {1}));
+  ASSERT_OK(AppendIds(*second, {2}));
+  ASSERT_OK(first->FlushAll());
+  ASSERT_OK(second->FlushAll());
+  EXPECT_EQ(IdsIn(*first, kTable), (Ids{1, 2}));
+  ASSERT_OK(AppendIds(*second, {3}));
+  second.reset();  // Dies with a row that is not flushed.
+  auto third = MustOpen(world);
+  EXPECT_EQ(IdsIn(*third, kTable), (Ids{1, 2, 3}));
+  first.reset();
+  third.reset();
+  // Two dead owners: one folder is taken, the other's log is adopted, flushed and given up.
+  auto fourth = MustOpen(world);
+  EXPECT_EQ(IdsIn(*fourth, kTable), (Ids{1, 2, 3}));
+  ASSERT_OK(fourth->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**fourth->Pin(kTable, std::nullopt)), (Ids{1, 2, 3}));
+  EXPECT_EQ(fourth->stats().adopted_wals, 0);
+}
+
+TEST(Lake, AdoptedLogIsFlushedUnderItsOwnIdentity) {
+  LakeWorld world;
+  auto first = MustOpen(world);
+  auto second = MustOpen(world);
+  ASSERT_OK(AppendIds(*first, {1}));
+  ASSERT_OK(AppendIds(*second, {2}));
+  first.reset();
+  second.reset();
+  auto third = MustOpen(world);
+  EXPECT_EQ(third->stats().adopted_wals, 1);
+  ASSERT_OK(AppendIds(*third, {3}));
+  ASSERT_OK(third->FlushAll());
+  const auto view = *third->Pin(kTable, std::nullopt);
+  EXPECT_EQ(CommittedIdsOf(*view), (Ids{1, 2, 3}));
+  EXPECT_EQ(view->snapshot->version(), 1);
+  EXPECT_EQ(third->stats().adopted_wals, 0);
+  third.reset();
+  third = MustOpen(world);
+  EXPECT_EQ(IdsIn(*third, kTable), (Ids{1, 2, 3}));
+}
+
+TEST(Lake, DeletedLogLosesNothingCommittedAndDoublesNothing) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  world.nodes.Delete("node-0");
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), Ids{1});
+  ASSERT_OK(AppendIds(*lake, {2}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2}));
+}
+
+TEST(Lake, RolledBackLogGivesWayToANewOne) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  lake.reset();
+  const auto backup = world.nodes.Backup("node-0");
+  lake = MustOpen(world);
+  for (int64_t id = 2; id < 6; ++id) ASSERT_OK(AppendIds(*lake, {id}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  world.nodes.Restore("node-0", backup);
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 2, 3, 4, 5}));
+  // Without a new identity this row would take a position that the table's txn covers already, and vanish.
+  ASSERT_OK(AppendIds(*lake, {6}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2, 3, 4, 5, 6}));
+  lake.reset();
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Lake, LogRolledBackToNothingIsNoticedAtTheFirstAppend) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  lake.reset();
+  const auto backup = world.nodes.Backup("node-0");
+  lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(AppendIds(*lake, {2}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  world.nodes.Restore("node-0", backup);
+  lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {3}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2, 3}));
+}
+
+TEST(Lake, FindsTablesOfOthersWhenTheyAppearAndMissesThemWhenTheyGo) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  auto other = MustOpen(world);
+  EXPECT_EQ(lake->Pin(kTable, std::nullopt).status().code(), StatusCode::kNotFound);
+  ASSERT_OK(AppendIds(*other, {1}));
+  ASSERT_OK(other->FlushAll());
+  EXPECT_EQ(IdsIn(*lake, kTable), Ids{1});
+  ASSERT_OK(AppendIds(*other, {2}));
+  ASSERT_OK(other->FlushAll());
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 2}));
+  const auto objects = *world.store->ListAll({.prefix = "db/"});
+  for (const auto& entry : objects) ASSERT_OK(world.store->Delete(entry.object.key));
+  world.clock.Advance(2 * kMicrosPerSecond);
+  EXPECT_EQ(lake->Pin(kTable, std::nullopt).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(lake->ListDatabases()->empty());
+}
+
+TEST(Lake, RowsThatNoLongerFitAreSetAsideAndTheOthersKept) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2, 3}, .extra_name = "x", .extra_type = arrow::float64()})}}));
+  ASSERT_OK(AppendIds(*lake, {4}));
+  ASSERT_OK(AddForeignColumn(world, "db/cpu", arrow::field("x", arrow::utf8())));
+  // Seen at once, so that a count does not change when the flush sets them aside.
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 4}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 4}));
+  EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), (Ids{2, 3}));
+  EXPECT_EQ(lake->stats().rows_rejected, 2);
+  EXPECT_EQ((*lake->ListTableStatus())[0].rejected_rows, 2);
+  lake.reset();
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 4}));
+}
+
+TEST(Lake, FailedFlushKeepsRowsAndIsTriedAgain) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  world.faults->Arm({.nth = 1, .mode = storage::testing::FaultMode::kForever, .operation = "put"});
+  EXPECT_FALSE(lake->FlushAll().ok());
+  EXPECT_EQ(lake->stats().flush_failures, 1);
+  world.faults->Disarm();
+  EXPECT_EQ(IdsIn(*lake, kTable), Ids{1});
+  world.clock.Advance(2 * kMicrosPerSecond);
+  ASSERT_OK(lake->FlushDue());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), Ids{1});
+}
+
+TEST(Lake, ReadOnlySeesTheRowsOfADeadOwnerAndChangesNothing) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {2}));
+  auto options = world.Options();
+  options.read_only = true;
+  {
+    auto beside = std::move(*world.Open(options));
+    EXPECT_EQ(beside->stats().foreign_live_wals, 1);
+    EXPECT_EQ(IdsIn(*beside, kTable), Ids{1});
+    EXPECT_EQ(AppendIds(*beside, {3}).code(), StatusCode::kPermissionDenied);
+  }
+  lake.reset();
+  auto alone = std::move(*world.Open(options));
+  EXPECT_EQ(IdsIn(*alone, kTable), (Ids{1, 2}));
+  // A server that starts meanwhile owns the log, and its flush does not double what the reader replayed.
+  lake = MustOpen(world);
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(IdsIn(*alone, kTable), (Ids{1, 2}));
+}
+
+TEST(Lake, ReplaysALogLargerThanMemory) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  Ids all;
+  for (int64_t batch = 0; batch < 40; ++batch) {
+    std::vector<int64_t> ids(200);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = batch * 1000 + static_cast<int64_t>(i);
+    all.insert(ids.begin(), ids.end());
+    ASSERT_OK(AppendIds(*lake, ids));
+  }
+  lake.reset();
+  MemoryBudget small("small", 16 << 10);
+  auto options = world.Options();
+  options.buffer_budget = &small;
+  lake = std::move(*world.Open(options));
+  EXPECT_EQ(IdsIn(*lake, kTable), all);
+  lake.reset();
+}
+
+TEST(Lake, NewerFormatIsRefusedByName) {
+  LakeWorld world;
+  ASSERT_OK(world.store->Put("_tarn/lake.json", AsBytes(R"({"format_version": 2, "id": "x"})"),
+                             storage::Precondition::None()));
+  EXPECT_EQ(world.Open().status().code(), StatusCode::kUnsupported);
+  ASSERT_OK(world.store->Put("_tarn/lake.json", AsBytes("{"), storage::Precondition::None()));
+  EXPECT_EQ(world.Open().status().code(), StatusCode::kCorruption);
+}
+
+TEST(Lake, DiskFullTurnsRowsAwayBeforeAnythingIsLost) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  world.nodes.Segments("node-0")->SetCapacity(1);
+  Ids kept = {1};
+  bool refused = false;
+  for (int64_t i = 0; i < 200 && !refused; ++i) {
+    std::vector<int64_t> ids(500, 1000 + i);
+    const Status appended = AppendIds(*lake, ids);
+    refused = !appended.ok();
+    if (refused) {
+      EXPECT_EQ(appended.code(), StatusCode::kUnavailable) << appended.ToString();
+    } else {
+      kept.insert(ids.begin(), ids.end());
+    }
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(IdsIn(*lake, kTable), kept);
+  world.nodes.Segments("node-0")->SetCapacity(INT64_MAX);
+  ASSERT_OK(AppendIds(*lake, {2}));
+  kept.insert(2);
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), kept);
+}
+
+TEST(Lake, FailedSyncIsSurvivedByANewLog) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  world.nodes.Segments("node-0")->FailSync(1);
+  EXPECT_FALSE(AppendIds(*lake, {2}).ok());
+  ASSERT_OK(AppendIds(*lake, {3}));
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 3}));
+  lake.reset();
+  world.nodes.LosePower();
+  lake = MustOpen(world);
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
+}
+
+TEST(Lake, PinsAVersionWithoutTheBuffer) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {2}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {3}));
+  EXPECT_EQ(IdsOf(**lake->Pin(kTable, AsOf{.version = 0})), Ids{1});
+  EXPECT_EQ(IdsOf(**lake->Pin(kTable, AsOf{.version = 1})), (Ids{1, 2}));
+  EXPECT_EQ(lake->Pin(kTable, AsOf{.version = 7}).status().code(), StatusCode::kNotFound);
+}
+
+TEST(Lake, EveryCrashPointKeepsEveryAcknowledgedRowOnce) {
+  for (const std::string_view point : kCrashPoints) {
+    SCOPED_TRACE(point);
+    LakeWorld world;
+    auto lake = MustOpen(world);
+    ASSERT_OK(AppendIds(*lake, {1}));
+    ASSERT_OK(lake->FlushAll());
+    ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2}, .extra_name = "x", .extra_type = arrow::float64()})}}));
+    ASSERT_OK(AddForeignColumn(world, "db/cpu", arrow::field("x", arrow::utf8())));
+    ASSERT_OK(AppendIds(*lake, {3}, 2));
+    lake.reset();
+    bool reached = false;
+    world.at_point = [&](std::string_view at) {
+      if (reached || at == point) {
+        reached = true;
+        world.faults->Arm({.nth = 1, .mode = storage::testing::FaultMode::kForever});
+        return Status::Cancelled("crash");
+      }
+      return Status::Ok();
+    };
+    lake = MustOpen(world);
+    const bool acknowledged = AppendIds(*lake, {4}).ok();
+    (void)lake->FlushAll();
+    EXPECT_TRUE(reached);
+    lake.reset();
+    world.faults->Disarm();
+    world.at_point = nullptr;
+    world.nodes.LosePower();
+
+    lake = MustOpen(world);
+    Ids expected = {1, 3};
+    if (acknowledged || IdsIn(*lake, kTable).contains(4)) expected.insert(4);
+    EXPECT_EQ(IdsIn(*lake, kTable), expected);
+    ASSERT_OK(lake->FlushAll());
+    EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), expected);
+    EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{2});
+  }
+}
+
+}  // namespace
+}  // namespace tarn::lake

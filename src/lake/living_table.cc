@@ -1,0 +1,445 @@
+#include "lake/living_table.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <set>
+
+#include "delta/transaction.h"
+#include "lake/table_names.h"
+
+namespace tarn::lake {
+
+namespace {
+
+/// How often it is checked that a table that has nothing new is still there at all.
+constexpr int64_t kExistenceCheckMicros = kMicrosPerSecond;
+
+bool SameShape(const delta::Snapshot& left, const delta::Snapshot& right) {
+  return left.metadata().schema_string == right.metadata().schema_string &&
+         left.metadata().partition_columns == right.metadata().partition_columns;
+}
+
+struct AccountedSegment final : BufferSegment {
+  std::shared_ptr<MemoryBudget::Reservation> memory;
+};
+
+}  // namespace
+
+std::shared_ptr<const BufferSegment> ShareSegment(BufferSegment segment,
+                                                  std::shared_ptr<MemoryBudget::Reservation> memory) {
+  auto shared = std::make_shared<AccountedSegment>();
+  static_cast<BufferSegment&>(*shared) = std::move(segment);
+  shared->memory = std::move(memory);
+  return shared;
+}
+
+bool EntryFits(const BufferEntry& entry, const TableColumns& columns) {
+  return entry.cut_by->partition_columns == columns.partition_columns &&
+         entry.cut_by->derives_time_date() == columns.derives_time_date() && FitsWhole(*entry.schema, *columns.schema);
+}
+
+Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns) {
+  RefittedRows out;
+  for (const auto& segment : entry.segments) {
+    TARN_ASSIGN_OR_RETURN(const auto batches, WholeRows(*segment, *entry.cut_by));
+    for (const auto& batch : batches) {
+      TARN_ASSIGN_OR_RETURN(FittedRows fitted, FitRows(batch, *columns.schema));
+      if (fitted.rejected != nullptr) out.rejected.push_back({std::move(fitted.rejected), std::move(fitted.reason)});
+      if (fitted.kept == nullptr) continue;
+      TARN_ASSIGN_OR_RETURN(auto cut, CutByPartition(fitted.kept, columns));
+      for (BufferSegment& part : cut) out.segments.push_back(ShareSegment(std::move(part), entry.memory));
+    }
+  }
+  return out;
+}
+
+TableColumns ColumnsOf(const delta::Snapshot& snapshot) {
+  TableColumns columns;
+  columns.schema = snapshot.schema();
+  for (const int index : snapshot.partition_columns()) {
+    columns.partition_columns.push_back(columns.schema->field(index)->name());
+  }
+  return columns;
+}
+
+TableColumns WithColumnsOf(const TableColumns& columns, const arrow::Schema& schema) {
+  arrow::FieldVector fields = columns.schema->fields();
+  for (const auto& field : schema.fields()) {
+    if (FindColumn(*columns.schema, field->name()) < 0) fields.push_back(field->WithNullable(true));
+  }
+  if (static_cast<int>(fields.size()) == columns.schema->num_fields()) return columns;
+  return {arrow::schema(std::move(fields), columns.schema->metadata()), columns.partition_columns};
+}
+
+Status LivingTable::EnsureLoaded() {
+  {
+    MutexLock guard(mutex_);
+    if (loaded_) return Status::Ok();
+  }
+  auto snapshot = delta::LoadSnapshot(context_);
+  if (!snapshot.ok() && !snapshot.status().Is(StatusCode::kNotFound)) return std::move(snapshot).status();
+  if (snapshot.ok()) PublishSnapshot(std::move(snapshot).value());
+  MutexLock guard(mutex_);
+  loaded_ = true;
+  refreshed_at_ = existence_checked_at_ = context_.clock->MonotonicMicros();
+  return Status::Ok();
+}
+
+Status LivingTable::Refresh(int64_t max_age_micros) {
+  TARN_RETURN_NOT_OK(EnsureLoaded());
+  std::shared_ptr<const delta::Snapshot> old;
+  bool check_existence = false;
+  {
+    MutexLock guard(mutex_);
+    const int64_t now = context_.clock->MonotonicMicros();
+    if (now - refreshed_at_ < max_age_micros) return Status::Ok();
+    refreshed_at_ = now;
+    old = snapshot_;
+    check_existence = now - existence_checked_at_ >= kExistenceCheckMicros;
+    if (check_existence) existence_checked_at_ = now;
+  }
+  if (old == nullptr) {
+    auto created = delta::LoadSnapshot(context_);
+    if (created.ok()) PublishSnapshot(std::move(created).value());
+    return created.status().Is(StatusCode::kNotFound) ? Status::Ok() : created.status();
+  }
+  TARN_ASSIGN_OR_RETURN(auto fresh, delta::Refresh(context_, old));
+  if (fresh != old) {
+    PublishSnapshot(std::move(fresh));
+    return Status::Ok();
+  }
+  return check_existence ? CheckStillThere(old) : Status::Ok();
+}
+
+Status LivingTable::CheckStillThere(const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  const auto head = context_.store->Head(delta::CommitKey(snapshot->version()));
+  if (head.ok() || !head.status().Is(StatusCode::kNotFound)) return head.status();
+  // Log cleanup may have removed the commit's file; otherwise the table was dropped, and perhaps made again.
+  auto current = delta::LoadSnapshot(context_);
+  if (current.ok()) {
+    const bool another = (*current)->metadata().id != snapshot->metadata().id;
+    if (another) {
+      ReplaceSnapshot(std::move(current).value());
+    } else {
+      PublishSnapshot(std::move(current).value());
+    }
+    return Status::Ok();
+  }
+  if (!current.status().Is(StatusCode::kNotFound)) return std::move(current).status();
+  ReplaceSnapshot(nullptr);
+  return Status::Ok();
+}
+
+void LivingTable::ReplaceSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) {
+  CoveredRows covered;
+  {
+    MutexLock guard(mutex_);
+    covered = SetSnapshotLocked(std::move(snapshot));
+  }
+  ReportCovered(covered);
+}
+
+void LivingTable::PublishSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) {
+  CoveredRows covered;
+  {
+    MutexLock guard(mutex_);
+    if (snapshot_ != nullptr && snapshot->version() <= snapshot_->version()) return;
+    loaded_ = true;
+    covered = SetSnapshotLocked(std::move(snapshot));
+  }
+  ReportCovered(covered);
+}
+
+LivingTable::CoveredRows LivingTable::SetSnapshotLocked(std::shared_ptr<const delta::Snapshot> snapshot) {
+  const bool same_shape = snapshot_ != nullptr && snapshot != nullptr && SameShape(*snapshot_, *snapshot);
+  snapshot_ = std::move(snapshot);
+  view_.reset();
+
+  CoveredRows covered;
+  std::map<const RowLog*, std::optional<int64_t>> reached;
+  const auto is_covered = [&](const HeldEntry& held) {
+    if (snapshot_ == nullptr) return false;
+    auto [it, is_new] = reached.try_emplace(held.entry->log.get());
+    if (is_new) it->second = snapshot_->TxnVersion(held.entry->log->app_id());
+    if (!it->second.has_value() || *it->second < static_cast<int64_t>(held.entry->position)) return false;
+    covered.emplace_back(held.entry->log, held.entry->position);
+    return true;
+  };
+  std::erase_if(held_, is_covered);
+  totals_ = {};
+  for (const HeldEntry& held : held_) {
+    totals_.rows += held.entry->num_rows;
+    totals_.bytes += held.entry->bytes;
+    totals_.oldest_monotonic_micros = std::min(totals_.oldest_monotonic_micros, held.entry->acked_monotonic_micros);
+  }
+  if (!same_shape) {
+    ++generation_;
+    RebuildColumnsLocked();
+  }
+  return covered;
+}
+
+void LivingTable::ReportCovered(const CoveredRows& covered) {
+  std::map<RowLog*, std::vector<wal::Position>> by_log;
+  for (const auto& [log, position] : covered) by_log[log.get()].push_back(position);
+  for (const auto& [log, positions] : by_log) log->Covered(positions);
+}
+
+void LivingTable::RebuildColumnsLocked() {
+  TableColumns columns;
+  if (snapshot_ != nullptr) {
+    columns = ColumnsOf(*snapshot_);
+  } else if (held_.empty()) {
+    columns_ = nullptr;
+    return;
+  } else {
+    columns = *held_.front().entry->cut_by;
+  }
+  std::set<const arrow::Schema*> seen;
+  for (const HeldEntry& held : held_) {
+    if (seen.insert(held.entry->schema.get()).second) columns = WithColumnsOf(columns, *held.entry->schema);
+  }
+  columns_ = std::make_shared<const TableColumns>(std::move(columns));
+}
+
+Status LivingTable::CheckWritable() {
+  std::shared_ptr<const delta::Snapshot> snapshot;
+  {
+    MutexLock guard(mutex_);
+    if (snapshot_ == nullptr) return Status::Ok();
+    if (writable_ != nullptr && writable_->protocol() == snapshot_->protocol() &&
+        writable_->metadata() == snapshot_->metadata()) {
+      return Status::Ok();
+    }
+    snapshot = snapshot_;
+  }
+  auto begun = delta::Transaction::Begin(context_, snapshot);
+  if (!begun.ok()) return std::move(begun).status().WithContext(name_.ToString());
+  MutexLock guard(mutex_);
+  writable_ = std::move(snapshot);
+  return Status::Ok();
+}
+
+TableColumns LivingTable::ColumnsWithReservedLocked() const {
+  if (reserved_.empty()) return *columns_;
+  TableColumns columns = *columns_;
+  for (const auto& [name, reservation] : reserved_) {
+    columns = WithColumnsOf(columns, *arrow::schema({reservation.field}));
+  }
+  return columns;
+}
+
+Result<PreparedRows> LivingTable::Prepare(const arrow::RecordBatch& rows) {
+  PreparedRows prepared;
+  ColumnPlan plan;
+  {
+    MutexLock guard(mutex_);
+    if (columns_ == nullptr) {
+      TARN_ASSIGN_OR_RETURN(TableColumns begun, ColumnsOfNewTable(*rows.schema()));
+      columns_ = std::make_shared<const TableColumns>(std::move(begun));
+    }
+    ++preparing_;
+    prepared.cut_by = columns_;
+    prepared.generation = generation_;
+    auto planned = PlanColumns(*rows.schema(), reserved_.empty() ? *columns_ : ColumnsWithReservedLocked());
+    if (!planned.ok()) {
+      UnreserveLocked(prepared);
+      return std::move(planned).status().WithContext(name_.ToString());
+    }
+    plan = std::move(planned).value();
+    for (const auto& field : plan.added) {
+      reserved_.emplace(FoldCase(field->name()), Reservation{field, 0});
+    }
+    for (const auto& column : plan.columns) {
+      const std::string folded = reserved_.empty() ? std::string() : FoldCase(column.target->name());
+      const auto reservation = reserved_.empty() ? reserved_.end() : reserved_.find(folded);
+      if (reservation == reserved_.end()) continue;
+      ++reservation->second.users;
+      prepared.reserved.push_back(folded);
+    }
+  }
+  const auto shape = [&]() -> Status {
+    TARN_ASSIGN_OR_RETURN(prepared.rows, ApplyPlan(rows, plan));
+    TARN_ASSIGN_OR_RETURN(prepared.segments, CutByPartition(prepared.rows, *prepared.cut_by));
+    for (const BufferSegment& segment : prepared.segments) prepared.bytes += segment.bytes;
+    return Status::Ok();
+  };
+  if (const Status shaped = shape(); !shaped.ok()) {
+    Cancel(prepared);
+    return shaped.WithContext(name_.ToString());
+  }
+  return prepared;
+}
+
+void LivingTable::UnreserveLocked(const PreparedRows& prepared) {
+  for (const std::string& name : prepared.reserved) {
+    const auto found = reserved_.find(name);
+    if (found != reserved_.end() && --found->second.users == 0) reserved_.erase(found);
+  }
+  --preparing_;
+  if (preparing_ == 0 && snapshot_ == nullptr && held_.empty()) columns_ = nullptr;
+}
+
+void LivingTable::Cancel(const PreparedRows& prepared) {
+  MutexLock guard(mutex_);
+  UnreserveLocked(prepared);
+}
+
+void LivingTable::HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation) {
+  totals_.rows += entry->num_rows;
+  totals_.bytes += entry->bytes;
+  totals_.oldest_monotonic_micros = std::min(totals_.oldest_monotonic_micros, entry->acked_monotonic_micros);
+  HeldEntry held{std::move(entry), generation, {}};
+  held.visible = held.entry->segments;
+  held_.push_back(std::move(held));
+  view_.reset();
+}
+
+bool LivingTable::Publish(const PreparedRows& prepared, std::shared_ptr<const BufferEntry> entry) {
+  MutexLock guard(mutex_);
+  const bool was_empty = held_.empty();
+  if (columns_ == nullptr) columns_ = prepared.cut_by;
+  if (!prepared.reserved.empty()) {
+    columns_ = std::make_shared<const TableColumns>(WithColumnsOf(*columns_, *entry->schema));
+  }
+  HoldLocked(std::move(entry), prepared.generation);
+  UnreserveLocked(prepared);
+  return was_empty;
+}
+
+Status LivingTable::Restore(BufferEntry entry, const std::shared_ptr<arrow::RecordBatch>& rows) {
+  std::shared_ptr<const TableColumns> columns;
+  {
+    MutexLock guard(mutex_);
+    if (columns_ == nullptr) {
+      TARN_ASSIGN_OR_RETURN(TableColumns begun, ColumnsOfNewTable(*rows->schema()));
+      columns_ = std::make_shared<const TableColumns>(std::move(begun));
+    }
+    columns_ = std::make_shared<const TableColumns>(WithColumnsOf(*columns_, *rows->schema()));
+    columns = columns_;
+  }
+  // Cut only where the partition columns' types agree; what does not fit is sorted out when the view is built.
+  TARN_ASSIGN_OR_RETURN(auto segments, CutByPartition(rows, *columns));
+  for (BufferSegment& segment : segments) {
+    entry.num_rows += segment.num_rows;
+    entry.segments.push_back(ShareSegment(std::move(segment), entry.memory));
+  }
+  entry.schema = rows->schema();
+  entry.cut_by = std::move(columns);
+  MutexLock guard(mutex_);
+  HoldLocked(std::make_shared<const BufferEntry>(std::move(entry)), 0);
+  return Status::Ok();
+}
+
+std::optional<wal::Position> LivingTable::CoveredPosition(const RowLog& log) const {
+  const auto current = snapshot();
+  if (current == nullptr) return std::nullopt;
+  const auto version = current->TxnVersion(log.app_id());
+  if (!version.has_value() || *version < 0) return std::nullopt;
+  return static_cast<wal::Position>(*version);
+}
+
+bool LivingTable::exists() const {
+  MutexLock guard(mutex_);
+  return snapshot_ != nullptr || !held_.empty();
+}
+
+bool LivingTable::Forgettable() const {
+  MutexLock guard(mutex_);
+  return snapshot_ == nullptr && held_.empty() && preparing_ == 0 && !flushing_;
+}
+
+Status LivingTable::BuildViewLocked() {
+  auto view = std::make_shared<TableView>();
+  view->name = name_;
+  view->store = context_.store;
+  view->snapshot = snapshot_;
+  view->schema = columns_->schema;
+  for (const std::string& name : columns_->partition_columns) {
+    view->partition_columns.push_back(columns_->schema->GetFieldIndex(name));
+  }
+  for (HeldEntry& held : held_) {
+    if (held.generation != generation_) {
+      held.visible = held.entry->segments;
+      if (!EntryFits(*held.entry, *columns_)) {
+        TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(*held.entry, *columns_));
+        held.visible = std::move(refitted.segments);
+      }
+      held.generation = generation_;
+    }
+    view->segments.insert(view->segments.end(), held.visible.begin(), held.visible.end());
+  }
+  view_ = std::move(view);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const TableView>> LivingTable::View() {
+  MutexLock guard(mutex_);
+  if (snapshot_ == nullptr && held_.empty()) return Status::NotFound("table " + name_.ToString() + " does not exist");
+  if (view_ == nullptr) TARN_RETURN_NOT_OK(BuildViewLocked());
+  return view_;
+}
+
+Result<std::shared_ptr<arrow::Schema>> LivingTable::Schema() {
+  MutexLock guard(mutex_);
+  if (snapshot_ == nullptr && held_.empty()) return Status::NotFound("table " + name_.ToString() + " does not exist");
+  return columns_->schema;
+}
+
+std::shared_ptr<const delta::Snapshot> LivingTable::snapshot() const {
+  MutexLock guard(mutex_);
+  return snapshot_;
+}
+
+BufferTotals LivingTable::totals() const {
+  MutexLock guard(mutex_);
+  return totals_;
+}
+
+std::optional<FlushWork> LivingTable::BeginFlush() {
+  MutexLock guard(mutex_);
+  while (flushing_) flushed_.wait(mutex_);
+  const BufferEntry* oldest = nullptr;
+  for (const HeldEntry& held : held_) {
+    if (held.entry->position > held.entry->log->visible_prefix()) continue;
+    if (oldest == nullptr || held.entry->acked_monotonic_micros < oldest->acked_monotonic_micros) {
+      oldest = held.entry.get();
+    }
+  }
+  if (oldest == nullptr) return std::nullopt;
+  FlushWork work;
+  work.log = oldest->log;
+  const wal::Position prefix = work.log->visible_prefix();
+  for (const HeldEntry& held : held_) {
+    if (held.entry->log == work.log && held.entry->position <= prefix) work.entries.push_back(held.entry);
+  }
+  std::sort(work.entries.begin(), work.entries.end(),
+            [](const auto& left, const auto& right) { return left->position < right->position; });
+  work.position = work.entries.back()->position;
+  work.snapshot = snapshot_;
+  work.columns = columns_;
+  flushing_ = true;
+  return work;
+}
+
+void LivingTable::EndFlush(bool ok, int64_t retry_at_monotonic_micros) {
+  MutexLock guard(mutex_);
+  flushing_ = false;
+  flush_failures_ = ok ? 0 : flush_failures_ + 1;
+  retry_at_ = ok ? 0 : retry_at_monotonic_micros;
+  flushed_.notify_all();
+}
+
+int64_t LivingTable::retry_at() const {
+  MutexLock guard(mutex_);
+  return retry_at_;
+}
+
+int LivingTable::flush_failures() const {
+  MutexLock guard(mutex_);
+  return flush_failures_;
+}
+
+}  // namespace tarn::lake

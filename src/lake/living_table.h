@@ -1,0 +1,190 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/memory_budget.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "delta/table.h"
+#include "lake/row_log.h"
+#include "lake/row_shape.h"
+#include "lake/table_view.h"
+
+namespace tarn::lake {
+
+/// The rows of one WAL record, from acknowledgement until a committed version holds them. Immutable.
+struct BufferEntry {
+  std::shared_ptr<RowLog> log;
+  wal::Position position = 0;
+  int64_t acked_monotonic_micros = 0;
+  int64_t num_rows = 0;
+  int64_t bytes = 0;
+  /// As acknowledged, cut by `cut_by`.
+  std::vector<std::shared_ptr<const BufferSegment>> segments;
+  std::shared_ptr<const TableColumns> cut_by;
+  /// Columns of the record, partition columns included, `time_date` not where it is derived.
+  std::shared_ptr<arrow::Schema> schema;
+  /// Held by the segments, so that it lasts as long as the last view of them.
+  std::shared_ptr<MemoryBudget::Reservation> memory;
+};
+
+/// A segment that keeps `memory` reserved while anyone can see it.
+std::shared_ptr<const BufferSegment> ShareSegment(BufferSegment segment,
+                                                  std::shared_ptr<MemoryBudget::Reservation> memory);
+
+/// Rows that match a table and may be acknowledged; between Prepare and Publish or Cancel its new columns are reserved,
+/// so that two producers cannot add one column with two types.
+struct PreparedRows {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  std::vector<BufferSegment> segments;
+  std::shared_ptr<const TableColumns> cut_by;
+  /// Folded names of the columns that it adds.
+  std::vector<std::string> reserved;
+  int64_t bytes = 0;
+  uint64_t generation = 0;
+};
+
+/// Rows of an entry as a table in another shape can hold them.
+struct RefittedRows {
+  std::vector<std::shared_ptr<const BufferSegment>> segments;
+  struct Rejected {
+    std::shared_ptr<arrow::RecordBatch> rows;
+    std::string reason;
+  };
+  std::vector<Rejected> rejected;
+};
+
+/// True when the entry's segments can be read as they are in a table with such columns.
+bool EntryFits(const BufferEntry& entry, const TableColumns& columns);
+Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns);
+/// The columns of a snapshot.
+TableColumns ColumnsOf(const delta::Snapshot& snapshot);
+/// `columns` with those of `schema` that it lacks.
+TableColumns WithColumnsOf(const TableColumns& columns, const arrow::Schema& schema);
+
+/// What a flush takes: entries of one log, all of them up to `position`.
+struct FlushWork {
+  std::shared_ptr<RowLog> log;
+  wal::Position position = 0;
+  std::vector<std::shared_ptr<const BufferEntry>> entries;
+  std::shared_ptr<const delta::Snapshot> snapshot;
+  /// What a table that does not exist yet begins with.
+  std::shared_ptr<const TableColumns> columns;
+};
+
+struct BufferTotals {
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  /// INT64_MAX when there is no row.
+  int64_t oldest_monotonic_micros = INT64_MAX;
+};
+
+/// One table: its newest snapshot and the rows that the snapshot does not hold. Thread-safe.
+///
+/// The one rule that keeps every row visible exactly once: a snapshot is published together with the removal of the
+/// entries that its `txn` versions cover, whoever read it and for whatever reason. A snapshot never goes back.
+class LivingTable {
+ public:
+  /// `folder` is the table's key in the lake's store.
+  LivingTable(TableName name, std::string folder, delta::TableContext context)
+      : name_(std::move(name)), folder_(std::move(folder)), context_(std::move(context)) {}
+
+  const TableName& name() const { return name_; }
+  const std::string& folder() const { return folder_; }
+  const delta::TableContext& context() const { return context_; }
+
+  /// Reads the newest snapshot once; a table without a log is fine.
+  Status EnsureLoaded() EXCLUDES(mutex_);
+  /// Looks for foreign commits unless that was done less than `max_age_micros` ago.
+  Status Refresh(int64_t max_age_micros) EXCLUDES(mutex_);
+  /// Makes a snapshot the table's state unless it knows a newer one, and drops the rows that it holds.
+  void PublishSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) EXCLUDES(mutex_);
+
+  /// Unsupported when the table needs a writer that we are not.
+  Status CheckWritable() EXCLUDES(mutex_);
+  Result<PreparedRows> Prepare(const arrow::RecordBatch& rows) EXCLUDES(mutex_);
+  void Cancel(const PreparedRows& prepared) EXCLUDES(mutex_);
+  /// Makes rows visible; true when the table had none before.
+  bool Publish(const PreparedRows& prepared, std::shared_ptr<const BufferEntry> entry) EXCLUDES(mutex_);
+  /// Makes the rows of a replayed record visible, whatever the table has become meanwhile: `entry` lacks only segments.
+  Status Restore(BufferEntry entry, const std::shared_ptr<arrow::RecordBatch>& rows) EXCLUDES(mutex_);
+
+  /// Version that `log`'s flushes have reached in the newest snapshot.
+  std::optional<wal::Position> CoveredPosition(const RowLog& log) const EXCLUDES(mutex_);
+
+  bool exists() const EXCLUDES(mutex_);
+  /// Neither committed nor buffered, nor about to be: it may be forgotten.
+  bool Forgettable() const EXCLUDES(mutex_);
+  /// NotFound when the table does not exist.
+  Result<std::shared_ptr<const TableView>> View() EXCLUDES(mutex_);
+  Result<std::shared_ptr<arrow::Schema>> Schema() EXCLUDES(mutex_);
+  std::shared_ptr<const delta::Snapshot> snapshot() const EXCLUDES(mutex_);
+  BufferTotals totals() const EXCLUDES(mutex_);
+
+  /// Waits for a flush under way, then takes the rows of the log that waits longest; nothing when there are none.
+  /// EndFlush must follow when there was something.
+  std::optional<FlushWork> BeginFlush() EXCLUDES(mutex_);
+  void EndFlush(bool ok, int64_t retry_at_monotonic_micros) EXCLUDES(mutex_);
+  int64_t retry_at() const EXCLUDES(mutex_);
+  int flush_failures() const EXCLUDES(mutex_);
+
+ private:
+  struct Reservation {
+    std::shared_ptr<arrow::Field> field;
+    int users = 0;
+  };
+
+  struct HeldEntry {
+    std::shared_ptr<const BufferEntry> entry;
+    /// The generation of columns that `visible` was made for.
+    uint64_t generation = 0;
+    std::vector<std::shared_ptr<const BufferSegment>> visible;
+  };
+  using CoveredRows = std::vector<std::pair<std::shared_ptr<RowLog>, wal::Position>>;
+
+  /// The table's columns and those that rows about to be acknowledged will add.
+  TableColumns ColumnsWithReservedLocked() const REQUIRES(mutex_);
+  /// Columns anew from the snapshot and the rows held.
+  void RebuildColumnsLocked() REQUIRES(mutex_);
+  void UnreserveLocked(const PreparedRows& prepared) REQUIRES(mutex_);
+  Status BuildViewLocked() REQUIRES(mutex_);
+  void HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation) REQUIRES(mutex_);
+  CoveredRows SetSnapshotLocked(std::shared_ptr<const delta::Snapshot> snapshot) REQUIRES(mutex_);
+  void ReplaceSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) EXCLUDES(mutex_);
+  Status CheckStillThere(const std::shared_ptr<const delta::Snapshot>& snapshot) EXCLUDES(mutex_);
+  static void ReportCovered(const CoveredRows& covered);
+
+  const TableName name_;
+  const std::string folder_;
+  const delta::TableContext context_;
+
+  mutable Mutex mutex_;
+  CondVar flushed_;
+  bool loaded_ GUARDED_BY(mutex_) = false;
+  int64_t refreshed_at_ GUARDED_BY(mutex_) = 0;
+  int64_t existence_checked_at_ GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<const delta::Snapshot> snapshot_ GUARDED_BY(mutex_);
+  std::vector<HeldEntry> held_ GUARDED_BY(mutex_);
+  BufferTotals totals_ GUARDED_BY(mutex_);
+  /// Committed and buffered columns; null until the table has any.
+  std::shared_ptr<const TableColumns> columns_ GUARDED_BY(mutex_);
+  /// Grows when rows that fitted before may no longer fit.
+  uint64_t generation_ GUARDED_BY(mutex_) = 1;
+  std::map<std::string, Reservation> reserved_ GUARDED_BY(mutex_);
+  int preparing_ GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<const TableView> view_ GUARDED_BY(mutex_);
+  /// Protocol and schema for which CheckWritable said yes.
+  std::shared_ptr<const delta::Snapshot> writable_ GUARDED_BY(mutex_);
+  bool flushing_ GUARDED_BY(mutex_) = false;
+  int flush_failures_ GUARDED_BY(mutex_) = 0;
+  int64_t retry_at_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace tarn::lake

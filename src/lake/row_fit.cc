@@ -1,0 +1,150 @@
+#include <arrow/array.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+
+#include "columnar/arrow_status.h"
+#include "columnar/delta_schema.h"
+#include "lake/row_shape.h"
+
+namespace tarn::lake {
+
+namespace {
+
+/// Why a column of acknowledged rows does not fit a table; empty when it does (or the table lacks it).
+std::string Misfit(const arrow::Field& column, const arrow::Schema& table_schema) {
+  const int index = FindColumn(table_schema, column.name());
+  if (index < 0) return {};
+  const arrow::Field& field = *table_schema.field(index);
+  if (field.name() != column.name()) {
+    return "column '" + column.name() + "' differs only in case from '" + field.name() + "'";
+  }
+  if (field.type()->Equals(*column.type())) return {};
+  const std::string theirs = columnar::DeltaTypeName(*field.type());
+  const std::string ours = columnar::DeltaTypeName(*column.type());
+  if (theirs == ours) return {};
+  return "column '" + column.name() + "' is " + theirs + " in the table, not " + ours;
+}
+
+/// Why rows that lack `field` of the table cannot be kept; empty when they can.
+std::string Missing(const arrow::Field& field, const arrow::RecordBatch& rows) {
+  if (field.nullable() || rows.schema()->GetFieldIndex(field.name()) >= 0) return {};
+  return "column '" + field.name() + "' must not be null in the table";
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> TakeWhere(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                      const std::vector<bool>& rejected, bool which) {
+  arrow::Int64Builder indices;
+  for (size_t row = 0; row < rejected.size(); ++row) {
+    if (rejected[row] == which) TARN_RETURN_NOT_OK(columnar::FromArrow(indices.Append(static_cast<int64_t>(row))));
+  }
+  if (indices.length() == 0) return std::shared_ptr<arrow::RecordBatch>();
+  if (indices.length() == rows->num_rows()) return rows;
+  std::shared_ptr<arrow::Array> index_array;
+  TARN_RETURN_NOT_OK(columnar::FromArrow(indices.Finish(&index_array)));
+  TARN_ASSIGN_OR_RETURN(auto taken,
+                        columnar::FromArrow(arrow::compute::Take(arrow::Datum(rows), arrow::Datum(index_array))));
+  return taken.record_batch();
+}
+
+/// A column of one value, as long as the rows.
+Result<std::shared_ptr<arrow::Array>> ConstantColumn(const columnar::Value& value,
+                                                     const std::shared_ptr<arrow::DataType>& type, int64_t length) {
+  if (columnar::IsNull(value)) return columnar::FromArrow(arrow::MakeArrayOfNull(type, length));
+  std::shared_ptr<arrow::Scalar> scalar;
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    scalar = type->id() == arrow::Type::BINARY
+                 ? std::static_pointer_cast<arrow::Scalar>(std::make_shared<arrow::BinaryScalar>(*text))
+                 : std::make_shared<arrow::StringScalar>(*text);
+  } else if (const auto* flag = std::get_if<bool>(&value)) {
+    scalar = std::make_shared<arrow::BooleanScalar>(*flag);
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    TARN_ASSIGN_OR_RETURN(scalar, columnar::FromArrow(arrow::MakeScalar(type, *real)));
+  } else if (const auto* integer = std::get_if<int64_t>(&value)) {
+    TARN_ASSIGN_OR_RETURN(scalar, columnar::FromArrow(arrow::MakeScalar(type, *integer)));
+  } else {
+    return Status::Unsupported("partition column of type " + type->ToString());
+  }
+  return columnar::FromArrow(arrow::MakeArrayFromScalar(*scalar, length));
+}
+
+}  // namespace
+
+bool FitsWhole(const arrow::Schema& batch, const arrow::Schema& table_schema) {
+  for (const auto& column : batch.fields()) {
+    if (!Misfit(*column, table_schema).empty()) return false;
+  }
+  for (const auto& field : table_schema.fields()) {
+    if (!field->nullable() && batch.GetFieldIndex(field->name()) < 0) return false;
+  }
+  return true;
+}
+
+Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::Schema& table_schema) {
+  FittedRows fitted;
+  for (const auto& field : table_schema.fields()) {
+    fitted.reason = Missing(*field, *rows);
+    if (fitted.reason.empty()) continue;
+    fitted.rejected = rows;
+    return fitted;
+  }
+  std::vector<bool> rejected(static_cast<size_t>(rows->num_rows()), false);
+  std::vector<int> misfits;
+  for (int i = 0; i < rows->num_columns(); ++i) {
+    const std::string reason = Misfit(*rows->schema()->field(i), table_schema);
+    if (reason.empty()) continue;
+    misfits.push_back(i);
+    const auto& column = rows->column(i);
+    for (int64_t row = 0; row < rows->num_rows(); ++row) {
+      if (column->IsNull(row)) continue;
+      rejected[static_cast<size_t>(row)] = true;
+      if (fitted.reason.empty()) fitted.reason = reason;
+    }
+  }
+  TARN_ASSIGN_OR_RETURN(fitted.rejected, TakeWhere(rows, rejected, true));
+  TARN_ASSIGN_OR_RETURN(fitted.kept, TakeWhere(rows, rejected, false));
+  for (size_t i = misfits.size(); fitted.kept != nullptr && i-- > 0;) {
+    TARN_ASSIGN_OR_RETURN(fitted.kept, columnar::FromArrow(fitted.kept->RemoveColumn(misfits[i])));
+  }
+  return fitted;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ConformRows(const arrow::RecordBatch& rows,
+                                                        const std::shared_ptr<arrow::Schema>& schema) {
+  arrow::ArrayVector arrays;
+  for (const auto& field : schema->fields()) {
+    auto array = rows.GetColumnByName(field->name());
+    if (array == nullptr) {
+      TARN_ASSIGN_OR_RETURN(array, columnar::FromArrow(arrow::MakeArrayOfNull(field->type(), rows.num_rows())));
+    } else if (!array->type()->Equals(*field->type())) {
+      // Only names inside nested types differ: the layout is the same.
+      TARN_ASSIGN_OR_RETURN(array, columnar::FromArrow(array->View(field->type())));
+    }
+    arrays.push_back(std::move(array));
+  }
+  return arrow::RecordBatch::Make(schema, rows.num_rows(), std::move(arrays));
+}
+
+Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> WholeRows(const BufferSegment& segment,
+                                                                   const TableColumns& cut_by) {
+  std::vector<std::shared_ptr<arrow::RecordBatch>> whole;
+  for (const auto& batch : segment.batches) {
+    std::shared_ptr<arrow::RecordBatch> rows = batch;
+    for (size_t i = 0; i < cut_by.partition_columns.size(); ++i) {
+      const std::string& name = cut_by.partition_columns[i];
+      if (name == kTimeDateColumn && cut_by.derives_time_date()) continue;
+      const auto& type = cut_by.schema->GetFieldByName(name)->type();
+      TARN_ASSIGN_OR_RETURN(auto column, ConstantColumn(segment.partition_values[i], type, rows->num_rows()));
+      TARN_ASSIGN_OR_RETURN(
+          rows, columnar::FromArrow(rows->AddColumn(rows->num_columns(), arrow::field(name, type), std::move(column))));
+    }
+    whole.push_back(std::move(rows));
+  }
+  return whole;
+}
+
+}  // namespace tarn::lake

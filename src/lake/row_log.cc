@@ -1,0 +1,143 @@
+#include "lake/row_log.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace tarn::lake {
+
+namespace {
+
+/// The identity of the log in a folder, empty when there is none yet.
+Result<std::string> PeekUuid(storage::SegmentStore& segments) {
+  std::string uuid;
+  const Status read = wal::Wal::ReadOnly(
+      segments, &uuid, [](const wal::ReplayedRecord&) { return Status::Cancelled("the identity is enough"); });
+  if (!read.ok() && !read.Is(StatusCode::kCancelled) && !read.Is(StatusCode::kNotFound)) return read;
+  return uuid;
+}
+
+}  // namespace
+
+Status RowLog::Open(const wal::WalOptions& options, Clock& clock, Random& random,
+                    const std::function<Status(const wal::ReplayedRecord&)>& replay) {
+  TARN_ASSIGN_OR_RETURN(uuid_, PeekUuid(*segments_));
+  TARN_ASSIGN_OR_RETURN(std::shared_ptr<wal::Wal> wal, wal::Wal::Open(segments_, options, clock, random, replay));
+  uuid_ = wal->uuid();
+  MutexLock guard(mutex_);
+  prefix_ = wal->end();
+  wal_ = std::move(wal);
+  return Status::Ok();
+}
+
+Status RowLog::Read(const std::function<Status(const wal::ReplayedRecord&)>& replay) {
+  TARN_ASSIGN_OR_RETURN(uuid_, PeekUuid(*segments_));
+  const Status read = wal::Wal::ReadOnly(*segments_, &uuid_, replay);
+  return read.Is(StatusCode::kNotFound) ? Status::Ok() : read;
+}
+
+Result<RowLog::Range> RowLog::Append(std::vector<wal::NewRecord> records) {
+  const auto count = static_cast<wal::Position>(records.size());
+  TARN_CHECK(count > 0);
+  std::shared_ptr<wal::Wal> wal;
+  {
+    MutexLock guard(mutex_);
+    if (broken_ || wal_ == nullptr) return Status::Unavailable("the write-ahead log is being replaced");
+    wal = wal_;
+    ++appending_;
+  }
+  Result<wal::Position> last = wal->Append(std::move(records));
+  MutexLock guard(mutex_);
+  if (!last.ok()) {
+    --appending_;
+    const Status failure = std::move(last).status();
+    if (failure.Is(StatusCode::kResourceExhausted)) return Status::Unavailable("disk is short: " + failure.message());
+    broken_ = !failure.Is(StatusCode::kInvalidArgument);
+    return failure;
+  }
+  const Range range{*last - count + 1, *last};
+  for (wal::Position position = range.first; position <= range.last; ++position) {
+    needed_.insert(needed_.end(), position);
+  }
+  return range;
+}
+
+void RowLog::Complete(Range range) {
+  MutexLock guard(mutex_);
+  --appending_;
+  beyond_.emplace(range.first, range.last);
+  while (!beyond_.empty() && beyond_.begin()->first == prefix_ + 1) {
+    prefix_ = beyond_.begin()->second;
+    beyond_.erase(beyond_.begin());
+  }
+}
+
+void RowLog::Replayed(wal::Position position, bool needed) {
+  MutexLock guard(mutex_);
+  prefix_ = position;
+  if (needed) needed_.insert(needed_.end(), position);
+}
+
+void RowLog::Covered(const std::vector<wal::Position>& positions) {
+  MutexLock guard(mutex_);
+  for (const wal::Position position : positions) needed_.erase(position);
+}
+
+Status RowLog::ReleaseCovered() {
+  wal::Position until = 0;
+  std::shared_ptr<wal::Wal> wal;
+  {
+    MutexLock guard(mutex_);
+    if (wal_ == nullptr) return Status::Ok();
+    wal = wal_;
+    until = needed_.empty() ? prefix_ : std::min(prefix_, *needed_.begin() - 1);
+    if (until <= released_) return Status::Ok();
+  }
+  TARN_RETURN_NOT_OK(wal->Release(until));
+  MutexLock guard(mutex_);
+  released_ = std::max(released_, until);
+  return Status::Ok();
+}
+
+wal::Position RowLog::visible_prefix() const {
+  MutexLock guard(mutex_);
+  return prefix_;
+}
+
+wal::Position RowLog::end() const {
+  const auto open = wal();
+  return open == nullptr ? visible_prefix() : open->end();
+}
+
+std::shared_ptr<const wal::SchemaEntry> RowLog::DefineSchema(std::string bytes) {
+  const auto open = wal();
+  return open == nullptr ? nullptr : open->DefineSchema(std::move(bytes));
+}
+
+bool RowLog::broken() const {
+  MutexLock guard(mutex_);
+  return broken_;
+}
+
+wal::WalStats RowLog::stats() const {
+  const auto open = wal();
+  return open == nullptr ? wal::WalStats{} : open->stats();
+}
+
+bool RowLog::TryAbandon(Random& random) {
+  {
+    MutexLock guard(mutex_);
+    if (appending_ > 0 || !needed_.empty()) return false;
+    wal_.reset();
+  }
+  const Status reset = wal::Reset(*segments_, random);
+  if (reset.ok()) {
+    lock_.reset();
+    return true;
+  }
+  Log(LogLevel::kWarning, "a write-ahead log that is not needed any more could not be removed",
+      {{"node", node_}, {"why", reset.ToString()}});
+  return false;
+}
+
+}  // namespace tarn::lake
