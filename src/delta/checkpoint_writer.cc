@@ -84,7 +84,7 @@ Result<WrittenCheckpoint> WriteFile(const TableContext& table, const Snapshot& s
                                     const CheckpointSource& source) {
   columnar::ParquetWriterOptions options;
   options.indexed_columns = 0;
-  options.row_group_rows = 64 << 10;
+  options.row_group_rows = 32 << 10;
   options.row_group_bytes = 16 << 20;
   options.precondition = storage::Precondition::IfAbsent();
   const bool with_domains = HasDomains(snapshot.protocol());

@@ -215,7 +215,7 @@ TEST(CheckpointWriter, TheHintNeverGoesBack) {
 TEST(CheckpointWriter, ManyFilesSpanRowGroups) {
   MemoryTable table;
   std::string text = testing::FirstLines();
-  constexpr int kFiles = 70'000;
+  constexpr int kFiles = 40'000;
   for (int i = 0; i < kFiles; ++i) AppendLine(text, MemoryTable::MakeAdd("part-" + std::to_string(i)));
   table.PutCommit(0, text);
   ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
