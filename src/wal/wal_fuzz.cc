@@ -91,18 +91,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   FakeClock clock;
   Random random(1);
+  WalOptions options;
+  options.segment_bytes = 4096;
   wal::testing::Replayed first;
   std::string uuid;
   wal::testing::Replayed shared;
   const bool readable = Wal::ReadOnly(*disk, &uuid, shared.visitor()).ok();
   {
-    const auto wal = Wal::Open(disk, {}, clock, random, first.visitor());
+    const auto wal = Wal::Open(disk, options, clock, random, first.visitor());
     if (!wal.ok()) return 0;
     TARN_CHECK(readable && shared.records == first.records);
     TARN_CHECK((*wal)->Append({wal::testing::Record((*wal)->DefineSchema("S"), "appended")}).ok());
   }
   wal::testing::Replayed second;
-  TARN_CHECK(Wal::Open(disk, {}, clock, random, second.visitor()).ok());
+  TARN_CHECK(Wal::Open(disk, options, clock, random, second.visitor()).ok());
   TARN_CHECK(second.records.size() == first.records.size() + 1);
   second.records.pop_back();
   TARN_CHECK(second.records == first.records);
