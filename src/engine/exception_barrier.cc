@@ -7,6 +7,7 @@
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/common/exception.hpp"
 #include "engine/query_service.h"
+#include "engine/sql_error_position.h"
 
 namespace tarn::engine {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 // DuckDB carries these through every layer, JSON included, so that a status arrives as it left.
 constexpr char kCodeKey[] = "tarn_status_code";
 constexpr char kMessageKey[] = "tarn_status_message";
-constexpr char kPositionPrefix[] = " (at byte ";
 
 duckdb::ExceptionType TypeOf(StatusCode code) {
   // Never INTERNAL or FATAL: those make DuckDB give up the whole instance.
@@ -37,11 +37,8 @@ duckdb::ExceptionType TypeOf(StatusCode code) {
 StatusCode CatalogCode(const duckdb::ErrorData& error) {
   const auto& info = error.ExtraInfo();
   auto subtype = info.find("error_subtype");
-  if (subtype != info.end() && subtype->second == "MISSING_ENTRY") return StatusCode::kNotFound;
-  // Some paths rebuild the error and lose its kind.
-  bool missing =
-      error.Type() == duckdb::ExceptionType::CATALOG && error.RawMessage().find("does not exist") != std::string::npos;
-  return missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument;
+  return subtype != info.end() && subtype->second == "MISSING_ENTRY" ? StatusCode::kNotFound
+                                                                     : StatusCode::kInvalidArgument;
 }
 
 StatusCode IoCode(const duckdb::ErrorData& error) {
@@ -136,17 +133,6 @@ Status StatusFromCurrentException() {
 
 bool InvalidatesInstance(const duckdb::ErrorData& error) {
   return error.Type() == duckdb::ExceptionType::INTERNAL || duckdb::Exception::InvalidatesDatabase(error.Type());
-}
-
-std::optional<size_t> SqlErrorPosition(const Status& status) {
-  const std::string& message = status.message();
-  size_t at = message.rfind(kPositionPrefix);
-  if (at == std::string::npos || message.back() != ')') return std::nullopt;
-  const char* digits = message.c_str() + at + sizeof(kPositionPrefix) - 1;
-  char* end = nullptr;
-  unsigned long long position = std::strtoull(digits, &end, 10);
-  if (end == digits || *end != ')') return std::nullopt;
-  return static_cast<size_t>(position);
 }
 
 }  // namespace tarn::engine

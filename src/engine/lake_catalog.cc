@@ -30,7 +30,8 @@ using duckdb::CatalogTransaction;
 using duckdb::optional_ptr;
 using duckdb::StringUtil;
 
-/// DuckDB's own default schema; empty here, but sessions start in it.
+/// DuckDB's own default schema, in which sessions start: always there. A lake has no such database, a catalog of single
+/// tables puts them there.
 constexpr char kMainSchema[] = "main";
 
 struct LakeStorageInfo final : public duckdb::StorageExtensionInfo {
@@ -73,8 +74,7 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
   LakeSchema(duckdb::Catalog& catalog, duckdb::CreateSchemaInfo& info, const LakeStorageInfo& lake)
       : SchemaCatalogEntry(catalog, info),
         lake_(lake),
-        is_system_(name == kSystemDatabase),
-        is_main_(name == kMainSchema) {}
+        is_system_(name == kSystemDatabase) {}
 
   optional_ptr<CatalogEntry> LookupEntry(CatalogTransaction transaction,
                                          const duckdb::EntryLookupInfo& lookup) override {
@@ -157,7 +157,6 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
   }
 
   std::vector<std::string> TableNames() {
-    if (is_main_) return {};
     if (is_system_) return lake_.system_tables ? lake_.system_tables->Names() : std::vector<std::string>();
     auto names = lake_.catalog->ListTables(name);
     if (!names.ok() && names.status().Is(StatusCode::kNotFound)) return {};
@@ -175,7 +174,6 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
   }
 
   Result<std::shared_ptr<LakeTable>> Load(const std::string& table, const std::optional<lake::AsOf>& as_of) {
-    if (is_main_) return Status::NotFound("table " + table);
     if (is_system_) {
       auto system_table = lake_.system_tables ? lake_.system_tables->Find(table) : nullptr;
       if (!system_table) return Status::NotFound("system table " + table);
@@ -195,7 +193,6 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
 
   const LakeStorageInfo& lake_;
   const bool is_system_;
-  const bool is_main_;
 };
 
 /// The attached catalog: databases of the lake as schemas.
@@ -267,7 +264,9 @@ class LakeCatalog final : public duckdb::Catalog {
 
   std::vector<std::string> SchemaNames() {
     std::vector<std::string> names{kMainSchema, kSystemDatabase};
-    for (std::string& database : ValueOrThrow(lake_.catalog->ListDatabases())) names.push_back(std::move(database));
+    for (std::string& database : ValueOrThrow(lake_.catalog->ListDatabases())) {
+      if (database != kMainSchema) names.push_back(std::move(database));
+    }
     return names;
   }
 

@@ -10,7 +10,6 @@
 #include "base/status.h"
 
 struct inflate_state;
-struct isal_gzip_header;
 
 namespace tarn::ingest {
 
@@ -58,8 +57,7 @@ class BodyDecoder {
  private:
   Status Fail(Status status);
   Status Inflate(std::string_view bytes);
-  void BeginMember();
-  bool ReadHeader();
+  bool HeaderIsPlausible();
   Status Keep(std::string_view decoded);
   Status Grow(size_t bytes);
 
@@ -70,9 +68,9 @@ class BodyDecoder {
   // gzip only.
   std::unique_ptr<inflate_state> inflate_;
   std::unique_ptr<char[]> window_;
-  std::unique_ptr<isal_gzip_header> header_;
   bool in_member_ = false;
-  bool header_read_ = false;
+  /// Bytes of the member's header that were looked at.
+  int header_bytes_ = 0;
 };
 
 /// All at once.

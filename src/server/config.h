@@ -71,6 +71,8 @@ Result<HostPort> ParseAddress(std::string_view text);
 
 /// The memory that this process may use: the cgroup's limit or the machine's memory, whichever is less.
 int64_t AvailableMemoryBytes();
+/// Processors that are online, at least one.
+int AvailableProcessors();
 
 /// How a memory limit is shared out.
 struct MemoryShares {

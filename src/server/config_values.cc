@@ -1,4 +1,5 @@
 // What configuration values look like as text.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -102,6 +103,8 @@ int64_t AvailableMemoryBytes() {
       std::min(ReadNumber("/sys/fs/cgroup/memory.max"), ReadNumber("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
   return std::min(machine, cgroup);
 }
+
+int AvailableProcessors() { return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))); }
 
 MemoryShares SplitMemory(int64_t memory_limit) {
   // The engine's work can spill to disk, what was acknowledged and what is arriving cannot; the rest of the limit is

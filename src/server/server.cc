@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "base/executor.h"
@@ -164,7 +163,7 @@ class WholeServer final : public Server {
     temp_lock_ = std::move(slot.second);
     engine::EngineOptions options;
     options.memory_limit_bytes = shares_.engine;
-    options.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    options.threads = AvailableProcessors();
     options.temp_directory = slot.first;
     options.max_concurrent = kMaxConcurrentQueries;
     options.default_limits = {.timeout_micros = options_.config.query_timeout_micros,

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/log.h"
 #include "base/mutex.h"
 #include "wal/format.h"
 #include "wal/identity.h"
@@ -343,6 +344,7 @@ void WalImpl::StopLeading() {
 }
 
 void WalImpl::Stop(const Status& cause) {
+  Log(LogLevel::kError, "the WAL stopped", {{"uuid", identity_.uuid}, {"cause", cause.ToString()}});
   MutexLock lock(mutex_);
   stopped_ = Status::Unavailable("the WAL stopped: " + cause.message());
 }

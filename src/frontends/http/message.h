@@ -42,7 +42,8 @@ struct HttpRequest {
   /// Names in lower case; repeated fields joined by ", ".
   std::map<std::string, std::string, std::less<>> headers;
   std::string body;
-  /// What the body holds of the request memory; handlers grow it before they decode.
+  /// The memory for requests, for handlers that decode; may be null. `memory` is what the body holds of it.
+  MemoryBudget* budget = nullptr;
   MemoryBudget::Reservation memory;
   /// Cancelled when the client goes away; may be null.
   std::shared_ptr<CancelHook> cancel;

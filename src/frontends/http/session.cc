@@ -174,6 +174,7 @@ bool Session::OnHeader() {
 void Session::Dispatch() {
   RequestBody::value_type& body = parser_->get().body();
   request_.body = std::move(body.text);
+  request_.budget = &context_.request_memory;
   request_.memory = std::move(body.memory);
   Exchange::Options options;
   options.chunk_bytes = context_.options.chunk_bytes;
@@ -216,7 +217,6 @@ void Session::Refuse(HttpResponse response) {
   parser_.reset();
   if (route_.work == WorkKind::kWrite) {
     const int version = request_.path == "/api/v2/write" ? 2 : 1;
-    const auto headers = std::move(response.headers);
     const std::string detail = response.status == 413   ? "the body is too large"
                                : response.status == 503 ? "the memory for requests is in use; try again"
                                                         : "malformed request";

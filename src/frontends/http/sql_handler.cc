@@ -43,14 +43,16 @@ Result<engine::Parameter> ToParameter(const simdjson::dom::element& element) {
 
 Status ParseParameters(const simdjson::dom::element& element, engine::QueryRequest& query) {
   if (element.is_array()) {
-    for (const simdjson::dom::element item : element.get_array().value_unsafe()) {
+    const simdjson::dom::array items = element.get_array().value_unsafe();
+    for (const simdjson::dom::element item : items) {
       TARN_ASSIGN_OR_RETURN(engine::Parameter parameter, ToParameter(item));
       query.parameters.push_back(std::move(parameter));
     }
     return Status::Ok();
   }
   if (element.is_object()) {
-    for (const auto field : element.get_object().value_unsafe()) {
+    const simdjson::dom::object fields = element.get_object().value_unsafe();
+    for (const auto field : fields) {
       TARN_ASSIGN_OR_RETURN(engine::Parameter parameter, ToParameter(field.value));
       query.named_parameters.emplace_back(std::string(field.key), std::move(parameter));
     }
@@ -68,7 +70,8 @@ Status ParseJsonSql(std::string_view body, engine::QueryRequest& query) {
   }
   if (!root.is_object()) return Status::InvalidArgument("the body must be an object {\"sql\": …, \"parameters\": …}");
   bool has_sql = false;
-  for (const auto field : root.get_object().value_unsafe()) {
+  const simdjson::dom::object fields = root.get_object().value_unsafe();
+  for (const auto field : fields) {
     if (field.key == "sql") {
       if (!field.value.is_string()) return Status::InvalidArgument("\"sql\" must be a string");
       query.sql = field.value.get_string().value_unsafe();

@@ -55,11 +55,6 @@ std::string RawClient::ReceiveAll() {
   return std::exchange(buffer_, {});
 }
 
-void RawClient::SetSmallReceiveBuffer() {
-  const int bytes = 4096;
-  setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-}
-
 RawClient::Reply RawClient::ReceiveReply() {
   Reply reply;
   size_t end;

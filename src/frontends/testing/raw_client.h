@@ -23,8 +23,6 @@ class RawClient {
   /// Everything until the end of the connection.
   std::string ReceiveAll();
   void Close();
-  /// Shrinks the receive buffer, so that a server soon cannot send any more.
-  void SetSmallReceiveBuffer();
 
   struct Reply {
     int status = 0;

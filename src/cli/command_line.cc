@@ -1,0 +1,77 @@
+#include "cli/command_line.h"
+
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "base/error_table.h"
+
+namespace tarn::cli {
+
+namespace {
+
+constexpr char kFooter[] = R"(
+Begin with:
+  tarn serve                                     a server on http://127.0.0.1:8080 over ./tarn-data
+  curl 127.0.0.1:8080/api/v2/write?bucket=home -d 'weather,city=Bern temp=7.5'
+  curl 127.0.0.1:8080/api/sql -d 'select * from home.weather'
+  tarn sql --lake ./tarn-data 'select * from home.weather'
+
+Every option of `tarn serve` can be set in a YAML file (-c) and by an environment variable (TARN_LAKE, TARN_ADDR_HTTP,
+TARN_MEMORY_LIMIT, …): flags win over the environment, the environment over the file. See docs/formats/configuration.md.
+
+Exit status: 0 success · 2 bad arguments or SQL · 3 not found · 4 already exists · 5 conflict · 6 unsupported ·
+7 corruption · 8 permission denied · 9 unauthenticated · 10 limit exceeded · 11 unavailable · 12 indeterminate ·
+13 cancelled · 14 deadline exceeded · 15 internal error)";
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  CLI::App app("Tarn: a lakehouse in one program. Line protocol in, Delta Lake tables on disk, SQL out.", "tarn");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  Command chosen;
+  const auto add = [&](const char* name, const char* description, Command (*declare)(CLI::App&)) {
+    CLI::App* command = app.add_subcommand(name, description);
+    Command run = declare(*command);
+    command->callback([&chosen, run] { chosen = run; });
+  };
+  add("serve", "Run a server: HTTP writes and SQL over a lake", AddServe);
+  add("sql", "Run a query on a lake, on files, or through a server", AddSql);
+  add("write", "Write files of line protocol", AddWrite);
+  add("table", "List, describe and compact the tables of a lake", AddTable);
+  add("version", "Print the version", AddVersion);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // --help ends here too, with status 0.
+    return app.exit(error) == 0 ? 0 : CodesOf(StatusCode::kInvalidArgument).exit_code;
+  }
+  const Status status = chosen();
+  if (!status.ok()) Note("tarn: " + status.message());
+  return CodesOf(status.code()).exit_code;
+}
+
+Status WriteStdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0)
+      return Status::Unavailable(std::string("cannot write to standard output: ") + std::strerror(errno));
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return Status::Ok();
+}
+
+void Note(const std::string& text) {
+  const std::string line = text + "\n";
+  // Where stderr is gone there is nobody to tell.
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace tarn::cli

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/random.h"
+#include "lake/lake.h"
+#include "lake/table_view.h"
+
+namespace tarn::cli {
+
+/// The tables of one `tarn sql`: those of a lake, where one was opened, and single Delta folders as tables of the
+/// database `main`, where queries look for names without a database. Thread-safe.
+class LocalCatalog final : public lake::TableCatalog {
+ public:
+  LocalCatalog(Clock& clock, Random& random) : clock_(clock), random_(random) {}
+
+  /// Before the first query; the lake outlives the catalog.
+  void SetLake(lake::Lake* lake) { lake_ = lake; }
+  Status AddDeltaTable(const std::string& name, const std::string& uri);
+
+  Result<std::vector<std::string>> ListDatabases() override;
+  Result<std::vector<std::string>> ListTables(const std::string& database) override;
+  Result<std::shared_ptr<const lake::TableView>> Pin(const lake::TableName& name,
+                                                     const std::optional<lake::AsOf>& as_of) override;
+
+ private:
+  struct DeltaTable {
+    std::string name;
+    std::shared_ptr<storage::ObjectStore> store;
+    std::shared_ptr<const delta::Snapshot> snapshot;
+  };
+  Result<std::shared_ptr<const delta::Snapshot>> SnapshotAt(const DeltaTable& table, const lake::AsOf& as_of);
+
+  Clock& clock_;
+  Random& random_;
+  lake::Lake* lake_ = nullptr;
+  /// By lower-case name.
+  std::map<std::string, DeltaTable> tables_;
+};
+
+/// ASCII letters in lower case, as names are compared.
+std::string LowerCase(std::string_view text);
+
+}  // namespace tarn::cli

@@ -1,0 +1,48 @@
+#include "cli/local_lake.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "base/uri.h"
+#include "cli/command_line.h"
+#include "server/config.h"
+#include "server/server.h"
+#include "storage/stores.h"
+
+namespace tarn::cli {
+
+Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
+  LocalLake result;
+  TARN_ASSIGN_OR_RETURN(result.folder, server::LocalLakeFolder(uri));
+  std::error_code error;
+  if (access == LakeAccess::kRead && !std::filesystem::is_directory(result.folder, error)) {
+    return Status::NotFound("there is no lake at '" + result.folder + "'");
+  }
+  result.random = std::make_unique<Random>(Random::FromSystem());
+  result.buffer_memory =
+      std::make_unique<MemoryBudget>("buffers", static_cast<size_t>(server::AvailableMemoryBytes() / 4));
+  result.executor = std::make_unique<InlineExecutor>();
+  lake::LakeOptions options;
+  TARN_ASSIGN_OR_RETURN(options.store, storage::OpenLocalStore(result.folder));
+  options.wal_root = JoinPath(result.folder, "_tarn/wal");
+  options.read_only = access == LakeAccess::kRead;
+  options.clock = &SystemClock();
+  options.random = result.random.get();
+  options.buffer_budget = result.buffer_memory.get();
+  options.executor = result.executor.get();
+  TARN_ASSIGN_OR_RETURN(result.lake, lake::Lake::Open(options));
+  if (access == LakeAccess::kRead && result.lake->stats().foreign_live_wals > 0) {
+    Note(
+        "note: a live server writes to this lake; rows that it has not committed to Delta yet are not seen here "
+        "(ask it with --server)");
+  }
+  return result;
+}
+
+std::string DefaultLake() {
+  const char* from_environment = std::getenv("TARN_LAKE");
+  return from_environment != nullptr && *from_environment != '\0' ? from_environment : "./tarn-data";
+}
+
+}  // namespace tarn::cli

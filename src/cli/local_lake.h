@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/memory_budget.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "lake/lake.h"
+
+namespace tarn::cli {
+
+/// A lake opened by the command line itself, beside whatever else uses it.
+struct LocalLake {
+  std::string folder;
+  std::unique_ptr<Random> random;
+  std::unique_ptr<MemoryBudget> buffer_memory;
+  /// Nothing happens in the background: what a command does is done when it ends.
+  std::unique_ptr<InlineExecutor> executor;
+  std::unique_ptr<lake::Lake> lake;
+};
+
+enum class LakeAccess : uint8_t { kRead, kWrite };
+
+/// NotFound when reading and there is no such folder. For reading, the rows in write-ahead logs without a living owner
+/// are replayed into memory; when another process lives, stderr says that its buffered rows are not seen.
+Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access);
+
+/// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.
+std::string DefaultLake();
+
+}  // namespace tarn::cli

@@ -1,0 +1,118 @@
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/error_table.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cli/command_line.h"
+#include "server/config.h"
+#include "server/server.h"
+
+namespace tarn::cli {
+
+namespace {
+
+/// Requests under way get this long; what remains of 30 seconds is for committing the buffers.
+constexpr int64_t kDrainMicros = 10 * kMicrosPerSecond;
+
+struct ServeOptions {
+  std::string config_file;
+  /// By key: what was given as a flag.
+  std::map<std::string, std::string> flags;
+  bool insecure_listen = false;
+  bool json_log = false;
+};
+
+/// SIGINT and SIGTERM, taken by whoever asks instead of ending the process. Blocked before any thread begins, so that
+/// all threads inherit it.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  int Wait() {
+    int signal = 0;
+    while (sigwait(&set_, &signal) != 0) {
+    }
+    return signal;
+  }
+  /// From here on a signal ends the process at once: what was acknowledged is in the write-ahead log.
+  void EndAtOnce() {
+    struct sigaction action{};
+    action.sa_handler = [](int signal) { _exit(128 + signal); };
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+    pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+Status Serve(const ServeOptions& options) {
+  ConfigureLog(LogLevel::kInfo, options.json_log ? LogFormat::kJson : LogFormat::kText);
+  std::optional<std::string> file;
+  if (!options.config_file.empty()) file = options.config_file;
+  TARN_ASSIGN_OR_RETURN(server::Config config,
+                        server::LoadConfig(file, [](const char* name) -> const char* { return std::getenv(name); }));
+  for (const auto& [key, text] : options.flags) {
+    if (Status status = server::ApplyKey(key, text, config); !status.ok()) return status.WithContext(key);
+  }
+  StopSignals signals;
+  Random random = Random::FromSystem();
+  TARN_ASSIGN_OR_RETURN(std::unique_ptr<server::Server> server,
+                        server::Server::Start({.config = std::move(config),
+                                               .insecure_listen = options.insecure_listen,
+                                               .version = Version(),
+                                               .commit = Commit()},
+                                              SystemClock(), random));
+  TARN_RETURN_NOT_OK(server->OpenLake());
+  const int signal = signals.Wait();
+  Log(LogLevel::kInfo, "stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  signals.EndAtOnce();
+  TARN_RETURN_NOT_OK(server->Shutdown(kDrainMicros));
+  server.reset();
+  Log(LogLevel::kInfo, "stopped");
+  return Status::Ok();
+}
+
+}  // namespace
+
+Command AddServe(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  app.add_option("-c,--config", options->config_file, "YAML file with the keys below")->type_name("FILE");
+  const std::map<std::string_view, std::string_view> kinds = {
+      {"duration", "DURATION"}, {"size", "SIZE"}, {"count", "N"}, {"text", "TEXT"}, {"address", "HOST:PORT"}};
+  for (const server::ConfigKey& key : server::ConfigKeys()) {
+    std::string flag = "--" + std::string(key.name);
+    for (char& c : flag) {
+      if (c == '.' || c == '_') c = '-';
+    }
+    const std::string name(key.name);
+    app.add_option_function<std::string>(
+           flag, [options, name](const std::string& text) { options->flags[name] = text; },
+           std::string(key.help) + " [" + std::string(key.default_text) + "]")
+        ->type_name(std::string(kinds.at(key.kind)));
+  }
+  app.add_flag("--insecure-listen", options->insecure_listen,
+               "Listen on an address that others can reach, although there is no authentication yet");
+  app.add_flag("--log-json", options->json_log, "Write the log as JSON, one object per line");
+  app.footer(R"(
+The log goes to stderr; its line "listening" has the URL. SIGTERM or Ctrl-C finishes what is under way, commits every
+buffered row and exits with 0; a second signal exits at once and loses nothing that was acknowledged.)");
+  return [options] { return Serve(*options); };
+}
+
+}  // namespace tarn::cli

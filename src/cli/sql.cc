@@ -1,0 +1,191 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "cli/command_line.h"
+#include "cli/local_catalog.h"
+#include "cli/local_lake.h"
+#include "cli/remote.h"
+#include "cli/result_output.h"
+#include "engine/query_service.h"
+#include "server/config.h"
+#include "server/system_tables.h"
+
+namespace tarn::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct SqlOptions {
+  std::string lake;
+  std::vector<std::string> tables;
+  std::string server;
+  std::string format;
+  std::string output_file;
+  std::string sql;
+};
+
+Result<std::string> ReadStdin() {
+  std::string text;
+  char bytes[65536];
+  while (true) {
+    const ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+    if (got < 0) return Status::InvalidArgument("standard input cannot be read");
+    if (got == 0) return text;
+    text.append(bytes, static_cast<size_t>(got));
+  }
+}
+
+/// A folder that queries spill into, gone when the command ends.
+class SpillFolder {
+ public:
+  SpillFolder() : path_(fs::temp_directory_path() / ("tarn-sql-" + std::to_string(getpid()))) {}
+  ~SpillFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  std::string path() const { return path_.string(); }
+
+ private:
+  const fs::path path_;
+};
+
+struct NamedTable {
+  std::string name;
+  std::string uri;
+};
+
+/// "name=URI", or a URI alone, whose last part without extensions is then the name.
+Result<NamedTable> ParseTable(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals != std::string::npos && equals > 0) return NamedTable{text.substr(0, equals), text.substr(equals + 1)};
+  std::string path = text;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  std::string name = fs::path(path).filename().string();
+  name = name.substr(0, name.find('.', 1));
+  if (name.empty() || name == ".") return Status::InvalidArgument("-t " + text + ": give it a name, as in -t name=URI");
+  return NamedTable{name, text};
+}
+
+bool IsLocalFile(const std::string& uri) {
+  std::error_code error;
+  const std::string path = uri.starts_with("file://") ? uri.substr(7) : uri;
+  return uri.find("://") == std::string::npos || uri.starts_with("file://")
+             ? fs::is_regular_file(path, error) || path.find('*') != std::string::npos
+             : false;
+}
+
+Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
+  TARN_RETURN_NOT_OK(Post({.server = options.server,
+                           .path = "/api/sql",
+                           .body = options.sql,
+                           .headers = {"Content-Type: text/plain; charset=utf-8",
+                                       "Accept: " + std::string(frontends::FormatMediaType(format))}},
+                          &output));
+  return output.Finish();
+}
+
+Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
+  LocalLake lake;
+  Random random = Random::FromSystem();
+  LocalCatalog catalog(SystemClock(), random);
+  std::error_code error;
+  const bool wants_lake = !options.lake.empty();
+  if (wants_lake || (options.tables.empty() && fs::is_directory(DefaultLake(), error))) {
+    TARN_ASSIGN_OR_RETURN(lake, OpenLocalLake(wants_lake ? options.lake : DefaultLake(), LakeAccess::kRead));
+    catalog.SetLake(lake.lake.get());
+  }
+  std::vector<NamedTable> files;
+  for (const std::string& text : options.tables) {
+    TARN_ASSIGN_OR_RETURN(NamedTable table, ParseTable(text));
+    if (IsLocalFile(table.uri)) {
+      files.push_back(std::move(table));
+    } else {
+      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri));
+    }
+  }
+  const SpillFolder spill;
+  engine::EngineOptions engine_options;
+  engine_options.memory_limit_bytes = server::AvailableMemoryBytes() / 100 * 60;
+  engine_options.threads = server::AvailableProcessors();
+  engine_options.temp_directory = spill.path();
+  engine_options.policy.local_files = true;
+  TARN_ASSIGN_OR_RETURN(const auto queries, engine::QueryService::Open(engine_options, catalog, SystemClock()));
+  if (lake.lake != nullptr) {
+    TARN_RETURN_NOT_OK(server::RegisterSystemTables(*lake.lake, SystemClock(), random, *queries));
+  }
+  for (const NamedTable& file : files) TARN_RETURN_NOT_OK(queries->RegisterLocalFile(file.name, file.uri));
+  engine::QueryRequest request;
+  request.sql = options.sql;
+  request.principal = "command line";
+  TARN_ASSIGN_OR_RETURN(auto stream, queries->Execute(request));
+  return WriteResult(std::move(stream), format, output);
+}
+
+/// Points at the place in the SQL text that an error is about.
+Status PointAt(const Status& status, const std::string& sql) {
+  const std::optional<size_t> position = engine::SqlErrorPosition(status);
+  if (!position.has_value() || *position > sql.size()) return status;
+  const size_t line_begin = *position == 0 ? 0 : sql.rfind('\n', *position - 1) + 1;
+  const size_t line_end = std::min(sql.find('\n', *position), sql.size());
+  return {status.code(), status.message() + "\n  " + sql.substr(line_begin, line_end - line_begin) + "\n  " +
+                             std::string(*position - line_begin, ' ') + "^"};
+}
+
+Status RunSql(SqlOptions options) {
+  if (options.sql == "-") {
+    TARN_ASSIGN_OR_RETURN(options.sql, ReadStdin());
+  }
+  if (!options.server.empty() && (!options.lake.empty() || !options.tables.empty())) {
+    return Status::InvalidArgument("--server stands alone: the server has its own lake");
+  }
+  const std::string name = !options.format.empty() ? options.format : "table";
+  const auto format = frontends::FormatByName(name);
+  if (!format.has_value()) return Status::InvalidArgument("unknown output format '" + name + "'");
+  const bool binary = *format == frontends::ResultFormat::kArrow || *format == frontends::ResultFormat::kParquet;
+  if (binary && options.output_file.empty() && isatty(STDOUT_FILENO) != 0) {
+    return Status::InvalidArgument(name + " is not for a terminal; add --output-file, or redirect the output");
+  }
+  TARN_ASSIGN_OR_RETURN(const auto output, ResultOutput::Open(options.output_file));
+  if (!options.server.empty()) return RunRemote(options, *format, *output);
+  return PointAt(RunLocal(options, *format, *output), options.sql);
+}
+
+}  // namespace
+
+Command AddSql(CLI::App& app) {
+  auto options = std::make_shared<SqlOptions>();
+  app.add_option("sql", options->sql, "The query, or - to read it from standard input")->required();
+  app.add_option("--lake", options->lake, "The lake whose tables are database.table [TARN_LAKE, else ./tarn-data]")
+      ->type_name("URI");
+  app.add_option("-t,--table", options->tables,
+                 "A table: a Delta folder, Parquet, CSV or NDJSON; may be given several times")
+      ->type_name("NAME=URI")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--server", options->server, "Ask a running server instead, as in --server http://127.0.0.1:8080")
+      ->type_name("URL");
+  app.add_option("-o,--output", options->format, "table, csv, json, ndjson, arrow, parquet or markdown [table]")
+      ->type_name("FORMAT");
+  app.add_option("--output-file", options->output_file, "Write there instead of standard output")->type_name("FILE");
+  app.footer(R"~(
+Without --lake, -t and --server the lake in ./tarn-data is queried, where there is one.
+
+Beside a live server, --lake sees what is committed to Delta only, and says so on stderr: the server alone sees its
+buffer. With no live server the rows in its write-ahead log are read too, and nothing is changed.
+
+A query may also read files of yours by name: select * from 'data.parquet'.
+
+Examples:
+  tarn sql "select city, avg(temp) from home.weather group by city"
+  tarn sql -t t=./events.csv -t users=./users_delta "select * from t join users using (id)"
+  tarn sql --server http://127.0.0.1:8080 -o csv "select * from system.tables" > tables.csv
+  echo "select 42" | tarn sql -)~");
+  return [options] { return RunSql(*options); };
+}
+
+}  // namespace tarn::cli

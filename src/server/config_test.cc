@@ -1,0 +1,181 @@
+#include "server/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+namespace tarn::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Status Apply(const std::string& yaml, Config* config = nullptr) {
+  Config scratch;
+  return ApplyYaml(yaml, "tarn.yaml", config != nullptr ? *config : scratch);
+}
+
+TEST(ConfigYaml, EveryKeyOfTheContract) {
+  Config config;
+  const Status status = Apply(R"(
+lake: /data/lake
+addr: {http: "127.0.0.1:9000"}
+flush:
+  max_age: 250ms
+  max_rows: 5000
+  max_bytes: 16MiB
+compaction:
+  interval: 2m
+  target_size: 1GB
+memory_limit: 2GiB
+query:
+  timeout: 30s
+  max_rows: 100
+temp_directory: /tmp/x
+)",
+                              &config);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(config.lake, "/data/lake");
+  EXPECT_EQ(config.addr_http, "127.0.0.1:9000");
+  EXPECT_EQ(config.flush_max_age_micros, 250'000);
+  EXPECT_EQ(config.flush_max_rows, 5000);
+  EXPECT_EQ(config.flush_max_bytes, 16 << 20);
+  EXPECT_EQ(config.compaction_interval_micros, 120'000'000);
+  EXPECT_EQ(config.compaction_target_size, 1'000'000'000);
+  EXPECT_EQ(config.memory_limit, int64_t{2} << 30);
+  EXPECT_EQ(config.query_timeout_micros, 30'000'000);
+  EXPECT_EQ(config.query_max_rows, 100);
+  EXPECT_EQ(config.temp_directory, "/tmp/x");
+}
+
+TEST(ConfigYaml, NothingIsAConfiguration) {
+  EXPECT_TRUE(Apply("").ok());
+  EXPECT_TRUE(Apply("# only a comment\n").ok());
+  EXPECT_TRUE(Apply("flush:\n").ok());
+}
+
+TEST(ConfigYaml, FaultsNameTheirPlace) {
+  const auto message = [](const std::string& yaml) {
+    const Status status = Apply(yaml);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << yaml;
+    return status.message();
+  };
+  EXPECT_THAT(message("lake: x\nflsh: 1\n"), StartsWith("tarn.yaml:2:1: unknown key 'flsh'; there are addr, "));
+  EXPECT_THAT(message("flush:\n  max_ages: 1s\n"), StartsWith("tarn.yaml:2:3: unknown key 'flush.max_ages'"));
+  EXPECT_THAT(message("flush:\n  max_age: soon\n"), StartsWith("tarn.yaml:2:12: flush.max_age: 'soon' is not"));
+  EXPECT_THAT(message("flush: 1s\n"), StartsWith("tarn.yaml:1:8: 'flush' takes keys of its own: max_age"));
+  EXPECT_THAT(message("lake: [a]\n"), StartsWith("tarn.yaml:1:7: "));
+  EXPECT_THAT(message("lake: x\nlake: y\n"), StartsWith("tarn.yaml:2:1: 'lake' is given twice"));
+  EXPECT_THAT(message("lake: [\n"), StartsWith("tarn.yaml:"));
+  EXPECT_THAT(message("- a\n"), StartsWith("tarn.yaml:1:1: "));
+  EXPECT_THAT(message("lake: a\n---\nlake: b\n"), StartsWith("tarn.yaml:"));
+  EXPECT_THAT(message("memory_limit: 101%\n"), StartsWith("tarn.yaml:1:15: memory_limit: "));
+  EXPECT_THAT(message("flush: {max_age: 0}\n"), HasSubstr("more than 0"));
+  EXPECT_THAT(message("addr: {http: nowhere}\n"), HasSubstr("not an address"));
+  EXPECT_THAT(message("query: {max_rows: -1}\n"), HasSubstr("not a whole number"));
+}
+
+TEST(ConfigPrecedence, TheEnvironmentWinsOverTheFile) {
+  std::map<std::string, std::string> environment = {{"TARN_FLUSH_MAX_AGE", "5s"}, {"TARN_QUERY_MAX_ROWS", "7"}};
+  const auto get = [&](const char* name) -> const char* {
+    const auto found = environment.find(name);
+    return found == environment.end() ? nullptr : found->second.c_str();
+  };
+  Config config;
+  ASSERT_TRUE(Apply("flush: {max_age: 1m, max_rows: 3}\n", &config).ok());
+  ASSERT_TRUE(ApplyEnvironment(get, config).ok());
+  EXPECT_EQ(config.flush_max_age_micros, 5'000'000);
+  EXPECT_EQ(config.flush_max_rows, 3);
+  EXPECT_EQ(config.query_max_rows, 7);
+  ASSERT_TRUE(ApplyKey("flush.max_age", "2s", config).ok());
+  EXPECT_EQ(config.flush_max_age_micros, 2'000'000);
+  environment["TARN_MEMORY_LIMIT"] = "lots";
+  EXPECT_THAT(ApplyEnvironment(get, config).message(), StartsWith("TARN_MEMORY_LIMIT: "));
+  EXPECT_EQ(LoadConfig("/nonexistent/tarn.yaml", get).status().code(), StatusCode::kNotFound);
+}
+
+TEST(ConfigValues, Durations) {
+  EXPECT_EQ(*ParseDuration("1s"), 1'000'000);
+  EXPECT_EQ(*ParseDuration("500ms"), 500'000);
+  EXPECT_EQ(*ParseDuration("20 us"), 20);
+  EXPECT_EQ(*ParseDuration("1.5m"), 90'000'000);
+  EXPECT_EQ(*ParseDuration("0"), 0);
+  for (const char* wrong : {"", "s", "1", "-1s", "1 year", "1ss", "nan s", "1e9s", "99999999999d"}) {
+    EXPECT_FALSE(ParseDuration(wrong).ok()) << wrong;
+  }
+}
+
+TEST(ConfigValues, Sizes) {
+  EXPECT_EQ(*ParseSize("64MiB"), 64 << 20);
+  EXPECT_EQ(*ParseSize("1GB"), 1'000'000'000);
+  EXPECT_EQ(*ParseSize("512"), 512);
+  EXPECT_EQ(*ParseSize("1.5 KiB"), 1536);
+  for (const char* wrong : {"", "MiB", "1Mib", "-1", "1 XB", "0x10", "1e30", "99999999999TiB"}) {
+    EXPECT_FALSE(ParseSize(wrong).ok()) << wrong;
+  }
+}
+
+TEST(ConfigValues, Addresses) {
+  EXPECT_EQ(ParseAddress("127.0.0.1:8080")->port, 8080);
+  EXPECT_TRUE(ParseAddress("127.0.0.1:8080")->loopback);
+  EXPECT_TRUE(ParseAddress("localhost:0")->loopback);
+  EXPECT_EQ(ParseAddress("[::1]:80")->host, "::1");
+  EXPECT_TRUE(ParseAddress("[::1]:80")->loopback);
+  EXPECT_FALSE(ParseAddress("0.0.0.0:80")->loopback);
+  EXPECT_FALSE(ParseAddress(":80")->loopback);
+  EXPECT_FALSE(ParseAddress("[::]:80")->loopback);
+  for (const char* wrong : {"", "8080", "host", "host:", "host:70000", "::1:80", "[::1]80", "h:80x", "h:-1"}) {
+    EXPECT_FALSE(ParseAddress(wrong).ok()) << wrong;
+  }
+}
+
+TEST(ConfigValues, SharesOfMemoryLeaveRoomForTheRest) {
+  const MemoryShares shares = SplitMemory(1000);
+  EXPECT_GT(shares.engine, 0);
+  EXPECT_GT(shares.buffers, 0);
+  EXPECT_GT(shares.requests, 0);
+  EXPECT_LT(shares.engine + shares.buffers + shares.requests, 1000);
+  EXPECT_GT(AvailableMemoryBytes(), 0);
+}
+
+TEST(ConfigKeys, DefaultsAreWhatTheTableSays) {
+  const Config defaults;
+  Config set;
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name == "memory_limit" || key.name == "temp_directory") continue;
+    EXPECT_TRUE(key.set(set, std::string(key.default_text)).ok()) << key.name;
+  }
+  EXPECT_EQ(set.lake, defaults.lake);
+  EXPECT_EQ(set.addr_http, defaults.addr_http);
+  EXPECT_EQ(set.flush_max_age_micros, defaults.flush_max_age_micros);
+  EXPECT_EQ(set.flush_max_rows, defaults.flush_max_rows);
+  EXPECT_EQ(set.flush_max_bytes, defaults.flush_max_bytes);
+  EXPECT_EQ(set.compaction_interval_micros, defaults.compaction_interval_micros);
+  EXPECT_EQ(set.compaction_target_size, defaults.compaction_target_size);
+  EXPECT_EQ(set.query_timeout_micros, defaults.query_timeout_micros);
+  EXPECT_EQ(set.query_max_rows, defaults.query_max_rows);
+}
+
+std::string KeyTable() {
+  std::string text = "| key | environment | kind | default | meaning |\n|---|---|---|---|---|\n";
+  for (const ConfigKey& key : ConfigKeys()) {
+    text += "| `" + std::string(key.name) + "` | `" + EnvironmentName(key.name) + "` | " + std::string(key.kind) +
+            " | `" + std::string(key.default_text) + "` | " + std::string(key.help) + " |\n";
+  }
+  return text;
+}
+
+TEST(ConfigKeys, ThePageListsThem) {
+  const std::string path = TARN_SOURCE_DIR "/docs/formats/configuration.md";
+  std::ifstream in(path);
+  std::ostringstream page;
+  page << in.rdbuf();
+  EXPECT_THAT(page.str(), HasSubstr(KeyTable())) << "the table in " << path << " must be:\n" << KeyTable();
+}
+
+}  // namespace
+}  // namespace tarn::server
