@@ -186,12 +186,12 @@ TEST(TextWriters, CsvQuotesByRfc4180AndTellsNullFromEmpty) {
 
 TEST(TextWriters, TablesForPeople) {
   EXPECT_EQ(Encode(ResultFormat::kTable, Sample()),
-            " name        │    n\n"
-            "─────────────┼──────\n"
-            " plain       │    1\n"
+            " name       │    n\n"
+            "────────────┼──────\n"
+            " plain      │    1\n"
             " a,b\"c\\nd|e │ NULL\n"
-            "             │    3\n"
-            " NULL        │   -4\n"
+            "            │    3\n"
+            " NULL       │   -4\n"
             "(4 rows)\n");
   EXPECT_EQ(Encode(ResultFormat::kMarkdown, Sample()->Slice(1, 1)),
             "| name | n |\n|---|---:|\n| a,b\"c\\nd\\|e | NULL |\n");
