@@ -8,7 +8,6 @@
 #include <set>
 #include <utility>
 
-#include "base/log.h"
 #include "base/mutex.h"
 #include "wal/format.h"
 #include "wal/identity.h"
@@ -344,7 +343,6 @@ void WalImpl::StopLeading() {
 }
 
 void WalImpl::Stop(const Status& cause) {
-  Log(LogLevel::kError, "the WAL stopped", {{"uuid", identity_.uuid}, {"cause", cause.ToString()}});
   MutexLock lock(mutex_);
   stopped_ = Status::Unavailable("the WAL stopped: " + cause.message());
 }

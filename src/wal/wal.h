@@ -73,7 +73,8 @@ class Wal {
   virtual ~Wal() = default;
 
   /// Opens the log in `segments`, creating it with a fresh uuid when there is none, and visits every record still held,
-  /// in order. A status from the visitor ends opening with that status.
+  /// in order. A status from the visitor ends opening with that status. The caller holds the folder's lock
+  /// (storage::LockFolder); `clock` and `random` must outlive the log.
   static Result<std::unique_ptr<Wal>> Open(std::shared_ptr<storage::SegmentStore> segments, const WalOptions& options,
                                            Clock& clock, Random& random,
                                            const std::function<Status(const ReplayedRecord&)>& replay);
@@ -84,7 +85,9 @@ class Wal {
                          const std::function<Status(const ReplayedRecord&)>& replay);
 
   /// Appends records with consecutive positions and returns the last one once all are durable. Concurrent calls share a
-  /// sync.
+  /// sync. After a crash the records of one call are replayed all or not at all. InvalidArgument for no records, a
+  /// payload over 64 MiB or a key over 65535 bytes; ResourceExhausted for a full disk or log, after which a later call
+  /// may succeed; neither has written anything.
   virtual Result<Position> Append(std::vector<NewRecord> records) = 0;
 
   /// Declares that no record up to `position` is needed any more; whole segments are removed.
