@@ -53,6 +53,9 @@ Status UnsupportedType(const std::string& path, std::string_view type) {
                              "', which is not supported");
 }
 
+/// Keys that Arrow's own readers leave on a field; they say nothing about a table.
+bool IsArrowKey(std::string_view key) { return key.starts_with("PARQUET:") || key.starts_with("ARROW:"); }
+
 /// A part of a path as messages show it: "a.b", "a.element".
 std::string Join(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : path + "." + std::string(name);
@@ -191,7 +194,8 @@ Result<std::shared_ptr<const arrow::KeyValueMetadata>> Reader::Metadata(const do
     // wrong.
     if (pair.key == "__COLLATIONS") return UnsupportedType(path, "string with a collation");
     std::string_view text;
-    const bool plain = pair.value.get(text) == simdjson::SUCCESS && !pair.key.starts_with(kJsonPrefix);
+    const bool plain =
+        pair.value.get(text) == simdjson::SUCCESS && !pair.key.starts_with(kJsonPrefix) && !IsArrowKey(pair.key);
     keys.push_back(plain ? std::string(pair.key) : std::string(kJsonPrefix) + std::string(pair.key));
     values.push_back(plain ? std::string(text) : simdjson::minify(pair.value));
   }
@@ -284,8 +288,7 @@ Status Writer::Metadata(const arrow::Field& field, const std::string& path) {
   for (int64_t i = 0; i < size; ++i) {
     std::string_view key = field.metadata()->key(i);
     const std::string& value = field.metadata()->value(i);
-    // What Arrow's own readers leave on a field says nothing about the table.
-    if (key.starts_with("PARQUET:") || key.starts_with("ARROW:")) continue;
+    if (IsArrowKey(key)) continue;
     if (!std::exchange(first, false)) out_.push_back(',');
     const bool json = key.starts_with(kJsonPrefix);
     if (json) key.remove_prefix(kJsonPrefix.size());

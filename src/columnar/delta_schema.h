@@ -15,8 +15,9 @@ namespace tarn::columnar {
 ///   date32 · timestamp timestamp[us, UTC] · timestamp_ntz timestamp[us] · decimal(p,s) decimal128 · void null · struct
 ///   · array list · map map.
 /// A field's Delta metadata becomes Arrow field metadata: strings as they are, other JSON values as their JSON text
-/// under a key with the prefix "json:". (A key that
-/// has that prefix by itself gets it once more.)
+/// under a key with the prefix "json:". (Strings whose
+/// key begins with that prefix, or with "ARROW:" or "PARQUET:", are such JSON too; without it the latter two are what
+/// Arrow's readers leave behind, and are not written.)
 
 /// Reads `metaData.schemaString` (PROTOCOL.md, "Schema Serialization Format"). Corruption for malformed JSON,
 /// Unsupported by name for a type outside the list above (interval, geometry, variant, collated strings …).

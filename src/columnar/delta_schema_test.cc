@@ -63,8 +63,8 @@ TEST(DeltaSchema, NestedTypesKeepNullabilityAndMetadata) {
 }
 
 TEST(DeltaSchema, MetadataKeysThatLookLikeOurPrefixStayStrings) {
-  const std::string json =
-      Struct(R"({"name":"c","type":"long","nullable":true,"metadata":{"json:x":"[1","json:y":2}})");
+  const std::string json = Struct(
+      R"({"name":"c","type":"long","nullable":true,"metadata":{"json:x":"[1","json:y":2,"PARQUET:field_id":"3"}})");
   const auto schema = SchemaFromDeltaJson(json);
   ASSERT_TRUE(schema.ok());
   EXPECT_EQ(*SchemaToDeltaJson(**schema), json);

@@ -277,6 +277,16 @@ TEST_F(ParquetTest, FieldIdsOfColumnMappingAreStored) {
   EXPECT_EQ(*field->type()->field(0)->metadata()->Get("PARQUET:field_id"), "2");
 }
 
+TEST_F(ParquetTest, TheFooterHasNoBoundsOfFloats) {
+  Write({Batch(EveryType(), kEveryTypeRows)});
+  auto file = ParquetFile::Open(*store_, "f.parquet");
+  ASSERT_TRUE(file.ok());
+  for (const char* name : {"float", "double"}) {
+    EXPECT_EQ((*file)->NullCount(0, (*file)->FindLeaves({name})[0]), std::nullopt) << name;
+  }
+  EXPECT_EQ((*file)->NullCount(0, (*file)->FindLeaves({"integer"})[0]), 1);
+}
+
 TEST_F(ParquetTest, APreconditionGuardsThePublication) {
   const auto batch = Batch(arrow::schema({arrow::field("x", arrow::int64())}), R"([{"x":1}])");
   ParquetWriterOptions options;

@@ -164,7 +164,21 @@ Status ParquetWriterImpl::Open(storage::ObjectStore& store) {
   return Keep(ArrowBarrier([this] { return OpenWriter(); }));
 }
 
+/// Bounds in the footer leave NaN aside, and DuckDB, which sorts it above everything, then skips row groups that hold a
+/// match. The table's own statistics know about NaN, so the footer has none for these columns.
+void DisableFloatStatistics(const parquet::SchemaDescriptor& descriptor, parquet::WriterProperties::Builder& builder) {
+  for (int i = 0; i < descriptor.num_columns(); ++i) {
+    const parquet::ColumnDescriptor& column = *descriptor.Column(i);
+    if (column.physical_type() != parquet::Type::FLOAT && column.physical_type() != parquet::Type::DOUBLE) continue;
+    builder.disable_statistics(column.path())->disable_write_page_index(column.path());
+  }
+}
+
 Status ParquetWriterImpl::OpenWriter() {
+  // The Arrow schema is not stored: every type here follows from the Parquet schema alone, and readers that know Arrow
+  // should see exactly what the others see.
+  const auto arrow_properties =
+      parquet::ArrowWriterProperties::Builder().enable_compliant_nested_types()->set_use_threads(false)->build();
   parquet::WriterProperties::Builder builder;
   builder.compression(parquet::Compression::ZSTD)
       ->compression_level(options_.zstd_level)
@@ -175,13 +189,11 @@ Status ParquetWriterImpl::OpenWriter() {
       // INT32 and INT64 where the precision allows, as Spark writes them.
       ->enable_store_decimal_as_integer()
       ->enable_page_checksum();
-  const std::shared_ptr<parquet::WriterProperties> properties = builder.build();
-  // The Arrow schema is not stored: every type here follows from the Parquet schema alone, and readers that know Arrow
-  // should see exactly what the others see.
-  const auto arrow_properties =
-      parquet::ArrowWriterProperties::Builder().enable_compliant_nested_types()->set_use_threads(false)->build();
   std::shared_ptr<parquet::SchemaDescriptor> descriptor;
-  TARN_RETURN_ARROW_NOT_OK(parquet::arrow::ToParquetSchema(schema_.get(), *properties, *arrow_properties, &descriptor));
+  TARN_RETURN_ARROW_NOT_OK(
+      parquet::arrow::ToParquetSchema(schema_.get(), *builder.build(), *arrow_properties, &descriptor));
+  DisableFloatStatistics(*descriptor, builder);
+  const std::shared_ptr<parquet::WriterProperties> properties = builder.build();
   const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
   auto file = std::make_unique<parquet::ParquetFileWriter>();
   file->Open(std::make_unique<MeteredContents>(parquet::ParquetFileWriter::Open(stream_, root, properties), root,

@@ -37,8 +37,11 @@ duckdb::ExceptionType TypeOf(StatusCode code) {
 StatusCode CatalogCode(const duckdb::ErrorData& error) {
   const auto& info = error.ExtraInfo();
   auto subtype = info.find("error_subtype");
-  return subtype != info.end() && subtype->second == "MISSING_ENTRY" ? StatusCode::kNotFound
-                                                                     : StatusCode::kInvalidArgument;
+  if (subtype != info.end() && subtype->second == "MISSING_ENTRY") return StatusCode::kNotFound;
+  // Some paths rebuild the error and lose its kind.
+  bool missing =
+      error.Type() == duckdb::ExceptionType::CATALOG && error.RawMessage().find("does not exist") != std::string::npos;
+  return missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument;
 }
 
 StatusCode IoCode(const duckdb::ErrorData& error) {

@@ -311,6 +311,8 @@ duckdb::TableFunction MakeLakeScan(duckdb::ClientContext& context, std::shared_p
 
   duckdb::vector<duckdb::Value> inputs{duckdb::Value("")};
   duckdb::named_parameter_map_t named;
+  // Footers leave NaN out of their bounds, and DuckDB takes NaN for the greatest value: trust no maximum of a float.
+  named["can_have_nan"] = duckdb::Value::BOOLEAN(true);
   duckdb::vector<duckdb::LogicalType> types;
   duckdb::vector<std::string> names;
   duckdb::TableFunctionRef reference;

@@ -11,8 +11,7 @@ namespace tarn::ingest {
 namespace {
 
 constexpr size_t kWindowBytes = 128 << 10;
-constexpr int kFlagsByte = 3;
-constexpr uint8_t kReservedFlags = 0xe0;
+constexpr uint32_t kReservedFlags = 0xe0;
 constexpr size_t kMinCapacity = 16 << 10;
 
 Status TooLarge(std::string_view what, size_t limit) {
@@ -36,8 +35,9 @@ BodyDecoder::BodyDecoder(const BodyOptions& options) : options_(options) {
   if (options.encoding == ContentEncoding::kGzip) {
     inflate_ = std::make_unique<inflate_state>();
     window_ = std::make_unique_for_overwrite<char[]>(kWindowBytes);
+    header_ = std::make_unique<isal_gzip_header>();
     isal_inflate_init(inflate_.get());
-    inflate_->crc_flag = ISAL_GZIP;
+    BeginMember();
   }
   if (options.budget != nullptr) {
     auto reservation = options.budget->TryReserve(0);
@@ -74,33 +74,43 @@ Status BodyDecoder::Inflate(std::string_view bytes) {
   state.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(bytes.data()));
   state.avail_in = static_cast<uint32_t>(bytes.size());
   TARN_CHECK(state.avail_in == bytes.size());
-  bool more_output = in_member_;
+  bool more_output = header_read_;
   while (state.avail_in > 0 || more_output) {
     in_member_ = true;
+    if (!header_read_) {
+      if (!ReadHeader()) return Fail(Status::InvalidArgument("the body is not valid gzip"));
+      more_output = header_read_;
+      continue;
+    }
     state.next_out = reinterpret_cast<uint8_t*>(window_.get());
     state.avail_out = kWindowBytes;
-    const int code = HeaderIsPlausible() ? isal_inflate(&state) : ISAL_INVALID_WRAPPER;
-    if (code != ISAL_DECOMP_OK) return Fail(Status::InvalidArgument("the body is not valid gzip"));
-    const size_t decoded = kWindowBytes - state.avail_out;
-    TARN_RETURN_NOT_OK(Keep({window_.get(), decoded}));
+    if (isal_inflate(&state) != ISAL_DECOMP_OK) return Fail(Status::InvalidArgument("the body is not valid gzip"));
+    TARN_RETURN_NOT_OK(Keep({window_.get(), kWindowBytes - state.avail_out}));
     more_output = state.avail_out == 0;
     if (state.block_state == ISAL_BLOCK_FINISH) {
-      isal_inflate_reset(&state);
-      state.crc_flag = ISAL_GZIP;
-      in_member_ = false;
-      header_bytes_ = 0;
+      BeginMember();
       more_output = false;
     }
   }
   return Status::Ok();
 }
 
-// igzip ignores the flags that RFC 1952 reserves, although they may announce fields that it would take for data.
-bool BodyDecoder::HeaderIsPlausible() {
-  for (uint32_t i = 0; header_bytes_ <= kFlagsByte && i < inflate_->avail_in; ++i, ++header_bytes_) {
-    if (header_bytes_ == kFlagsByte && (inflate_->next_in[i] & kReservedFlags) != 0) return false;
-  }
-  return true;
+void BodyDecoder::BeginMember() {
+  isal_inflate_reset(inflate_.get());
+  // The header is read apart, because isal_inflate forgets its flags when a header comes in several pieces.
+  inflate_->crc_flag = ISAL_GZIP_NO_HDR_VER;
+  isal_gzip_header_init(header_.get());
+  in_member_ = false;
+  header_read_ = false;
+}
+
+// Reads on in a member's header; false when it is wrong.
+bool BodyDecoder::ReadHeader() {
+  const int code = isal_read_gzip_header(inflate_.get(), header_.get());
+  if (code != ISAL_DECOMP_OK) return code == ISAL_END_INPUT;
+  header_read_ = true;
+  // Flags that RFC 1952 reserves may announce fields that would be taken for data.
+  return (header_->flags & kReservedFlags) == 0;
 }
 
 Status BodyDecoder::Grow(size_t bytes) {

@@ -10,6 +10,7 @@
 #include "base/status.h"
 
 struct inflate_state;
+struct isal_gzip_header;
 
 namespace tarn::ingest {
 
@@ -57,7 +58,8 @@ class BodyDecoder {
  private:
   Status Fail(Status status);
   Status Inflate(std::string_view bytes);
-  bool HeaderIsPlausible();
+  void BeginMember();
+  bool ReadHeader();
   Status Keep(std::string_view decoded);
   Status Grow(size_t bytes);
 
@@ -68,9 +70,9 @@ class BodyDecoder {
   // gzip only.
   std::unique_ptr<inflate_state> inflate_;
   std::unique_ptr<char[]> window_;
+  std::unique_ptr<isal_gzip_header> header_;
   bool in_member_ = false;
-  /// Bytes of the member's header that were looked at.
-  int header_bytes_ = 0;
+  bool header_read_ = false;
 };
 
 /// All at once.

@@ -78,10 +78,20 @@ TEST(Body, GzipHeaderFieldsAreSkipped) {
   header[3] = 4 | 8 | 16;
   const std::string bytes =
       header + std::string("\x03\0abc", 5) + std::string("name\0", 5) + std::string("text\0", 5) + plain.substr(10);
-  for (const size_t piece : {size_t{1}, bytes.size()}) {
+  for (size_t piece = 1; piece <= bytes.size(); ++piece) {
     const Result<Body> body = DecodeInPieces(bytes, GzipOptions(), piece);
-    ASSERT_TRUE(body.ok()) << body.status().ToString();
+    ASSERT_TRUE(body.ok()) << body.status().ToString() << " in pieces of " << piece;
     EXPECT_EQ(body->text, "m v=1\n");
+  }
+}
+
+TEST(Body, ReservedFlagsAreRefused) {
+  for (const int flag : {0x20, 0x40, 0x80}) {
+    std::string bytes = Gzip("m v=0\n") + Gzip("m v=1\n");
+    bytes[Gzip("m v=0\n").size() + 3] = static_cast<char>(flag);
+    for (const size_t piece : {size_t{1}, bytes.size()}) {
+      EXPECT_EQ(CodeOf(DecodeInPieces(bytes, GzipOptions(), piece)), StatusCode::kInvalidArgument) << flag;
+    }
   }
 }
 

@@ -84,7 +84,9 @@ void Measurement::AddTableColumn(const arrow::Field& field) {
   }
   if (folded == kTimeDate) return;
   const std::optional<ValueKind> kind = KindOf(*field.type());
-  const ColumnRole role = kind == ValueKind::kString ? ColumnRole::kUnknown : ColumnRole::kField;
+  // A foreign column has no role either, so that Claim always looks closer.
+  const bool may_be_tag = !kind.has_value() || kind == ValueKind::kString;
+  const ColumnRole role = may_be_tag ? ColumnRole::kUnknown : ColumnRole::kField;
   columns_.push_back(std::make_unique<Column>(field.name(), role, kind.value_or(ValueKind::kString)));
   if (!kind.has_value()) columns_.back()->set_foreign_type(field.type()->ToString());
   by_folded_name_.emplace(folded, columns_.back().get());

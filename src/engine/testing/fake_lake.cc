@@ -74,57 +74,16 @@ Result<std::vector<delta::FileIndex>> FakeSnapshot::Select(const std::vector<del
   return SelectAmong(all, all_of);
 }
 
-namespace {
-
-using delta::Predicate;
-using Op = Predicate::Op;
-
-bool LeafMayMatch(const Predicate& leaf, Op op, const delta::ColumnBounds& bounds) {
-  if (bounds.min.index() == 0 || bounds.max.index() == 0 || !bounds.max_covers_nan) return true;
-  for (const auto& value : leaf.values) {
-    auto low = columnar::Compare(bounds.min, value);
-    auto high = columnar::Compare(bounds.max, value);
-    if (!low || !high) return true;
-    bool possible = true;
-    if (op == Op::kEq || op == Op::kIn) possible = *low <= 0 && *high >= 0;
-    if (op == Op::kLt) possible = *low < 0;
-    if (op == Op::kLe) possible = *low <= 0;
-    if (op == Op::kGt) possible = *high > 0;
-    if (op == Op::kGe) possible = *high >= 0;
-    if (possible) return true;
-  }
-  return leaf.values.empty();
-}
-
-bool FileMayMatch(const Predicate& predicate, const FakeSnapshot::FakeFile& file) {
-  auto may = [&](const Predicate& child) { return FileMayMatch(child, file); };
-  switch (predicate.op) {
-    case Op::kAnd:
-      return std::all_of(predicate.children.begin(), predicate.children.end(), may);
-    case Op::kOr:
-      return std::any_of(predicate.children.begin(), predicate.children.end(), may);
-    case Op::kNot:
-    case Op::kUnknown:
-    case Op::kNe:
-      return true;
-    case Op::kIsNull:
-      return file.bounds[static_cast<size_t>(predicate.column)].null_count != 0;
-    case Op::kIsNotNull:
-      return file.bounds[static_cast<size_t>(predicate.column)].null_count != file.data.num_records;
-    default:
-      return LeafMayMatch(predicate, predicate.op, file.bounds[static_cast<size_t>(predicate.column)]);
-  }
-}
-
-}  // namespace
-
 Result<std::vector<delta::FileIndex>> FakeSnapshot::SelectAmong(const std::vector<delta::FileIndex>& candidates,
-                                                                const std::vector<Predicate>& all_of) const {
+                                                                const std::vector<delta::Predicate>& all_of) const {
   if (!skipping) return candidates;
   std::vector<delta::FileIndex> selected;
   for (auto index : candidates) {
-    bool possible = std::all_of(all_of.begin(), all_of.end(),
-                                [&](const Predicate& predicate) { return FileMayMatch(predicate, files_[index]); });
+    const FakeFile& file = files_[index];
+    auto bounds = [&](int column) { return file.bounds[static_cast<size_t>(column)]; };
+    bool possible = std::all_of(all_of.begin(), all_of.end(), [&](const delta::Predicate& predicate) {
+      return delta::MayMatch(predicate, file.data.num_records, bounds) == delta::Truth::kMaybe;
+    });
     if (possible) selected.push_back(index);
   }
   return selected;
@@ -160,7 +119,7 @@ void TableBuilder::AddFile(const std::shared_ptr<arrow::RecordBatch>& rows) {
     file.bounds.push_back(column ? BoundsOf(*column) : absent);
   }
   columnar::ParquetWriterOptions options;
-  options.row_group_rows = 4096;
+  options.row_group_rows = row_group_rows_;
   auto writer = columnar::ParquetWriter::Open(*store_, file.data.key, stored->schema(), options);
   TARN_CHECK(writer.ok() && (*writer)->Append(*stored).ok());
   auto written = (*writer)->Finish();
@@ -231,7 +190,6 @@ Result<std::vector<std::string>> FakeCatalog::ListTables(const std::string& data
 
 Result<std::shared_ptr<const lake::TableView>> FakeCatalog::Pin(const lake::TableName& name,
                                                                 const std::optional<lake::AsOf>& as_of) {
-  pins_++;
   MutexLock lock(mutex_);
   auto error = errors_.find(Lower(name));
   if (error != errors_.end()) return error->second;
@@ -243,6 +201,7 @@ Result<std::shared_ptr<const lake::TableView>> FakeCatalog::Pin(const lake::Tabl
   }
   auto found = views_.find(Lower(name));
   if (found == views_.end()) return Status::NotFound("table " + name.ToString());
+  pins_++;
   return found->second;
 }
 

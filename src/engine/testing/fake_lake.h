@@ -82,6 +82,7 @@ class TableBuilder {
   void AddSegment(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches);
   void ClearSegments() { segments_.clear(); }
   void SetVersion(int64_t version) { version_ = version; }
+  void SetRowGroupRows(int64_t rows) { row_group_rows_ = rows; }
   std::shared_ptr<const lake::TableView> View(bool skipping = true) const;
   std::shared_ptr<FakeSnapshot> Snapshot() const;
 
@@ -95,6 +96,8 @@ class TableBuilder {
   std::vector<FakeSnapshot::FakeFile> files_;
   std::vector<std::shared_ptr<const lake::BufferSegment>> segments_;
   int64_t version_ = 0;
+  /// Several row groups even in small files.
+  int64_t row_group_rows_ = 4096;
 };
 
 /// Views by name. Thread-safe.
@@ -109,6 +112,7 @@ class FakeCatalog final : public lake::TableCatalog {
   Result<std::vector<std::string>> ListTables(const std::string& database) override;
   Result<std::shared_ptr<const lake::TableView>> Pin(const lake::TableName& name,
                                                      const std::optional<lake::AsOf>& as_of) override;
+  /// How often a newest view was given out.
   int64_t pins() const { return pins_.load(); }
 
  private:
