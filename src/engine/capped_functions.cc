@@ -153,7 +153,10 @@ Size FormatBytes(const Arguments& args, duckdb::idx_t row) {
   return bytes;
 }
 
+thread_local bool t_planning = false;
+
 void CheckSizes(const Arguments& args, const char* name, Estimate estimate) {
+  const auto max_value = static_cast<Size>(t_planning ? kMaxConstantBytes : kMaxValueBytes);
   Size total = 0;
   for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
     bool any_null = false;
@@ -162,7 +165,7 @@ void CheckSizes(const Arguments& args, const char* name, Estimate estimate) {
     if (estimate == FormatBytes && args.IsNull(0, row)) continue;
     const Size bytes = std::max<Size>(0, estimate(args, row));
     total += bytes;
-    if (bytes > static_cast<Size>(kMaxValueBytes) || total > static_cast<Size>(kMaxVectorBytes)) {
+    if (bytes > max_value || total > static_cast<Size>(kMaxVectorBytes)) {
       ThrowStatus(Status::ResourceExhausted(std::string(name) + " would make a value that is too large"));
     }
   }
@@ -182,6 +185,9 @@ constexpr CappedFunction kCappedFunctions[] = {
 };
 
 }  // namespace
+
+PlanningScope::PlanningScope() { t_planning = true; }
+PlanningScope::~PlanningScope() { t_planning = false; }
 
 void CapFunctions(duckdb::DatabaseInstance& instance) {
   duckdb::ExtensionLoader loader(instance, "tarn");

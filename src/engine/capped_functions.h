@@ -12,6 +12,19 @@ namespace tarn::engine {
 inline constexpr int64_t kMaxValueBytes = int64_t{64} << 20;
 inline constexpr int64_t kMaxVectorBytes = int64_t{256} << 20;
 
+/// The most while a statement is planned. The optimizer copies a constant many times, and what it may not fold is
+/// computed when the query runs.
+inline constexpr int64_t kMaxConstantBytes = int64_t{64} << 10;
+
+/// Marks that this thread plans a statement.
+class PlanningScope {
+ public:
+  PlanningScope();
+  ~PlanningScope();
+  PlanningScope(const PlanningScope&) = delete;
+  PlanningScope& operator=(const PlanningScope&) = delete;
+};
+
 /// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …) refuse with
 /// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
 /// while it makes one value.

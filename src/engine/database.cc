@@ -31,6 +31,7 @@ namespace {
 constexpr char kVersion[] = "v1.5.6";
 /// The catalog of an instance without a file; holds the views over local files.
 constexpr char kLocalCatalogName[] = "memory";
+constexpr char kMainSchema[] = "main";
 /// A batch ends at this many rows or bytes; the first one at a single vector, so that it comes early.
 constexpr int64_t kMaxBatchRows = 65'536;
 constexpr int64_t kMaxBatchBytes = 1 << 20;
@@ -84,6 +85,34 @@ Result<std::string> LocalFileReader(const std::string& path) {
   return Status::InvalidArgument(path + ": only .parquet, .csv, .tsv, .ndjson, .jsonl and .json files can be read");
 }
 
+/// What `rows` of a vector take in Arrow, roughly: DuckDB's own estimate leaves out strings.
+int64_t VectorBytes(duckdb::Vector& vector, duckdb::idx_t rows) {
+  switch (vector.GetType().InternalType()) {
+    case duckdb::PhysicalType::VARCHAR: {
+      duckdb::UnifiedVectorFormat format;
+      vector.ToUnifiedFormat(rows, format);
+      const auto* strings = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(format);
+      int64_t bytes = static_cast<int64_t>(rows * sizeof(int32_t));
+      for (duckdb::idx_t row = 0; row < rows; ++row) {
+        const duckdb::idx_t index = format.sel->get_index(row);
+        if (format.validity.RowIsValid(index)) bytes += strings[index].GetSize();
+      }
+      return bytes;
+    }
+    case duckdb::PhysicalType::LIST:
+      if (vector.GetVectorType() == duckdb::VectorType::DICTIONARY_VECTOR) return static_cast<int64_t>(rows) * 64;
+      return VectorBytes(duckdb::ListVector::GetEntry(vector), duckdb::ListVector::GetListSize(vector));
+    case duckdb::PhysicalType::STRUCT: {
+      if (vector.GetVectorType() == duckdb::VectorType::DICTIONARY_VECTOR) return static_cast<int64_t>(rows) * 64;
+      int64_t bytes = 0;
+      for (auto& child : duckdb::StructVector::GetEntries(vector)) bytes += VectorBytes(*child, rows);
+      return bytes;
+    }
+    default:
+      return static_cast<int64_t>(rows * sizeof(int64_t));
+  }
+}
+
 class DuckDatabase;
 
 /// Collects vectors into Arrow batches.
@@ -106,7 +135,7 @@ class BatchBuilder {
       bytes_ = 0;
     }
     appender_->Append(chunk, 0, chunk.size(), chunk.size());
-    bytes_ += static_cast<int64_t>(chunk.GetAllocationSize());
+    for (duckdb::Vector& column : chunk.data) bytes_ += VectorBytes(column, chunk.size());
   }
 
   bool full() const {
@@ -155,6 +184,8 @@ class DuckCursor final : public Cursor {
  private:
   Status DoStart(Statement& statement, const QueryRequest& request) {
     BoundParameters parameters = ToBoundParameters(request);
+    // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
+    const PlanningScope planning;
     duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
     pending_ = parameters.empty() ? connection_->context->PendingQuery(statement.Take(), how)
                                   : connection_->context->PendingQuery(statement.Take(), parameters, how);
@@ -216,14 +247,20 @@ class DuckDatabase final : public Database {
       BoundEngineAllocations(options_.max_allocated_bytes);
       duckdb::DBConfig config;
       ConfigureInstance(config, options_);
-      (void)catalog;
-      (void)system_tables;
+      RegisterLakeCatalog(config, catalog, std::move(system_tables));
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       // After opening, which runs statements of its own.
       RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
       CapFunctions(*database_->instance);
+      RegisterLakeFileSystem(*database_->instance);
       duckdb::Connection setup(*database_);
       TrustConnection(*setup.context);
+      TARN_RETURN_NOT_OK(AttachLake(setup));
+      if (!options_.policy.local_files) {
+        // Opening added those that take the name of an unknown table for a file's.
+        duckdb::DBConfig::GetConfig(*database_->instance).replacement_scans.clear();
+      }
+      RegisterLakeNames(*database_->instance);
       TARN_RETURN_NOT_OK(LockInstance(setup, options_));
       parser_options_ = setup.context->GetParserOptions();
       return Status::Ok();
@@ -267,6 +304,13 @@ class DuckDatabase final : public Database {
   }
 
  private:
+  static Status AttachLake(duckdb::Connection& setup) {
+    const std::string attach = std::string("ATTACH '' AS ") + kLakeCatalogName + " (TYPE " + kLakeStorageType + ")";
+    auto result = setup.Query(attach);
+    if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(attach);
+    return Status::Ok();
+  }
+
   std::unique_ptr<duckdb::Connection> TakeConnection() {
     {
       MutexLock lock(mutex_);
@@ -280,6 +324,11 @@ class DuckDatabase final : public Database {
     connection->context->config.enable_progress_bar = true;
     connection->context->config.print_progress_bar = false;
     connection->context->config.wait_time = 0;
+    // `database.table` is the lake's; views over local files are found without a qualifier.
+    duckdb::ClientData::Get(*connection->context)
+        .catalog_search_path->Set({duckdb::CatalogSearchEntry(kLakeCatalogName, kMainSchema),
+                                   duckdb::CatalogSearchEntry(kLocalCatalogName, kMainSchema)},
+                                  duckdb::CatalogSetPathType::SET_DIRECTLY);
     return connection;
   }
 
@@ -305,7 +354,7 @@ Status DuckDatabase::AddLocalFile(const std::string& name, const std::string& pa
   return Guarded([&] {
     duckdb::Connection connection(*database_);
     TrustConnection(*connection.context);
-    const std::string sql = std::string("CREATE VIEW ") + kLocalCatalogName + ".main." +
+    const std::string sql = std::string("CREATE VIEW ") + kLocalCatalogName + "." + kMainSchema + "." +
                             duckdb::KeywordHelper::WriteQuoted(name, '"') + " AS SELECT * FROM " + reader + "(" +
                             duckdb::KeywordHelper::WriteQuoted(path, '\'') + ")";
     auto result = connection.Query(sql);

@@ -38,9 +38,10 @@ StatusCode CatalogCode(const duckdb::ErrorData& error) {
   const auto& info = error.ExtraInfo();
   auto subtype = info.find("error_subtype");
   if (subtype != info.end() && subtype->second == "MISSING_ENTRY") return StatusCode::kNotFound;
-  // Some paths rebuild the error and lose its kind.
-  bool missing =
-      error.Type() == duckdb::ExceptionType::CATALOG && error.RawMessage().find("does not exist") != std::string::npos;
+  // Some paths rebuild the error and lose its kind; an unknown first part of a name is told in words only.
+  const bool names_catalog =
+      error.Type() == duckdb::ExceptionType::CATALOG || error.RawMessage().starts_with("Catalog \"");
+  const bool missing = names_catalog && error.RawMessage().find("does not exist") != std::string::npos;
   return missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument;
 }
 

@@ -39,8 +39,6 @@ Status LockInstance(duckdb::Connection& setup, const DatabaseOptions& options) {
     auto result = setup.Query(sql);
     if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(sql);
   }
-  // A name that is not a table must not become a file.
-  if (!options.policy.local_files) duckdb::DBConfig::GetConfig(*setup.context).replacement_scans.clear();
   return Status::Ok();
 }
 

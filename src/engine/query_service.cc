@@ -15,6 +15,7 @@
 #include "engine/lake_catalog.h"
 #include "engine/process_memory.h"
 #include "engine/running_query.h"
+#include "engine/system_tables.h"
 
 namespace tarn::engine {
 namespace {
@@ -180,6 +181,8 @@ class Service final : public QueryService {
   Status Open() {
     TARN_RETURN_NOT_OK(CheckDuckDbVersion());
     TARN_RETURN_NOT_OK(EmptyTempDirectory());
+    TARN_RETURN_NOT_OK(
+        system_tables_->Add("queries", MakeQueriesTable([registry = registry_] { return registry->Infos(); })));
     TARN_ASSIGN_OR_RETURN(database_, OpenDatabase(0));
     watcher_ = Thread("tarn-queries", [this] { registry_->Watch([this] { CheckMemory(); }); });
     return Status::Ok();
@@ -220,6 +223,11 @@ class Service final : public QueryService {
   }
 
   std::vector<QueryInfo> Queries() const override { return registry_->Infos(); }
+
+  void SpoilInstanceForTesting() override {
+    MutexLock lock(mutex_);
+    database_->InvalidateForTesting();
+  }
 
   EngineStats stats() const override {
     EngineStats stats;
@@ -306,7 +314,7 @@ class Service final : public QueryService {
   Result<std::shared_ptr<Database>> OpenDatabase(int64_t number) const {
     DatabaseOptions options;
     options.memory_limit_bytes = options_.memory_limit_bytes;
-    options.max_allocated_bytes = ResidentLimit();
+    options.max_allocated_bytes = WithSlack(options_.memory_limit_bytes);
     options.threads = options_.threads;
     options.max_temp_bytes = options_.max_temp_bytes;
     options.policy = options_.policy;
@@ -331,7 +339,12 @@ class Service final : public QueryService {
 
   int64_t ResidentLimit() const {
     if (options_.max_resident_bytes != 0) return options_.max_resident_bytes;
-    return options_.memory_limit_bytes == 0 ? 0 : 2 * options_.memory_limit_bytes + (int64_t{512} << 20);
+    return WithSlack(options_.memory_limit_bytes);
+  }
+
+  /// Room for what the engine's own limit does not count; no limit stays none.
+  static int64_t WithSlack(int64_t memory_limit_bytes) {
+    return memory_limit_bytes == 0 ? 0 : 2 * memory_limit_bytes + (int64_t{512} << 20);
   }
 
   const EngineOptions options_;

@@ -130,6 +130,9 @@ class QueryService {
   virtual Status Cancel(const std::string& query_id) = 0;
   virtual std::vector<QueryInfo> Queries() const = 0;
   virtual EngineStats stats() const = 0;
+
+  /// Makes the engine behave as after an internal error of its own; for tests.
+  virtual void SpoilInstanceForTesting() {}
 };
 
 /// The byte offset in the SQL text that an InvalidArgument status points to, where the engine told one.

@@ -2,31 +2,266 @@
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
-#include <gtest/gtest.h>
+#include <arrow/type.h>
 
-#include "engine/testing/empty_catalog.h"
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "engine/testing/query_fixture.h"
 
 namespace tarn::engine {
 namespace {
 
-TEST(QueryServiceTest, AnswersASelect) {
-  EmptyCatalog catalog;
-  EngineOptions options;
-  options.threads = 2;
-  auto service = QueryService::Open(options, catalog, SystemClock());
-  ASSERT_TRUE(service.ok()) << service.status().ToString();
+class QueryServiceTest : public QueryFixture {
+ protected:
+  void SetUp() override { Open(Options()); }
+};
+
+TEST_F(QueryServiceTest, AnswersASelect) {
+  auto answer = Query("select 42 as answer");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->rows, 1);
+  EXPECT_EQ(answer->schema->field(0)->name(), "answer");
+  EXPECT_EQ(FirstValue(*answer), "42");
+}
+
+TEST_F(QueryServiceTest, AnEmptyAnswerHasASchemaAndNoBatch) {
+  auto answer = Query("select range as a, 'x' as b from range(10) where range > 100");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->schema->num_fields(), 2);
+  EXPECT_TRUE(answer->batches.empty());
+}
+
+TEST_F(QueryServiceTest, GivesEveryRowOnceInOrderAndInUsefulSizes) {
+  auto answer = Query("select range as a from range(1000000)");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->rows, 1000000);
+  EXPECT_LE(answer->batches[0]->num_rows(), 4096) << "the first rows must not wait for many others";
+  EXPECT_LE(answer->batches.size(), 60u);
+  int64_t next = 0;
+  for (const auto& batch : answer->batches) {
+    const auto& column = static_cast<const arrow::Int64Array&>(*batch->column(0));
+    for (int64_t i = 0; i < column.length(); ++i) ASSERT_EQ(column.Value(i), next++);
+  }
+}
+
+TEST_F(QueryServiceTest, WideRowsEndABatchBySize) {
+  auto answer = Query("select repeat('x', 1000) || range::varchar as a from range(50000)");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->rows, 50000);
+  for (const auto& batch : answer->batches) EXPECT_LE(batch->num_rows(), 8192);
+}
+
+TEST_F(QueryServiceTest, BindsParametersByPositionAndByName) {
   QueryRequest request;
-  request.sql = "select 42 as answer";
-  auto stream = (*service)->Execute(request);
+  request.sql = "select $1::bigint + $2::bigint, ?::varchar";
+  request.sql = "select ?::bigint + ?::bigint || '/' || ?::varchar || '/' || (? is null)::varchar || '/' || ?::boolean";
+  request.parameters = {int64_t{40}, int64_t{2}, std::string("it's"), std::monostate(), true};
+  auto answer = Query(request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(FirstValue(*answer), "42/it's/true/true");
+
+  request.parameters.clear();
+  request.named_parameters = {{"low", 2.5}, {"High", int64_t{9}}};
+  request.sql = "select count(*) from range(100) where range > $low and range < $high";
+  answer = Query(request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(FirstValue(*answer), "6");
+}
+
+TEST_F(QueryServiceTest, RefusesParametersThatDoNotFit) {
+  QueryRequest request;
+  request.sql = "select $1";
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kInvalidArgument);
+  request.parameters = {int64_t{1}, int64_t{2}};
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kInvalidArgument);
+  request.sql = "select $1::integer";
+  request.parameters = {std::string("x")};
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kInvalidArgument);
+  request.named_parameters = {{"a", int64_t{1}}};
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(QueryServiceTest, ErrorsHaveCodesAndPositions) {
+  auto status = Query("select nope from range(1)").status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(SqlErrorPosition(status), 7u);
+  status = Query("select 1 +").status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(SqlErrorPosition(status), 10u);
+  EXPECT_EQ(Query("select * from nowhere.nothing").status().code(), StatusCode::kNotFound);
+  status = Query("select * from nothing").status();
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(SqlErrorPosition(status), 14u);
+  EXPECT_EQ(Query("select no_such_function(1)").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Query("select 'x'::integer").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Query("select 1 / range, error('boom') from range(1)").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Query("select '" + std::string(5 << 20, 'x') + "'").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(QueryServiceTest, AnErrorInTheMiddleEndsTheStreamForGood) {
+  QueryRequest request;
+  request.sql = "select case when range < 3000000 then 1 else error('late') end from range(4000000)";
+  auto stream = service_->Execute(request);
   ASSERT_TRUE(stream.ok()) << stream.status().ToString();
-  auto batch = (*stream)->Next();
-  ASSERT_TRUE(batch.ok()) << batch.status().ToString();
-  ASSERT_NE(*batch, nullptr);
-  EXPECT_EQ((*batch)->num_rows(), 1);
-  EXPECT_EQ((*batch)->column(0)->ToString(), "[\n  42\n]");
-  EXPECT_EQ(*(*stream)->Next(), nullptr);
-  request.sql = "copy (select 1) to '/tmp/x'";
-  EXPECT_EQ((*service)->Execute(request).status().code(), StatusCode::kPermissionDenied);
+  auto answer = Drain(**stream);
+  EXPECT_EQ(answer.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ((*stream)->Next().status().ToString(), answer.status().ToString());
+  EXPECT_EQ(service_->stats().failed_total, 1);
+}
+
+TEST_F(QueryServiceTest, KeepsTypes) {
+  auto answer = Query(
+      "select true::boolean as b, 1::tinyint as i8, 1::smallint as i16, 1::integer as i32, 1::bigint as i64, "
+      "1::utinyint as u8, 1::usmallint as u16, 1::uinteger as u32, 1::ubigint as u64, 1::hugeint as i128, "
+      "1.5::float as f32, 1.5::double as f64, 1.25::decimal(10, 2) as dec, 'x' as s, 'x'::blob as bin, "
+      "date '2024-01-02' as d, time '01:02:03' as t, timestamp '2024-01-02 03:04:05.678901' as ts, "
+      "timestamp_ns '2024-01-02 03:04:05.123456789' as ts_ns, timestamptz '2024-01-02 03:04:05+00' as tz, "
+      "interval '1 day' as iv, uuid() as id, [1, null] as l, {'a': 1, 'b': [{'c': 'x'}]} as st, map {'k': 1} as m, "
+      "'a'::enum('a', 'b') as e, null as n, [1, 2]::integer[2] as arr, '{}'::json as j, '101'::bit as bits, "
+      "union_value(a := 1) as un");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  ASSERT_EQ(answer->rows, 1);
+  ASSERT_TRUE(answer->batches[0]->ValidateFull().ok());
+  const auto type = [&](const char* name) { return answer->schema->GetFieldByName(name)->type()->ToString(); };
+  EXPECT_EQ(type("b"), "bool");
+  EXPECT_EQ(type("i8"), "int8");
+  EXPECT_EQ(type("i64"), "int64");
+  EXPECT_EQ(type("u64"), "uint64");
+  EXPECT_EQ(type("i128"), "decimal128(38, 0)");
+  EXPECT_EQ(type("f32"), "float");
+  EXPECT_EQ(type("dec"), "decimal128(10, 2)");
+  EXPECT_EQ(type("s"), "string");
+  EXPECT_EQ(type("bin"), "binary");
+  EXPECT_EQ(type("d"), "date32[day]");
+  EXPECT_EQ(type("ts"), "timestamp[us]");
+  EXPECT_EQ(type("ts_ns"), "timestamp[ns]");
+  EXPECT_EQ(type("tz"), "timestamp[us, tz=UTC]");
+  EXPECT_EQ(type("id"), "string");
+  EXPECT_EQ(type("l"), "list<l: int32>");
+  EXPECT_EQ(type("st"), "struct<a: int32, b: list<l: struct<c: string>>>");
+  EXPECT_EQ(answer->schema->GetFieldByName("m")->type()->id(), arrow::Type::MAP);
+  EXPECT_EQ(type("e"), "dictionary<values=string, indices=uint8, ordered=0>");
+  EXPECT_EQ(type("n"), "int32");
+}
+
+TEST_F(QueryServiceTest, TimeIsUtcWhateverTheHostSays) {
+  setenv("TZ", "America/Los_Angeles", 1);
+  tzset();
+  Open(Options());
+  EXPECT_EQ(Value("select timestamptz '2024-06-01 12:00:00+00'::varchar"), "2024-06-01 12:00:00+00");
+  EXPECT_EQ(Value("select timestamp '2024-06-01 12:00:00' = timestamptz '2024-06-01 12:00:00+00'"), "true");
+  EXPECT_EQ(Value("select date_trunc('day', timestamptz '2024-06-01 01:00:00+00')::varchar"), "2024-06-01 00:00:00+00");
+  auto answer = Query("select now() as n");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->schema->field(0)->type()->ToString(), "timestamp[us, tz=UTC]");
+  unsetenv("TZ");
+  tzset();
+}
+
+TEST_F(QueryServiceTest, RowsBeyondTheLimitEndTheQuery) {
+  QueryRequest request;
+  request.sql = "select * from range(100)";
+  request.limits.max_rows = 100;
+  EXPECT_TRUE(Query(request).ok());
+  request.limits.max_rows = 99;
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kResourceExhausted);
+  EngineOptions options = Options();
+  options.default_limits.max_rows = 10;
+  Open(options);
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kResourceExhausted) << "a request cannot loosen a limit";
+  EXPECT_EQ(service_->stats().running, 0);
+}
+
+TEST_F(QueryServiceTest, HugeValuesAreRefused) {
+  EngineOptions options = Options();
+  options.memory_limit_bytes = 64 << 20;
+  options.max_resident_bytes = int64_t{64} << 30;
+  Open(options);
+  for (const char* sql :
+       {"select length(repeat('x', 1000000000))",
+        "select length(repeat('x', range + 60000000)) from range(100)",
+        "select length(lpad('x', 1000000000, 'y'))",
+        "select length(rpad('x', 2000000000, 'yz'))",
+        "select len(range(300000000))",
+        "select len(range(0, 300000000))",
+        "select len(range(0, -600000000, -2))",
+        "select len(generate_series(1, 300000000))",
+        "select len(list_resize([1], 1000000000))",
+        "select len(array_resize([1], 1000000000, 7))",
+        "select len(repeat([1, 2, 3], 100000000))",
+        "select octet_length(repeat('x'::blob, 1000000000))",
+        "select length(format('{:1000000000}', 1))",
+        "select length(format('{:>{}}', 'x', 1000000000))",
+        "select length(printf('%1000000000d', 1))",
+        "select length(printf('%*d', 1000000000, 1))",
+        "select length(printf('%.1000000000f', 1.5))",
+        "select bit_length(bitstring('1', 2000000000))",
+        "select length(a || a || a || range::varchar) from (select repeat('x', 30000000) as a), range(200)",
+        "select length(string_agg(repeat('x', 1000000) || range::varchar, '')) from range(10000)",
+        "select len(list(repeat('x', 1000000) || range::varchar)) from range(10000)"}) {
+    EXPECT_EQ(Query(sql).status().code(), StatusCode::kResourceExhausted) << sql;
+  }
+  EXPECT_EQ(Value("select length(repeat('x', 1000000))"), "1000000");
+  EXPECT_EQ(Value("select len(range(1000000))"), "1000000");
+  EXPECT_EQ(Value("select len(range(10, 0))"), "0");
+  EXPECT_EQ(Value("select sum(length(repeat('x', range))) from range(2000)"), "1999000");
+  EXPECT_EQ(service_->stats().instances_replaced, 0);
+}
+
+TEST_F(QueryServiceTest, SortsMoreThanItsMemoryAndLeavesNoFileBehind) {
+  EngineOptions options = Options();
+  options.memory_limit_bytes = 64 << 20;
+  options.max_resident_bytes = int64_t{64} << 30;
+  options.max_temp_bytes = int64_t{1} << 30;
+  Open(options);
+  QueryRequest request;
+  request.sql = "select range, md5(range::varchar) as m from range(1000000) order by m";
+  auto stream = service_->Execute(request);
+  ASSERT_TRUE(stream.ok()) << stream.status().ToString();
+  auto first = (*stream)->Next();
+  ASSERT_TRUE(first.ok()) << first.status().ToString();
+  EXPECT_GT(service_->stats().temp_bytes, 1 << 20) << "nothing was spilled, so the test shows nothing";
+  auto rest = Drain(**stream);
+  ASSERT_TRUE(rest.ok()) << rest.status().ToString();
+  EXPECT_EQ(rest->rows + (*first)->num_rows(), 1000000);
+  EXPECT_EQ(service_->stats().temp_bytes, 0);
+  service_.reset();
+  EXPECT_EQ(service_, nullptr);
+}
+
+TEST_F(QueryServiceTest, SpillIsBounded) {
+  EngineOptions options = Options();
+  options.memory_limit_bytes = 64 << 20;
+  options.max_resident_bytes = int64_t{64} << 30;
+  options.max_temp_bytes = 8 << 20;
+  Open(options);
+  auto status = Query("select range, md5(range::varchar) as m from range(1000000) order by m").status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.ToString();
+  EXPECT_EQ(Value("select 1"), "1");
+}
+
+TEST_F(QueryServiceTest, EmptiesItsTemporaryFolderAtStart) {
+  service_.reset();
+  const std::string stale = folder_.path() + "/spill/0";
+  std::filesystem::create_directories(stale);
+  std::ofstream(stale + "/duckdb_temp_storage-0.tmp") << "left by a crash";
+  Open(Options());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path() + "/spill"));
+}
+
+TEST_F(QueryServiceTest, WritesNothingToTheHomeFolder) {
+  const std::string home = folder_.path() + "/home";
+  std::filesystem::create_directory(home);
+  const std::string before = std::getenv("HOME") != nullptr ? std::getenv("HOME") : "";
+  setenv("HOME", home.c_str(), 1);
+  Open(Options());
+  EXPECT_EQ(Value("select 1"), "1");
+  (void)Query("install httpfs");
+  (void)Query("select st_point(1, 2)");
+  setenv("HOME", before.c_str(), 1);
+  EXPECT_TRUE(std::filesystem::is_empty(home));
 }
 
 }  // namespace

@@ -104,8 +104,7 @@ const Names& DeniedFunctions() {
                            "json_serialize_sql",
                            "json_serialize_plan",
                            "json_deserialize_sql",
-                           "parse_duckdb_log_message",
-                           "error"};
+                           "parse_duckdb_log_message"};
   return names;
 }
 
@@ -119,6 +118,11 @@ class TreeGate {
   explicit TreeGate(const SessionPolicy& policy) : policy_(policy) {}
 
   void CheckNode(duckdb::QueryNode& node) {
+    // Planning takes more than linear time in these and cannot be interrupted.
+    if (++query_nodes_ > kMaxQueryNodes) {
+      ThrowStatus(
+          Status::InvalidArgument("the statement has more than " + std::to_string(kMaxQueryNodes) + " subqueries"));
+    }
     switch (node.type) {
       case duckdb::QueryNodeType::SELECT_NODE:
         CheckSelect(node.Cast<duckdb::SelectNode>());
@@ -233,7 +237,10 @@ class TreeGate {
     }
   }
 
-  const SessionPolicy& policy_;
+  static constexpr int kMaxQueryNodes = 1000;
+
+  const SessionPolicy policy_;
+  int query_nodes_ = 0;
 };
 
 bool AllowedOperator(duckdb::LogicalOperatorType type) {
