@@ -203,21 +203,56 @@ Status ReadSmallActions(const arrow::RecordBatch& batch, ParsedActions& actions)
   return Status::Ok();
 }
 
+using Paths = std::vector<std::vector<std::string>>;
+
+/// Reads the leaves below `paths`, leaving out row groups in which every leaf of `marker` is null: the rows there are
+/// of other kinds.
+Status ReadLeaves(columnar::ParquetFile& file, const Paths& paths, const std::vector<std::string>& marker,
+                  const columnar::BatchVisitor& visit) {
+  columnar::ParquetSelection selection;
+  for (const auto& path : paths) {
+    const std::vector<int> leaves = file.FindLeaves(path);
+    selection.leaves.insert(selection.leaves.end(), leaves.begin(), leaves.end());
+  }
+  if (selection.leaves.empty()) return Status::Ok();
+  const std::vector<int> marker_leaves = file.FindLeaves(marker);
+  for (int group = 0; group < file.num_row_groups(); ++group) {
+    bool all_null = !marker_leaves.empty();
+    for (const int leaf : marker_leaves) {
+      const auto nulls = file.NullCount(group, leaf);
+      all_null = all_null && nulls.has_value() && *nulls == file.row_group_rows(group);
+    }
+    if (!all_null) selection.row_groups.push_back(group);
+  }
+  if (selection.row_groups.empty()) return Status::Ok();
+  return file.Read(selection, visit);
+}
+
+Status ReadPart(storage::ObjectStore& store, const std::string& key, ParsedActions& actions) {
+  TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(store, key));
+  // Small actions are read apart from the adds, so that neither pays for the other's rows.
+  const std::pair<const char*, const char*> small[] = {
+      {"protocol", "minReaderVersion"}, {"metaData", "schemaString"}, {"txn", "appId"}, {"domainMetadata", "domain"}};
+  for (const auto& [action, field] : small) {
+    TARN_RETURN_NOT_OK(ReadLeaves(
+        *file, {{action}}, {action, field},
+        [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return ReadSmallActions(*batch, actions); }));
+  }
+  const Paths add = {{"add", "path"},       {"add", "partitionValues"}, {"add", "size"}, {"add", "modificationTime"},
+                     {"add", "dataChange"}, {"add", "stats"},           {"add", "tags"}, {"add", "deletionVector"}};
+  return ReadLeaves(*file, add, {"add", "path"}, [&](const std::shared_ptr<arrow::RecordBatch>& batch) {
+    return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), actions);
+  });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ParsedActions>> ReadCheckpoint(const std::shared_ptr<storage::ObjectStore>& store,
                                                       const CheckpointFiles& checkpoint) {
   auto actions = std::make_unique<ParsedActions>(store->uri(), StatsSource());
   actions->BeginCommit(checkpoint.version);
-  columnar::ParquetReadOptions options;
-  options.columns = {"protocol", "metaData", "txn", "domainMetadata", "add"};
   for (const LogFile& part : checkpoint.parts) {
-    const Status status = columnar::ReadParquet(
-        *store, part.key, options, [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
-          TARN_RETURN_NOT_OK(ReadSmallActions(*batch, *actions));
-          return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), *actions);
-        });
-    TARN_RETURN_NOT_OK(status.WithContext(part.key));
+    TARN_RETURN_NOT_OK(ReadPart(*store, part.key, *actions).WithContext(part.key));
   }
   actions->Finish();
   return actions;
@@ -225,8 +260,13 @@ Result<std::unique_ptr<ParsedActions>> ReadCheckpoint(const std::shared_ptr<stor
 
 Status VisitCheckpointRemoves(storage::ObjectStore& store, const CheckpointFiles& checkpoint,
                               const std::function<Status(const Remove&)>& visit) {
-  columnar::ParquetReadOptions options;
-  options.columns = {"remove"};
+  const Paths paths = {{"remove", "path"},
+                       {"remove", "deletionTimestamp"},
+                       {"remove", "dataChange"},
+                       {"remove", "extendedFileMetadata"},
+                       {"remove", "partitionValues"},
+                       {"remove", "size"},
+                       {"remove", "deletionVector"}};
   for (const LogFile& part : checkpoint.parts) {
     const auto read = [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
       const Column column = Column::Of(*batch, "remove");
@@ -248,7 +288,8 @@ Status VisitCheckpointRemoves(storage::ObjectStore& store, const CheckpointFiles
       }
       return Status::Ok();
     };
-    TARN_RETURN_NOT_OK(columnar::ReadParquet(store, part.key, options, read).WithContext(part.key));
+    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(store, part.key));
+    TARN_RETURN_NOT_OK(ReadLeaves(*file, paths, {"remove", "path"}, read).WithContext(part.key));
   }
   return Status::Ok();
 }

@@ -42,7 +42,9 @@ Status ForEachField(ondemand::object& object, Visit&& visit) {
     TARN_JSON(value.type().get(type));
     if (type == ondemand::json_type::null) {
       // Reading it catches a misspelt literal.
-      if (!value.is_null()) return Status::Corruption("malformed JSON: not a literal");
+      bool is_null = false;
+      TARN_JSON(simdjson::simdjson_result<bool>(value.is_null()).get(is_null));
+      if (!is_null) return Status::Corruption("malformed JSON: not a literal");
       continue;
     }
     TARN_RETURN_NOT_OK(visit(key, value));
@@ -397,7 +399,9 @@ Result<PartitionValues> ParsePartitionValuesObject(std::string_view json) {
     std::string_view key;
     TARN_JSON(field.unescaped_key().get(key));
     std::string name(key);
-    if (field.value().is_null()) {
+    ondemand::json_type type;
+    TARN_JSON(field.value().type().get(type));
+    if (type == ondemand::json_type::null) {
       values.emplace_back(std::move(name), std::nullopt);
       continue;
     }

@@ -38,20 +38,21 @@ struct RemoveRecord {
   std::optional<DeletionVector> deletion_vector;
 };
 
-/// Receives the actions of a commit in the order of its lines. A status other than OK ends the reading.
+/// Receives the actions of a commit in the order of its lines; passes over what is not overridden. A status other than
+/// OK ends the reading.
 class ActionVisitor {
  public:
   virtual ~ActionVisitor() = default;
-  virtual Status OnAdd(const AddRecord& add) = 0;
-  virtual Status OnRemove(const RemoveRecord& remove) = 0;
-  virtual Status OnProtocol(Protocol protocol) = 0;
-  virtual Status OnMetadata(Metadata metadata) = 0;
-  virtual Status OnTxn(Txn txn) = 0;
-  virtual Status OnDomainMetadata(DomainMetadata domain) = 0;
-  /// `json` is the text of the commitInfo object.
-  virtual Status OnCommitInfo(std::string_view json) = 0;
+  virtual Status OnAdd(const AddRecord&) { return Status::Ok(); }
+  virtual Status OnRemove(const RemoveRecord&) { return Status::Ok(); }
+  virtual Status OnProtocol(Protocol) { return Status::Ok(); }
+  virtual Status OnMetadata(Metadata) { return Status::Ok(); }
+  virtual Status OnTxn(Txn) { return Status::Ok(); }
+  virtual Status OnDomainMetadata(DomainMetadata) { return Status::Ok(); }
+  /// The text of the commitInfo object.
+  virtual Status OnCommitInfo(std::string_view /*json*/) { return Status::Ok(); }
   /// A change file (`cdc`) of this commit.
-  virtual Status OnChangeFile() = 0;
+  virtual Status OnChangeFile() { return Status::Ok(); }
 };
 
 /// Reads commit lines; keeps buffers from line to line. Thread-compatible.

@@ -35,12 +35,10 @@ class WinnerVisitor final : public ActionVisitor {
     winner_.app_ids.insert(std::move(txn.app_id));
     return Status::Ok();
   }
-  Status OnDomainMetadata(DomainMetadata) override { return Status::Ok(); }
   Status OnCommitInfo(std::string_view json) override {
     TARN_ASSIGN_OR_RETURN(winner_.info, ParseCommitInfo(json));
     return Status::Ok();
   }
-  Status OnChangeFile() override { return Status::Ok(); }
 
  private:
   Winner& winner_;

@@ -60,7 +60,6 @@ class ParsedActions final : public ActionVisitor {
   Status OnTxn(Txn txn) override;
   Status OnDomainMetadata(DomainMetadata domain) override;
   Status OnCommitInfo(std::string_view json) override;
-  Status OnChangeFile() override { return Status::Ok(); }
 
   const std::vector<Piece>& pieces() const { return pieces_; }
   const std::vector<std::shared_ptr<const FileChunk>>& chunks() const { return chunks_; }

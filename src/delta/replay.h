@@ -27,6 +27,12 @@ struct ReplayOptions {
 Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& store, const LogSegment& segment,
                                  const ReplayOptions& options, bool* checkpoint_broken);
 
+class ParsedActions;
+
+/// Takes the newest protocol, metaData, txn and domainMetadata of `units`, which are in the order of the log.
+/// Corruption when one version has two of a kind.
+Status TakeSmallActions(const std::vector<const ParsedActions*>& units, TableState& state);
+
 /// The state after one more commit, whose text is given; costs O(its actions).
 Result<TableState> ApplyCommit(const TableState& base, const std::shared_ptr<storage::ObjectStore>& store,
                                std::string_view text, int64_t version, int64_t modified_millis,

@@ -60,15 +60,10 @@ class HistoryVisitor final : public ActionVisitor {
     ++entry_.files_removed;
     return Status::Ok();
   }
-  Status OnProtocol(Protocol) override { return Status::Ok(); }
-  Status OnMetadata(Metadata) override { return Status::Ok(); }
-  Status OnTxn(Txn) override { return Status::Ok(); }
-  Status OnDomainMetadata(DomainMetadata) override { return Status::Ok(); }
   Status OnCommitInfo(std::string_view json) override {
     TARN_ASSIGN_OR_RETURN(entry_.info, ParseCommitInfo(json));
     return Status::Ok();
   }
-  Status OnChangeFile() override { return Status::Ok(); }
 
  private:
   HistoryEntry& entry_;

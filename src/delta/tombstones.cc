@@ -2,10 +2,11 @@
 
 #include "delta/checkpoint_reader.h"
 #include "delta/commit_json.h"
-#include "delta/commit_store.h"
+#include "delta/commit_reader.h"
 #include "delta/conflict.h"
 #include "delta/log_segment.h"
 #include "delta/log_snapshot.h"
+#include "delta/replay.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -28,13 +29,6 @@ class RemoveVisitor final : public ActionVisitor {
     remove.deletion_vector = record.deletion_vector;
     return visit_(remove);
   }
-  Status OnAdd(const AddRecord&) override { return Status::Ok(); }
-  Status OnProtocol(Protocol) override { return Status::Ok(); }
-  Status OnMetadata(Metadata) override { return Status::Ok(); }
-  Status OnTxn(Txn) override { return Status::Ok(); }
-  Status OnDomainMetadata(DomainMetadata) override { return Status::Ok(); }
-  Status OnCommitInfo(std::string_view) override { return Status::Ok(); }
-  Status OnChangeFile() override { return Status::Ok(); }
 
  private:
   const std::function<Status(const Remove&)> visit_;
@@ -57,11 +51,10 @@ Status LogSnapshot::VisitRemoves(const TableContext& table, int64_t deleted_afte
     if (!seen.insert(FileKeyText(path, remove.deletion_vector)).second) return Status::Ok();
     return visit(remove);
   };
-  CommitParser parser;
+  CommitReader reader(*table.store);
   for (size_t i = segment.commits.size(); i-- > 0;) {
-    TARN_ASSIGN_OR_RETURN(const CommitText commit, ReadCommit(*table.store, segment.commits[i].version));
     RemoveVisitor visitor(consider);
-    TARN_RETURN_NOT_OK(parser.ParseCommit(commit.text, visitor).WithContext(segment.commits[i].key));
+    TARN_RETURN_NOT_OK(reader.ReadAll(segment.commits[i], ReplayOptions().window_bytes, visitor));
   }
   if (!segment.checkpoint.has_value()) return Status::Ok();
   return VisitCheckpointRemoves(*table.store, *segment.checkpoint, consider);

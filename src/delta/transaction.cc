@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mutex.h"
@@ -285,10 +286,13 @@ Result<Committed> LogTransaction::Commit() {
   }
   const OwnChange own = Describe();
   int undecided = 0;
+  int64_t rendered_version = -1;
+  std::string text;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     TARN_RETURN_NOT_OK(CheckTxn());
     const int64_t version = current_ != nullptr ? current_->version() + 1 : 0;
-    const std::string text = Render(version);
+    // A repeated attempt at one version writes the same bytes.
+    if (version != std::exchange(rendered_version, version)) text = Render(version);
     if (!simdjson::validate_utf8(text)) return Status::InvalidArgument("a text of the commit is not UTF-8");
     TARN_ASSIGN_OR_RETURN(const Outcome outcome, Attempt(version, text));
     if (outcome == Outcome::kCommitted) return Finish(version, text, committed_modified_millis_);
@@ -296,12 +300,7 @@ Result<Committed> LogTransaction::Commit() {
       if (++undecided < kMaxLookups) continue;
       return Status::Indeterminate("version " + std::to_string(version) + " may or may not be committed yet");
     }
-    if (current_ == nullptr) {
-      TARN_ASSIGN_OR_RETURN(const CommitText winner, ReadCommit(*table_.store, 0));
-      TARN_ASSIGN_OR_RETURN(const Winner first, ReadWinner(winner.text, 0, table_.store->uri()));
-      if (first.info.txn_id == txn_id_) return Finish(0, winner.text, winner.modified_millis);
-      return Status::AlreadyExists("another writer created the table at " + table_.store->uri());
-    }
+    if (current_ == nullptr) return Status::AlreadyExists("another writer created the table at " + table_.store->uri());
     ++rebases_;
     TARN_ASSIGN_OR_RETURN(const bool is_own, AbsorbWinners(version, own));
     if (is_own) return Committed{current_->version(), current_, rebases_};

@@ -1,0 +1,241 @@
+#include "delta/snapshot.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "delta/checkpoint_source.h"
+#include "delta/commit_json.h"
+#include "delta/log_names.h"
+#include "delta/log_segment.h"
+#include "delta/log_snapshot.h"
+#include "delta/replay.h"
+#include "delta/testing/table_fixture.h"
+
+namespace tarn::delta {
+namespace {
+
+using testing::FirstLines;
+using testing::MemoryTable;
+
+std::string AddLine(const std::string& path, const std::string& more = "") {
+  return "{\"add\":{\"path\":\"" + path +
+         "\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1,\"dataChange\":true" + more + "}}\n";
+}
+
+std::string RemoveLine(const std::string& path, int64_t deleted = 5) {
+  return "{\"remove\":{\"path\":\"" + path + "\",\"deletionTimestamp\":" + std::to_string(deleted) +
+         ",\"dataChange\":true}}\n";
+}
+
+std::string IdStats(int64_t min, int64_t max) {
+  return ",\"stats\":\"{\\\"numRecords\\\":5,\\\"minValues\\\":{\\\"id\\\":" + std::to_string(min) +
+         "},\\\"maxValues\\\":{\\\"id\\\":" + std::to_string(max) + "},\\\"nullCount\\\":{\\\"id\\\":0}}\"";
+}
+
+std::multiset<std::string> Keys(const Snapshot& snapshot) {
+  std::multiset<std::string> keys;
+  for (FileIndex i = 0; i < snapshot.num_files(); ++i) keys.insert(snapshot.File(i)->key);
+  return keys;
+}
+
+StatusCode LoadCode(const MemoryTable& table, std::string* message = nullptr) {
+  const auto snapshot = LoadSnapshot(table.context());
+  if (message != nullptr) *message = snapshot.status().message();
+  return snapshot.status().code();
+}
+
+TEST(SnapshotTest, TheNewestActionOfAFileDecides) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a") + AddLine("b%20b") + AddLine("c"));
+  table.PutCommit(1, RemoveLine("a") + RemoveLine("b b"));
+  table.PutCommit(2, AddLine("a"));
+  const auto snapshot = *LoadSnapshot(table.context());
+  EXPECT_EQ(Keys(*snapshot), (std::multiset<std::string>{"a", "c"}));
+  EXPECT_EQ(Keys(**LoadSnapshotAt(table.context(), 1)), (std::multiset<std::string>{"c"}));
+  EXPECT_EQ(LoadSnapshotAt(table.context(), 3).status().code(), StatusCode::kNotFound);
+  // Refreshing step by step comes to the same.
+  const auto refreshed = *Refresh(table.context(), *LoadSnapshotAt(table.context(), 0));
+  EXPECT_EQ(refreshed->version(), 2);
+  EXPECT_EQ(Keys(*refreshed), Keys(*snapshot));
+  EXPECT_EQ(*Refresh(table.context(), refreshed), refreshed);
+}
+
+TEST(SnapshotTest, BrokenLogsAreCorruption) {
+  std::string message;
+  MemoryTable gap;
+  gap.PutCommit(0, FirstLines());
+  gap.PutCommit(2, AddLine("a"));
+  EXPECT_EQ(LoadCode(gap, &message), StatusCode::kCorruption);
+  EXPECT_NE(message.find("version 1"), std::string::npos) << message;
+  MemoryTable torn;
+  torn.PutCommit(0, FirstLines() + "{\"add\":{\"path\":\"x");
+  EXPECT_EQ(LoadCode(torn, &message), StatusCode::kCorruption);
+  EXPECT_NE(message.find("00000000000000000000.json"), std::string::npos) << message;
+  MemoryTable empty;
+  empty.PutCommit(0, FirstLines());
+  empty.PutCommit(1, "");
+  EXPECT_EQ(LoadCode(empty), StatusCode::kCorruption);
+  for (const std::string& bad :
+       {AddLine("a") + AddLine("a"), AddLine("a") + RemoveLine("a"), FirstLines() + FirstLines()}) {
+    MemoryTable table;
+    table.PutCommit(0, FirstLines());
+    const auto base = *LoadSnapshot(table.context());
+    table.PutCommit(1, bad);
+    EXPECT_EQ(LoadCode(table), StatusCode::kCorruption) << bad;
+    EXPECT_EQ(Refresh(table.context(), base).status().code(), StatusCode::kCorruption) << bad;
+  }
+  EXPECT_EQ(LoadCode(MemoryTable()), StatusCode::kNotFound);
+}
+
+TEST(SnapshotTest, WindowsAndLazyStatisticsGiveTheSameTable) {
+  MemoryTable table;
+  std::string text = FirstLines();
+  for (int i = 0; i < 300; ++i) text += AddLine("file-" + std::to_string(i), IdStats(i * 10, i * 10 + 9));
+  table.PutCommit(0, text);
+  table.PutCommit(1, RemoveLine("file-7"));
+  for (const int64_t window : {1, 64, 1000, 1 << 20}) {
+    ReplayOptions options;
+    options.window_bytes = window;
+    options.held_stats_commit_bytes = window;
+    bool broken = false;
+    const auto segment = ListSegment(table.store(), SegmentOptions());
+    auto state = ReplaySegment(table.context().store, *segment, options, &broken);
+    ASSERT_TRUE(state.ok()) << state.status().ToString();
+    const auto snapshot = *LogSnapshot::Make(table.context().store, std::move(*state));
+    EXPECT_EQ(snapshot->num_files(), 299u);
+    const auto selected = *snapshot->Select({Predicate::Compare(Predicate::Op::kEq, 0, int64_t{1234})});
+    ASSERT_EQ(selected.size(), 1u) << window;
+    EXPECT_EQ(snapshot->File(selected[0])->key, "file-123");
+    EXPECT_EQ(snapshot->File(selected[0])->num_records, 5);
+    EXPECT_NE(snapshot->AddAction(selected[0])->stats.find("\"id\":1230"), std::string::npos);
+    EXPECT_TRUE(snapshot->Select({Predicate::Compare(Predicate::Op::kEq, 0, int64_t{75})})->empty());
+  }
+}
+
+TEST(SnapshotTest, PartitionsAreTypedAndPruned) {
+  MemoryTable table;
+  const auto line = [](const std::string& path, const std::string& day) {
+    return "{\"add\":{\"path\":\"" + path + "\",\"partitionValues\":{\"day\":" + day +
+           "},\"size\":1,\"modificationTime\":1,\"dataChange\":true}}\n";
+  };
+  table.PutCommit(0, FirstLines(/*partitioned=*/true) + line("a", "\"2026-01-01\"") + line("b", "\"2026-01-02\"") +
+                         line("c", "null") + line("d", "\"\""));
+  const auto snapshot = *LoadSnapshot(table.context());
+  const auto select = [&](Predicate predicate) {
+    std::multiset<std::string> keys;
+    const std::vector<FileIndex> selected = *snapshot->Select({predicate});
+    for (const FileIndex i : selected) keys.insert(snapshot->File(i)->key);
+    return keys;
+  };
+  const int64_t jan2 = 20455;
+  EXPECT_EQ(select(Predicate::Compare(Predicate::Op::kEq, 2, jan2)), (std::multiset<std::string>{"b"}));
+  EXPECT_EQ(select(Predicate::Compare(Predicate::Op::kLt, 2, jan2)), (std::multiset<std::string>{"a"}));
+  EXPECT_EQ(select({Predicate::Op::kIsNull, 2, {}, {}}), (std::multiset<std::string>{"c", "d"}));
+  EXPECT_EQ(*snapshot->SelectAmong({0, 2, 3}, {Predicate{Predicate::Op::kIsNull, 2, {}, {}}}),
+            (std::vector<FileIndex>{2, 3}));
+  EXPECT_EQ(std::get<int64_t>(snapshot->Bounds(1, 2)->min), jan2);
+  EXPECT_TRUE(snapshot->Bounds(2, 2)->all_null);
+}
+
+TEST(SnapshotTest, ManySmallCommitsGiveFewChunks) {
+  MemoryTable table;
+  auto snapshot = table.Create();
+  for (int i = 0; i < 300; ++i) snapshot = table.Append(snapshot, {"f" + std::to_string(i)});
+  EXPECT_EQ(snapshot->num_files(), 300u);
+  EXPECT_LE(LogSnapshot::From(snapshot)->state().chunks.size(), 12u);
+  EXPECT_EQ(Keys(*snapshot), Keys(**LoadSnapshot(table.context())));
+}
+
+TEST(SnapshotTest, HintsAndCheckpointsAreOnlyUsedWhenGood) {
+  MemoryTable table;
+  auto snapshot = table.Create();
+  for (int i = 0; i < 4; ++i) snapshot = table.Append(snapshot, {"f" + std::to_string(i)});
+  for (const char* hint : {"garbage", R"({"version":3,"size":1})", R"({"version":900,"size":1})"}) {
+    table.Put(std::string(kLastCheckpointKey), hint);
+    EXPECT_EQ(Keys(**LoadSnapshot(table.context())), Keys(*snapshot)) << hint;
+  }
+  // A checkpoint that is no Parquet, and one of which a part is missing.
+  table.Put(CheckpointKey(3), "PAR1 nonsense");
+  table.Put(CheckpointPartKey(2, 1, 2), "half");
+  table.Put(std::string(kLastCheckpointKey), R"({"version":3,"size":1})");
+  EXPECT_EQ(Keys(**LoadSnapshot(table.context())), Keys(*snapshot));
+  // With the commits before it gone, the broken checkpoint is what is wrong.
+  ASSERT_TRUE(table.store().Delete(CommitKey(0)).ok());
+  EXPECT_EQ(LoadCode(table), StatusCode::kCorruption);
+}
+
+TEST(SnapshotTest, UnknownAndUnbuiltFeaturesAreRefusedByName) {
+  const auto load = [](const std::string& features, const std::string& more = "") {
+    MemoryTable table;
+    std::string text = FirstLines();
+    text.replace(text.find(R"("minReaderVersion":1,"minWriterVersion":2)"), 41,
+                 R"("minReaderVersion":3,"minWriterVersion":7,"readerFeatures":[)" + features +
+                     R"(],"writerFeatures":[)" + features + "]");
+    table.PutCommit(0, text + more);
+    return LoadSnapshot(table.context()).status();
+  };
+  EXPECT_TRUE(load("").ok());
+  EXPECT_TRUE(load(R"("timestampNtz")").ok());
+  EXPECT_TRUE(load(R"("timestampWithoutTimezone","vacuumProtocolCheck")").ok());
+  EXPECT_TRUE(load(R"("deletionVectors")", AddLine("a")).ok());
+  const Status vector = load(
+      R"("deletionVectors")",
+      AddLine("a", R"(,"deletionVector":{"storageType":"i","pathOrInlineDv":"x","sizeInBytes":1,"cardinality":1})"));
+  EXPECT_EQ(vector.code(), StatusCode::kUnsupported);
+  EXPECT_NE(vector.message().find("deletionVectors"), std::string::npos);
+  const Status unknown = load(R"("sparkles")");
+  EXPECT_EQ(unknown.code(), StatusCode::kUnsupported);
+  EXPECT_NE(unknown.message().find("sparkles"), std::string::npos);
+}
+
+TEST(SnapshotTest, TimeTravelFindsTheVersion) {
+  MemoryTable table;
+  auto snapshot = table.Create();
+  const int64_t start = snapshot->timestamp_millis();
+  for (int i = 0; i < 3; ++i) {
+    table.clock().Advance(10'000'000);
+    snapshot = table.Append(snapshot, {"f" + std::to_string(i)});
+  }
+  const auto at = [&](int64_t millis) { return VersionAtTimestamp(table.context(), millis); };
+  EXPECT_EQ(at(start - 1).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(*at(start), 0);
+  EXPECT_EQ(*at(start + 19'999), 1);
+  EXPECT_EQ(*at(start + 20'000), 2);
+  EXPECT_EQ(*at(start + 30'000), 3);
+  EXPECT_EQ(at(start + 30'001).status().code(), StatusCode::kNotFound);
+  const auto history = *ReadHistory(table.context(), *snapshot, 2);
+  ASSERT_EQ(history.size(), 2u);
+  EXPECT_EQ(history[0].version, 3);
+  EXPECT_EQ(history[0].files_added, 1);
+  EXPECT_EQ(history[0].info.operation, "WRITE");
+}
+
+TEST(SnapshotTest, TombstonesAreFoundForCheckpoints) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a") + AddLine("b") + AddLine("c"));
+  table.PutCommit(1, RemoveLine("a", 100) + RemoveLine("b", 3) + RemoveLine("c", 100));
+  table.PutCommit(2, AddLine("c"));
+  const auto snapshot = *LoadSnapshot(table.context());
+  std::vector<std::string> removed;
+  const Status status = LogSnapshot::From(snapshot)->VisitRemoves(table.context(), 50, [&](const Remove& remove) {
+    removed.push_back(remove.path);
+    return Status::Ok();
+  });
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(removed, std::vector<std::string>{"a"});
+}
+
+TEST(SnapshotTest, PathsOutsideTheTableGiveNoFile) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("/etc/passwd"));
+  const auto snapshot = LoadSnapshot(table.context());
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  const auto file = (*snapshot)->File(0);
+  EXPECT_EQ(file.status().code(), StatusCode::kPermissionDenied);
+  EXPECT_NE(file.status().message().find("/etc/passwd"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tarn::delta
