@@ -1,6 +1,7 @@
 # tarn_room(NAME DEPENDS ...): one room = one static library tarn_<name> of all *.cc in the folder (sub-folders too), one
 # test program tarn_<name>_test of its *_test.cc, one benchmark program of its *_bench.cc and one fuzzer per *_fuzz.cc.
-# Files under <room>/testing/ are test support: a library of their own, tarn_<room>_testing, that no product code links.
+# Files under <room>/testing/ are test support: a library of their own, tarn_<room>_testing, that no product code links;
+# a *_main.cc among them is a program, tarn_<name before _main>.
 function(tarn_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
   string(REPLACE "/" "_" target ${name})
@@ -9,6 +10,9 @@ function(tarn_room name)
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
   set(support ${sources})
   list(FILTER support INCLUDE REGEX "/testing/")
+  set(programs ${support})
+  list(FILTER programs INCLUDE REGEX "_main\\.cc$")
+  list(FILTER support EXCLUDE REGEX "_main\\.cc$")
   list(FILTER sources EXCLUDE REGEX "/testing/")
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -31,6 +35,12 @@ function(tarn_room name)
     target_link_libraries(tarn_${target}_testing PUBLIC tarn_${target} ${ROOM_TEST_DEPENDS} GTest::gtest)
     set(testing tarn_${target}_testing)
   endif()
+  foreach(source ${programs})
+    get_filename_component(program ${source} NAME_WE)
+    string(REGEX REPLACE "_main$" "" program ${program})
+    add_executable(tarn_${program} ${source})
+    target_link_libraries(tarn_${program} PRIVATE ${testing})
+  endforeach()
   if(tests)
     add_executable(tarn_${target}_test ${tests})
     target_link_libraries(tarn_${target}_test PRIVATE tarn_${target} ${testing} ${ROOM_TEST_DEPENDS} GTest::gmock GTest::gtest_main)

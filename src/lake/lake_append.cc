@@ -35,7 +35,10 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
   if (Status point = At("before-wal-append"); !point.ok()) return cancel(std::move(point));
   auto range = WriteLog(*log, incoming);
   if (!range.ok()) return cancel(std::move(range).status());
-  TARN_RETURN_NOT_OK(At("after-wal-append"));
+  if (Status point = At("after-wal-append"); !point.ok()) {
+    log->Abort(*range);
+    return cancel(std::move(point));
+  }
   PublishAll(log, *range, incoming);
   return range->last;
 }

@@ -53,7 +53,7 @@ class LakeImpl final : public Lake {
   Status CheckIdentity();
   Status TakeLogs();
   Status ReadForeignLogs(const std::vector<std::string>& nodes);
-  /// Locks a free node folder and opens its log; never one of `nodes_held_`.
+  /// Locks a free node folder and opens its log; also one that was adopted by nobody.
   Result<std::shared_ptr<RowLog>> OpenOwnLog();
   Result<std::shared_ptr<RowLog>> OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock);
   Status ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record);
@@ -79,7 +79,7 @@ class LakeImpl final : public Lake {
   Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                    const std::shared_ptr<const delta::Snapshot>& snapshot);
-  Status ReleaseLogs();
+  void ReleaseLogs();
   void FlushInBackground();
   /// Runs a task on the executor that Close waits for.
   Status SubmitTask(std::function<void()> task) EXCLUDES(mutex_);

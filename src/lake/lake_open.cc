@@ -38,7 +38,7 @@ Status CheckIdentityText(const std::string& text) {
 Status LakeImpl::Start() {
   TARN_RETURN_NOT_OK(CheckIdentity());
   TARN_RETURN_NOT_OK(TakeLogs());
-  if (!options_.read_only) TARN_RETURN_NOT_OK(ReleaseLogs());
+  if (!options_.read_only) ReleaseLogs();
   const bool has_threads = dynamic_cast<InlineExecutor*>(options_.executor) == nullptr;
   MutexLock guard(mutex_);
   if (has_threads && own_log_ != nullptr) {

@@ -50,9 +50,10 @@ Result<RowLog::Range> RowLog::Append(std::vector<wal::NewRecord> records) {
   MutexLock guard(mutex_);
   if (!last.ok()) {
     --appending_;
+    advanced_.notify_all();
     const Status failure = std::move(last).status();
     if (failure.Is(StatusCode::kResourceExhausted)) return Status::Unavailable("disk is short: " + failure.message());
-    broken_ = !failure.Is(StatusCode::kInvalidArgument);
+    if (!failure.Is(StatusCode::kInvalidArgument)) broken_ = true;
     return failure;
   }
   const Range range{*last - count + 1, *last};
@@ -70,6 +71,21 @@ void RowLog::Complete(Range range) {
     prefix_ = beyond_.begin()->second;
     beyond_.erase(beyond_.begin());
   }
+  advanced_.notify_all();
+}
+
+void RowLog::Abort(Range range) {
+  MutexLock guard(mutex_);
+  TARN_CHECK(range.first > prefix_);
+  --appending_;
+  broken_ = true;
+  advanced_.notify_all();
+}
+
+void RowLog::AwaitVisible() {
+  const wal::Position target = end();
+  MutexLock guard(mutex_);
+  while (prefix_ < target && appending_ > 0 && !broken_) advanced_.wait(mutex_);
 }
 
 void RowLog::Replayed(wal::Position position, bool needed) {

@@ -46,6 +46,11 @@ class RowLog {
   /// Null once the log was ended; an Append will say so.
   std::shared_ptr<const wal::SchemaEntry> DefineSchema(std::string bytes) EXCLUDES(mutex_);
 
+  /// Instead of Complete, when the rows are lost to this process: the log takes no more.
+  void Abort(Range range) EXCLUDES(mutex_);
+  /// Waits until every position given out so far is visible, or the log is broken.
+  void AwaitVisible() EXCLUDES(mutex_);
+
   /// Replay: the record at `position` is now in a buffer, or did not need to be.
   void Replayed(wal::Position position, bool needed) EXCLUDES(mutex_);
 
@@ -77,6 +82,7 @@ class RowLog {
   }
 
   mutable Mutex mutex_;
+  CondVar advanced_;
   wal::Position prefix_ GUARDED_BY(mutex_) = 0;
   wal::Position released_ GUARDED_BY(mutex_) = 0;
   /// Visible ranges beyond the prefix, first to last.

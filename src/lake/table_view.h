@@ -26,7 +26,8 @@ struct TableName {
 
 /// Rows acknowledged but not yet in a committed data file: immutable, shared by all views that include it.
 struct BufferSegment {
-  /// One partition's rows only, so that a scan may treat partition columns as constants.
+  /// One partition's rows only, so that a scan may treat partition columns as constants. Columns are found by name, in
+  /// the view's types; partition columns are left out, and a column that a batch lacks is null.
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   int64_t num_rows = 0;
   int64_t bytes = 0;

@@ -125,9 +125,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> DecodeRows(const std::shared_ptr<arr
   std::memcpy(copy->mutable_data(), payload.data(), payload.size());
   auto metadata = arrow::SliceBuffer(copy, kHeadBytes, static_cast<int64_t>(metadata_bytes));
   auto body = arrow::SliceBuffer(copy, static_cast<int64_t>(body_begin));
+  const int64_t body_bytes = body->size();
 
   auto message = arrow::ipc::Message::Open(std::move(metadata), std::move(body));
   if (!message.ok()) return Broken(message.status().message());
+  if ((*message)->body_length() != body_bytes) return Broken("the body is not as long as its metadata says");
   arrow::ipc::DictionaryMemo memo;
   auto batch = arrow::ipc::ReadRecordBatch(**message, schema, &memo, arrow::ipc::IpcReadOptions::Defaults());
   if (!batch.ok()) return Broken(batch.status().message());
