@@ -333,6 +333,28 @@ TEST(Lake, RowsThatNoLongerFitAreSetAsideAndTheOthersKept) {
   EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 4}));
 }
 
+TEST(Lake, CompactionKeepsRowsAndItsResultIsShownAtOnce) {
+  LakeWorld world;
+  auto options = world.Options();
+  options.checkpoint_interval = 3;
+  auto lake = std::move(*world.Open(options));
+  Ids all;
+  for (int64_t id = 1; id <= 7; ++id) {
+    ASSERT_OK(AppendIds(*lake, {id}));
+    ASSERT_OK(lake->FlushAll());
+    all.insert(id);
+  }
+  ASSERT_OK(AppendIds(*lake, {8}));
+  all.insert(8);
+  const auto result = lake->Optimize(kTable, {});
+  ASSERT_OK(result);
+  EXPECT_EQ(result->files_removed, 7);
+  const auto view = *lake->Pin(kTable, std::nullopt);
+  EXPECT_EQ(view->snapshot->num_files(), 1u);
+  EXPECT_EQ(IdsOf(*view), all);
+  EXPECT_TRUE(world.store->Head("db/cpu/_delta_log/00000000000000000006.checkpoint.parquet").ok());
+}
+
 TEST(Lake, FailedFlushKeepsRowsAndIsTriedAgain) {
   LakeWorld world;
   auto lake = MustOpen(world);
