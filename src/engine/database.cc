@@ -342,6 +342,8 @@ class DuckDatabase final : public Database {
 DuckCursor::~DuckCursor() {
   // Ends what is still active on the connection: an abandoned stream would hold its threads and memory otherwise.
   Status ended = Guarded([&] {
+    // Cancelling waits for the tasks that run, and only an interrupt makes those end.
+    connection_->context->Interrupt();
     connection_->context->Destroy();
     result_.reset();
     pending_.reset();

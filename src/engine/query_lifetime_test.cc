@@ -1,0 +1,211 @@
+#include <arrow/record_batch.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "engine/admission.h"
+#include "engine/database.h"
+#include "engine/lake_catalog.h"
+#include "engine/running_query.h"
+#include "engine/testing/query_fixture.h"
+
+/// How queries wait, run and end.
+namespace tarn::engine {
+namespace {
+
+class QueryLifetimeTest : public QueryFixture {
+ protected:
+  /// Waits, without sleeping, until `done`.
+  template <typename Done>
+  static void Until(Done done) {
+    while (!done()) std::this_thread::yield();
+  }
+  std::string StateOf(const std::string& id) {
+    for (const QueryInfo& info : service_->Queries()) {
+      if (info.query_id == id) return info.state;
+    }
+    return "";
+  }
+};
+
+TEST_F(QueryLifetimeTest, ATimeoutEndsALongQuery) {
+  Open(Options());
+  QueryRequest request{.sql = kEndless};
+  request.limits.timeout_micros = 100'000;
+  EXPECT_EQ(Query(request).status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(service_->stats().running, 0);
+  EXPECT_EQ(service_->stats().failed_total, 1);
+}
+
+TEST_F(QueryLifetimeTest, TheTimeOfAnUnreadStreamRunsOutToo) {
+  FakeClock clock;
+  EngineOptions options = Options();
+  options.default_limits.timeout_micros = 60 * kMicrosPerSecond;
+  Open(options, clock);
+  auto stream = service_->Execute({.sql = "select * from range(100000000)"});
+  ASSERT_TRUE(stream.ok()) << stream.status().ToString();
+  EXPECT_EQ(service_->stats().running, 1);
+  clock.Advance(61 * kMicrosPerSecond);
+  Until([&] { return service_->stats().running == 0; });
+  EXPECT_EQ((*stream)->Next().status().code(), StatusCode::kDeadlineExceeded);
+  stream->reset();
+  service_.reset();  // before the clock goes
+}
+
+TEST_F(QueryLifetimeTest, CancelReachesAQueryFromAnyThread) {
+  Open(Options());
+  auto stream = service_->Execute({.sql = kEndless, .query_id = "long"});
+  ASSERT_TRUE(stream.ok()) << stream.status().ToString();
+  EXPECT_EQ((*stream)->query_id(), "long");
+  EXPECT_EQ(service_->Execute({.sql = "select 1", .query_id = "long"}).status().code(), StatusCode::kAlreadyExists);
+  std::thread other([&] { EXPECT_TRUE(service_->Cancel("long").ok()); });
+  auto next = (*stream)->Next();
+  other.join();
+  EXPECT_EQ(next.status().code(), StatusCode::kCancelled);
+  EXPECT_EQ((*stream)->Next().status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(service_->stats().running, 0);
+  EXPECT_EQ(service_->stats().cancelled_total, 1);
+  EXPECT_EQ(service_->Cancel("long").code(), StatusCode::kNotFound);
+}
+
+TEST_F(QueryLifetimeTest, DestroyingAStreamGivesItsSlotBack) {
+  EngineOptions options = Options();
+  options.max_concurrent = 1;
+  Open(options);
+  for (int i = 0; i < 5; ++i) {
+    auto stream = service_->Execute({.sql = "select * from range(100000000)"});
+    ASSERT_TRUE(stream.ok()) << stream.status().ToString();
+    EXPECT_TRUE((*stream)->Next().ok());
+    EXPECT_EQ(service_->stats().running, 1);
+  }
+  EXPECT_EQ(service_->stats().running, 0);
+  EXPECT_EQ(Value("select 1"), "1");
+}
+
+TEST_F(QueryLifetimeTest, ASmallAnswerNeedsNoSlotWhileItIsRead) {
+  EngineOptions options = Options();
+  options.max_concurrent = 1;
+  Open(options);
+  auto first = service_->Execute({.sql = "select 1"});
+  ASSERT_TRUE(first.ok());
+  Until([&] { return service_->stats().running == 0 || !(*first)->Next().ok(); });
+  EXPECT_EQ(service_->stats().running, 0);
+}
+
+TEST_F(QueryLifetimeTest, WaitingEndsByTimeByCancelAndByTheQueuesBound) {
+  EngineOptions options = Options();
+  options.max_concurrent = 1;
+  options.max_waiting = 1;
+  Open(options);
+  auto running = service_->Execute({.sql = kEndless});
+  ASSERT_TRUE(running.ok());
+  QueryRequest brief{.sql = "select 1", .limits = {.timeout_micros = 20'000}};
+  EXPECT_EQ(service_->Execute(brief).status().code(), StatusCode::kDeadlineExceeded);
+
+  std::thread waiter([&] {
+    EXPECT_EQ(service_->Execute({.sql = "select 1", .query_id = "w"}).status().code(), StatusCode::kCancelled);
+  });
+  Until([&] { return service_->stats().waiting == 1; });
+  EXPECT_EQ(StateOf("w"), "waiting");
+  EXPECT_EQ(service_->Execute({.sql = "select 2"}).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(service_->Cancel("w").ok());
+  waiter.join();
+  EXPECT_EQ(StateOf("w"), "cancelled");
+}
+
+TEST_F(QueryLifetimeTest, TheServiceEndsItsQueriesWhenItCloses) {
+  Open(Options());
+  auto stream = service_->Execute({.sql = kEndless});
+  ASSERT_TRUE(stream.ok());
+  service_.reset();
+  EXPECT_EQ((*stream)->Next().status().code(), StatusCode::kCancelled);
+}
+
+TEST_F(QueryLifetimeTest, TheQueryLogIsATable) {
+  Open(Options());
+  EXPECT_EQ(Value("select 42"), "42");
+  (void)Query("select nope");
+  EXPECT_EQ(Value("select count(*) from system.queries where sql = 'select 42' and state = 'done' and rows = 1"), "1");
+  EXPECT_EQ(Value("select count(*) from system.queries where state = 'failed' and error like 'InvalidArgument%'"), "1");
+  EXPECT_EQ(Value("select count(*) from system.queries where state = 'running'"), "1");
+}
+
+TEST_F(QueryLifetimeTest, ASpoiltInstanceIsReplaced) {
+  Open(Options());
+  EXPECT_EQ(Value("select 1"), "1");
+  auto old = service_->Execute({.sql = kEndless});
+  ASSERT_TRUE(old.ok());
+  service_->SpoilInstanceForTesting();
+  EXPECT_EQ(Value("select 2"), "2");
+  EXPECT_EQ((*old)->Next().status().code(), StatusCode::kInternal);
+  EXPECT_EQ(service_->stats().instances_replaced, 1);
+  EXPECT_EQ(service_->stats().running, 0);
+}
+
+TEST_F(QueryLifetimeTest, LocalFilesAreTablesWhereThePolicySaysSo) {
+  const std::string csv = folder_.path() + "/it's.csv";
+  std::ofstream(csv) << "a,b\n1,x\n2,y\n";
+  std::ofstream(folder_.path() + "/n.ndjson") << "{\"a\": 1}\n{\"a\": 2}\n";
+  Open(Options());
+  EXPECT_EQ(service_->RegisterLocalFile("t", csv).code(), StatusCode::kPermissionDenied);
+
+  EngineOptions options = Options();
+  options.policy.local_files = true;
+  Open(options);
+  EXPECT_TRUE(service_->RegisterLocalFile("t", csv).ok());
+  EXPECT_TRUE(service_->RegisterLocalFile("odd \"name", folder_.path() + "/n.ndjson").ok());
+  EXPECT_EQ(Value("select sum(a) from t"), "3");
+  EXPECT_EQ(Value("select sum(a) from main.t"), "3");
+  EXPECT_EQ(Value("select sum(a) from \"odd \"\"name\""), "3");
+  EXPECT_EQ(Value("select count(*) from '" + folder_.path() + "/n.ndjson'"), "2");
+  EXPECT_EQ(service_->RegisterLocalFile("u", folder_.path() + "/none.csv").code(), StatusCode::kNotFound);
+  EXPECT_EQ(service_->RegisterLocalFile("u", folder_.path() + "/a.xlsx").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Query("copy (select 1) to '" + folder_.path() + "/out.csv'").status().code(),
+            StatusCode::kPermissionDenied);
+  EXPECT_EQ(Query("from read_text('/etc/hostname')").status().code(), StatusCode::kPermissionDenied);
+
+  service_->SpoilInstanceForTesting();
+  EXPECT_EQ(Value("select sum(a) from t"), "3");
+}
+
+TEST(AdmissionTest, GivesAFreeSlotToWhoeverHasTheFewest) {
+  FakeClock clock;
+  Admission admission(2, 10, clock);
+  const std::atomic<bool> stopped = false;
+  auto first = admission.Enter("greedy", 0, stopped);
+  auto second = admission.Enter("greedy", 0, stopped);
+  ASSERT_TRUE(first.ok() && second.ok());
+  Mutex mutex;
+  std::vector<std::string> order;
+  std::vector<std::thread> threads;
+  std::vector<Admission::Slot> kept(3);
+  const std::string names[] = {"greedy", "modest", "greedy"};
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&, i] {
+      auto slot = admission.Enter(names[i], 0, stopped);
+      EXPECT_TRUE(slot.ok());
+      MutexLock lock(mutex);
+      order.push_back(names[i] + std::to_string(i));
+      kept[i] = std::move(*slot);
+    });
+    while (admission.waiting() != i + 1) std::this_thread::yield();
+  }
+  const auto admitted = [&](size_t count) {
+    for (;;) {
+      MutexLock lock(mutex);
+      if (order.size() == count) return;
+    }
+  };
+  *first = Admission::Slot();
+  admitted(1);
+  *second = Admission::Slot();
+  admitted(2);
+  kept[0] = Admission::Slot();
+  admitted(3);
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(order, (std::vector<std::string>{"modest1", "greedy0", "greedy2"}));
+}
+
+}  // namespace
+}  // namespace tarn::engine
