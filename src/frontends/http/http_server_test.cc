@@ -43,6 +43,20 @@ TEST_F(HttpSockets, ReadsARequestByteByByte) {
   EXPECT_EQ(client.ReceiveReply().status, 200);
 }
 
+TEST_F(HttpSockets, ReadsABodyThatComesLongAfterItsHeaderWasSentAhead) {
+  Start();
+  RawClient client(address());
+  // The first answer is stuck until it is read, so the second request's header arrives while the first is worked on.
+  client.Send(Post("/api/sql", "big"));
+  client.Send("POST /write?db=d HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
+  for (int i = 0; i < 10; ++i) SystemClockPause();
+  EXPECT_EQ(client.ReceiveReply().status, 200);
+  for (int i = 0; i < 10; ++i) SystemClockPause();
+  client.Send("hello");
+  EXPECT_EQ(client.ReceiveReply().status, 204);
+  EXPECT_EQ(writes().at(0).body, "hello");
+}
+
 TEST_F(HttpSockets, ReadsChunkedBodies) {
   Start();
   EXPECT_EQ(Ask(address(),

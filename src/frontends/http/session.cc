@@ -55,8 +55,10 @@ void Session::Read() {
   if (reading_ || peer_closed_ || state_ == State::kClosed) return;
   if (state_ == State::kWorking && input_.size() >= kMaxAheadBytes) return;
   reading_ = true;
+  // Never straight into input_: what it holds may be consumed, and so move, while a read is under way.
   const size_t room = state_ == State::kBody ? kBodyReadBytes : kReadBytes;
-  socket_.async_read_some(input_.prepare(room), [self = shared_from_this()](const error_code& error, size_t bytes) {
+  if (arriving_.size() != room) arriving_ = std::vector<char>(room);
+  socket_.async_read_some(asio::buffer(arriving_), [self = shared_from_this()](const error_code& error, size_t bytes) {
     self->OnRead(error, bytes);
   });
 }
@@ -74,7 +76,9 @@ void Session::OnRead(const error_code& error, size_t bytes) {
     }
     return;
   }
-  input_.commit(bytes);
+  if (state_ != State::kLingering) {
+    input_.commit(asio::buffer_copy(input_.prepare(bytes), asio::buffer(arriving_.data(), bytes)));
+  }
   if (state_ == State::kLingering) {
     input_.consume(input_.size());
   } else if (state_ != State::kWorking) {

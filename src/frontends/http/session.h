@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -81,6 +82,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const SessionContext& context_;
   boost::asio::ip::tcp::socket socket_;
+  /// Where the read under way puts its bytes.
+  std::vector<char> arriving_;
+  /// Bytes that arrived and are not parsed yet.
   boost::beast::flat_buffer input_;
   std::optional<Parser> parser_;
   HttpRequest request_;
