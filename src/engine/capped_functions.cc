@@ -75,6 +75,34 @@ class Arguments {
     return 0;
   }
 
+  /// The sum over all rows and the largest of them, fast.
+  std::pair<Size, Size> TotalAndLargest(size_t argument) const {
+    Size total = 0;
+    Size largest = 0;
+    if (type(argument) == duckdb::PhysicalType::VARCHAR) {
+      const auto& format = formats_[argument];
+      const auto* strings = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(format);
+      uint64_t sum = 0;
+      uint32_t max = 0;
+      const bool all_valid = !format.validity.IsMaskSet();
+      for (duckdb::idx_t row = 0; row < rows_; ++row) {
+        const duckdb::idx_t index = format.sel->get_index(row);
+        if (!all_valid && !format.validity.RowIsValid(index)) continue;
+        const uint32_t size = strings[index].GetSize();
+        sum += size;
+        max = std::max(max, size);
+      }
+      return {static_cast<Size>(sum), static_cast<Size>(max)};
+    }
+    for (duckdb::idx_t row = 0; row < rows_; ++row) {
+      if (IsNull(argument, row)) continue;
+      const Size bytes = Bytes(argument, row);
+      total += bytes;
+      largest = std::max(largest, bytes);
+    }
+    return {total, largest};
+  }
+
   Size ElementBytes(size_t list_argument) const {
     const auto child = duckdb::ListType::GetChildType(types_[list_argument]).InternalType();
     return duckdb::TypeIsConstantSize(child) ? static_cast<Size>(duckdb::GetTypeIdSize(child))
@@ -153,35 +181,121 @@ Size FormatBytes(const Arguments& args, duckdb::idx_t row) {
   return bytes;
 }
 
-thread_local bool t_planning = false;
-
-void CheckSizes(const Arguments& args, const char* name, Estimate estimate) {
-  const auto max_value = static_cast<Size>(t_planning ? kMaxConstantBytes : kMaxValueBytes);
-  Size total = 0;
-  for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
-    bool any_null = false;
-    for (size_t i = 0; i < args.count(); ++i) any_null = any_null || args.IsNull(i, row);
-    if (any_null && estimate != FormatBytes) continue;
-    if (estimate == FormatBytes && args.IsNull(0, row)) continue;
-    const Size bytes = std::max<Size>(0, estimate(args, row));
-    total += bytes;
-    if (bytes > max_value || total > static_cast<Size>(kMaxVectorBytes)) {
-      ThrowStatus(Status::ResourceExhausted(std::string(name) + " would make a value that is too large"));
-    }
+Size ConcatBytes(const Arguments& args, duckdb::idx_t row) {
+  Size bytes = 0;
+  for (size_t i = 0; i < args.count(); ++i) {
+    if (!args.IsNull(i, row)) bytes += args.Bytes(i, row);
   }
+  return bytes;
 }
+
+/// The separator stands between the others.
+Size ConcatWithSeparatorBytes(const Arguments& args, duckdb::idx_t row) {
+  const Size separators = static_cast<Size>(args.count()) - 2;
+  return ConcatBytes(args, row) + std::max<Size>(0, separators - 1) * args.Bytes(0, row);
+}
+
+/// Exact, but looks into the text only when the most there can be would matter.
+Size ReplaceBytes(const Arguments& args, duckdb::idx_t row) {
+  const std::string_view text = args.Text(0, row);
+  const std::string_view from = args.Text(1, row);
+  const Size growth = args.Bytes(2, row) - args.Bytes(1, row);
+  const auto size = static_cast<Size>(text.size());
+  if (from.empty() || growth <= 0) return size;
+  const Size most = size + size / static_cast<Size>(from.size()) * growth;
+  if (most <= static_cast<Size>(kMaxConstantBytes)) return most;
+  Size matches = 0;
+  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, at + from.size())) ++matches;
+  return size + matches * growth;
+}
+
+/// A bound: every position matches, and each reference to a group (`\1`) takes the whole text.
+Size RegexpReplaceBytes(const Arguments& args, duckdb::idx_t row) {
+  const std::string_view replacement = args.Text(2, row);
+  const Size size = args.Bytes(0, row);
+  const bool every_match = args.count() > 3 && args.Text(3, row).find('g') != std::string_view::npos;
+  const auto references = static_cast<Size>(std::count(replacement.begin(), replacement.end(), '\\'));
+  return size * (1 + references) + (every_match ? size + 1 : 1) * static_cast<Size>(replacement.size());
+}
+
+enum class Nulls {
+  /// A null argument makes the result null.
+  kSpread,
+  /// Only a null first argument does.
+  kSpreadFromFirst,
+  /// They count as empty.
+  kEmpty,
+};
 
 struct CappedFunction {
   const char* name;
   Estimate estimate;
+  Nulls nulls = Nulls::kSpread;
+  /// The estimate is no larger than the sum of all arguments, so small arguments need no look at each row.
+  bool is_sum = false;
+  /// The estimate is far above what comes of usual arguments.
+  bool is_loose = false;
 };
 
+thread_local bool t_planning = false;
+
+bool ResultIsNull(const Arguments& args, duckdb::idx_t row, Nulls nulls) {
+  if (nulls == Nulls::kEmpty) return false;
+  if (nulls == Nulls::kSpreadFromFirst) return args.IsNull(0, row);
+  for (size_t i = 0; i < args.count(); ++i) {
+    if (args.IsNull(i, row)) return true;
+  }
+  return false;
+}
+
+/// True when all arguments together are below the caps.
+bool SumFits(const Arguments& args, Size max_value) {
+  Size total = 0;
+  Size largest = 0;
+  for (size_t i = 0; i < args.count(); ++i) {
+    const auto [argument_total, argument_largest] = args.TotalAndLargest(i);
+    total += argument_total;
+    largest += argument_largest;
+  }
+  return largest <= max_value && total <= static_cast<Size>(kMaxVectorBytes);
+}
+
+void CheckSizes(const Arguments& args, const CappedFunction& function) {
+  const auto max_value = static_cast<Size>(t_planning          ? kMaxConstantBytes
+                                           : function.is_loose ? kMaxVectorBytes
+                                                               : kMaxValueBytes);
+  if (function.is_sum && SumFits(args, max_value)) return;
+  Size total = 0;
+  for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
+    if (ResultIsNull(args, row, function.nulls)) continue;
+    const Size bytes = std::max<Size>(0, function.estimate(args, row));
+    if (!function.is_loose) total += bytes;
+    if (bytes > max_value || total > static_cast<Size>(kMaxVectorBytes)) {
+      ThrowStatus(Status::ResourceExhausted(std::string(function.name) + " would make a value that is too large"));
+    }
+  }
+}
+
 constexpr CappedFunction kCappedFunctions[] = {
-    {"repeat", RepeatBytes},      {"lpad", PadBytes},
-    {"rpad", PadBytes},           {"bitstring", BitstringBytes},
-    {"range", SeriesBytes},       {"generate_series", SeriesBytes},
-    {"list_resize", ResizeBytes}, {"array_resize", ResizeBytes},
-    {"printf", FormatBytes},      {"format", FormatBytes},
+    {"repeat", RepeatBytes},
+    {"lpad", PadBytes},
+    {"rpad", PadBytes},
+    {"bitstring", BitstringBytes},
+    {"range", SeriesBytes},
+    {"generate_series", SeriesBytes},
+    {"list_resize", ResizeBytes},
+    {"array_resize", ResizeBytes},
+    {"printf", FormatBytes, Nulls::kSpreadFromFirst},
+    {"format", FormatBytes, Nulls::kSpreadFromFirst},
+    {"||", ConcatBytes, Nulls::kSpread, true},
+    {"concat", ConcatBytes, Nulls::kEmpty, true},
+    {"list_concat", ConcatBytes, Nulls::kEmpty, true},
+    {"list_cat", ConcatBytes, Nulls::kEmpty, true},
+    {"array_concat", ConcatBytes, Nulls::kEmpty, true},
+    {"array_cat", ConcatBytes, Nulls::kEmpty, true},
+    {"concat_ws", ConcatWithSeparatorBytes, Nulls::kSpreadFromFirst},
+    {"replace", ReplaceBytes},
+    {"regexp_replace", RegexpReplaceBytes, Nulls::kSpread, false, true},
 };
 
 }  // namespace
@@ -197,7 +311,7 @@ void CapFunctions(duckdb::DatabaseInstance& instance) {
       function.SetFunctionCallback([original = function.GetFunctionCallback(), capped](duckdb::DataChunk& args,
                                                                                        duckdb::ExpressionState& state,
                                                                                        duckdb::Vector& result) {
-        CheckSizes(Arguments(args), capped.name, capped.estimate);
+        CheckSizes(Arguments(args), capped);
         original(args, state, result);
       });
     }

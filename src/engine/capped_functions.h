@@ -25,8 +25,9 @@ class PlanningScope {
   PlanningScope& operator=(const PlanningScope&) = delete;
 };
 
-/// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …) refuse with
-/// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
+/// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …), and those that
+/// join or replace (||, concat, replace …), refuse with ResourceExhausted what exceeds the caps, before anything is
+/// allocated. DuckDB checks neither memory nor interrupts
 /// while it makes one value.
 void CapFunctions(duckdb::DatabaseInstance& instance);
 

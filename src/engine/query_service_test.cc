@@ -179,32 +179,49 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   options.memory_limit_bytes = 64 << 20;
   options.max_resident_bytes = int64_t{64} << 30;
   Open(options);
-  for (const char* sql : {"select length(repeat('x', 1000000000))",
-                          "select length(repeat('x', range + 60000000)) from range(100)",
-                          "select length(lpad('x', 1000000000, 'y'))",
-                          "select length(rpad('x', 2000000000, 'yz'))",
-                          "select len(range(300000000))",
-                          "select len(range(0, 300000000))",
-                          "select len(range(0, -600000000, -2))",
-                          "select len(generate_series(1, 300000000))",
-                          "select len(list_resize([1], 1000000000))",
-                          "select len(array_resize([1], 1000000000, 7))",
-                          "select len(repeat([1, 2, 3], 100000000))",
-                          "select octet_length(repeat('x'::blob, 1000000000))",
-                          "select length(format('{:1000000000}', 1))",
-                          "select length(format('{:>{}}', 'x', 1000000000))",
-                          "select length(printf('%1000000000d', 1))",
-                          "select length(printf('%*d', 1000000000, 1))",
-                          "select length(printf('%.1000000000f', 1.5))",
-                          "select bit_length(bitstring('1', 2000000000))",
-                          "select length(string_agg(repeat('x', 1000000) || range::varchar, '')) from range(10000)",
-                          "select len(list(repeat('x', 1000000) || range::varchar)) from range(10000)"}) {
+  for (const char* sql :
+       {"select length(repeat('x', 1000000000))",
+        "select length(repeat('x', range + 60000000)) from range(100)",
+        "select length(lpad('x', 1000000000, 'y'))",
+        "select length(rpad('x', 2000000000, 'yz'))",
+        "select len(range(300000000))",
+        "select len(range(0, 300000000))",
+        "select len(range(0, -600000000, -2))",
+        "select len(generate_series(1, 300000000))",
+        "select len(list_resize([1], 1000000000))",
+        "select len(array_resize([1], 1000000000, 7))",
+        "select len(repeat([1, 2, 3], 100000000))",
+        "select octet_length(repeat('x'::blob, 1000000000))",
+        "select length(format('{:1000000000}', 1))",
+        "select length(format('{:>{}}', 'x', 1000000000))",
+        "select length(printf('%1000000000d', 1))",
+        "select length(printf('%*d', 1000000000, 1))",
+        "select length(printf('%.1000000000f', 1.5))",
+        "select bit_length(bitstring('1', 2000000000))",
+        "select length(a||a||a||range::varchar) from (select repeat('x',30000000) as a), range(200)",
+        "select length(concat(a, null, a, a)) from (select repeat('x',30000000) as a)",
+        "select length(concat_ws(a, '1', null, '2', '3', '4')) from (select repeat('x',30000000) as a)",
+        "select length(a || range::varchar) from (select repeat('x',1000000) as a), range(1000)",
+        "select len(list_concat(a, a, a)) from (select range(4000000) as a)",
+        "select len(a || a || a) from (select range(4000000) as a)",
+        "select length(replace(repeat('xy', 1000000), 'x', repeat('z', 1000)))",
+        "select length(regexp_replace(repeat('x', 1000000), 'x', repeat('z', 1000), 'g'))",
+        "select length(string_agg(repeat('x', 1000000) || range::varchar, '')) from range(10000)",
+        "select len(list(repeat('x', 1000000) || range::varchar)) from range(10000)"}) {
     EXPECT_EQ(Query(sql).status().code(), StatusCode::kResourceExhausted) << sql;
   }
   EXPECT_EQ(Value("select length(repeat('x', 1000000))"), "1000000");
   EXPECT_EQ(Value("select len(range(1000000))"), "1000000");
   EXPECT_EQ(Value("select len(range(10, 0))"), "0");
   EXPECT_EQ(Value("select sum(length(repeat('x', range))) from range(2000)"), "1999000");
+  EXPECT_EQ(Value("select sum(length('a' || range::varchar || 'b')) from range(1000)"), "4890");
+  EXPECT_EQ(Value("select length(a || a) from (select repeat('x', 30000000) as a)"), "60000000");
+  EXPECT_EQ(Value("select a || null || a is null from (select repeat('x', 30000000) as a)"), "true");
+  EXPECT_EQ(Value("select concat('a', null, 1, 'b')"), "a1b");
+  EXPECT_EQ(Value("select concat_ws('-', 'a', null, 'b')"), "a-b");
+  EXPECT_EQ(Value("select len([1, 2] || [3])"), "3");
+  EXPECT_EQ(Value("select length(replace(repeat('xy', 1000000), 'xyxyxyxyxy', repeat('z', 100)))"), "20000000");
+  EXPECT_EQ(Value("select regexp_replace('abc', '(b)', '[\\1]', 'g')"), "a[b]c");
   EXPECT_EQ(service_->stats().instances_replaced, 0);
 }
 
