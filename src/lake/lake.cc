@@ -49,8 +49,19 @@ void LakeImpl::Close() {
     wake_.notify_all();
   }
   background_.Join();
-  MutexLock guard(mutex_);
-  while (tasks_ > 0) task_ended_.wait(mutex_);
+  std::shared_ptr<RowLog> own;
+  {
+    MutexLock guard(mutex_);
+    while (tasks_ > 0) task_ended_.wait(mutex_);
+    own = own_log_;
+  }
+  if (own == nullptr) return;
+  Status released = At("before-close");
+  if (released.ok()) released = own->ReleaseAtEnd();
+  if (!released.ok()) {
+    // The next opening compares its records with the tables instead.
+    Log(LogLevel::kWarning, "the write-ahead log could not be shortened", {{"why", released.ToString()}});
+  }
 }
 
 Result<std::vector<std::string>> LakeImpl::ListDatabases() { return directory_.Databases(); }

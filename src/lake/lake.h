@@ -113,7 +113,8 @@ class Lake : public TableCatalog {
 
   virtual Result<std::vector<TableStatus>> ListTableStatus() = 0;
   virtual LakeStats stats() const = 0;
-  /// Stops background work, without flushing: a caller that wants rows in Delta calls FlushAll first. Idempotent.
+  /// Stops background work, without flushing: a caller that wants rows in Delta calls FlushAll first, and the next
+  /// opening then neither replays the WAL nor reads a table. Idempotent.
   virtual void Close() = 0;
 };
 

@@ -295,6 +295,40 @@ TEST(Lake, LogRolledBackToNothingIsNoticedAtTheFirstAppend) {
   EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2, 3}));
 }
 
+TEST(Lake, LogRolledBackToACleanEndIsNoticedAtTheFirstAppend) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  const auto backup = world.nodes.Backup("node-0");
+  lake = MustOpen(world);
+  for (int64_t id = 2; id < 6; ++id) ASSERT_OK(AppendIds(*lake, {id}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  world.nodes.Restore("node-0", backup);
+  lake = MustOpen(world);
+  EXPECT_EQ(world.nodes.Nodes().size(), 1u);
+  ASSERT_OK(AppendIds(*lake, {6}));
+  EXPECT_EQ(world.nodes.Nodes().size(), 2u);
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Lake, OpensWithoutReadingTables) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  for (int64_t i = 0; i < 20; ++i) ASSERT_OK(AppendIds(*lake, {i}, 0, {"db", "t" + std::to_string(i)}));
+  ASSERT_OK(lake->FlushAll());
+  lake.reset();
+  world.faults->Disarm();
+  lake = MustOpen(world);
+  int64_t operations = 0;
+  for (const auto& [name, count] : world.faults->counts()) operations += count;
+  EXPECT_LE(operations, 4);
+  EXPECT_EQ(IdsIn(*lake, {"db", "t7"}), Ids{7});
+}
+
 TEST(Lake, FindsTablesOfOthersWhenTheyAppearAndMissesThemWhenTheyGo) {
   LakeWorld world;
   auto lake = MustOpen(world);
@@ -498,8 +532,8 @@ TEST(Lake, EveryCrashPointKeepsEveryAcknowledgedRowOnce) {
     lake = MustOpen(world);
     const bool acknowledged = AppendIds(*lake, {4}).ok();
     (void)lake->FlushAll();
-    EXPECT_TRUE(reached);
     lake.reset();
+    EXPECT_TRUE(reached);
     world.faults->Disarm();
     world.at_point = nullptr;
     world.nodes.LosePower();

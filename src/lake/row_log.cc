@@ -106,13 +106,25 @@ Status RowLog::ReleaseCovered() {
     MutexLock guard(mutex_);
     if (wal_ == nullptr) return Status::Ok();
     wal = wal_;
-    until = needed_.empty() ? prefix_ : std::min(prefix_, *needed_.begin() - 1);
+    until = CoveredUntil();
     if (until <= released_) return Status::Ok();
   }
   TARN_RETURN_NOT_OK(wal->Release(until));
   MutexLock guard(mutex_);
   released_ = std::max(released_, until);
   return Status::Ok();
+}
+
+Status RowLog::ReleaseAtEnd() {
+  wal::Position until = 0;
+  std::shared_ptr<wal::Wal> wal;
+  {
+    MutexLock guard(mutex_);
+    if (wal_ == nullptr || broken_) return Status::Ok();
+    wal = wal_;
+    until = CoveredUntil();
+  }
+  return wal->ReleaseAtEnd(until);
 }
 
 wal::Position RowLog::visible_prefix() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,6 +59,8 @@ class RowLog {
   void Covered(const std::vector<wal::Position>& positions) EXCLUDES(mutex_);
   /// Removes what nobody needs from storage.
   Status ReleaseCovered() EXCLUDES(mutex_);
+  /// The same before the log is closed: when nobody needs anything, the next opening has nothing to replay.
+  Status ReleaseAtEnd() EXCLUDES(mutex_);
 
   wal::Position visible_prefix() const EXCLUDES(mutex_);
   /// The last position that may have been given to a record.
@@ -79,6 +82,11 @@ class RowLog {
   std::shared_ptr<wal::Wal> wal() const EXCLUDES(mutex_) {
     MutexLock guard(mutex_);
     return wal_;
+  }
+
+  /// Everything up to here is in committed files.
+  wal::Position CoveredUntil() const REQUIRES(mutex_) {
+    return needed_.empty() ? prefix_ : std::min(prefix_, *needed_.begin() - 1);
   }
 
   mutable Mutex mutex_;

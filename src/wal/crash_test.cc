@@ -105,7 +105,7 @@ void AppendMany(Wal& wal, Model& model, const std::string& name, uint64_t seed,
     if (random.Below(8) == 0) {
       const Position position = *last - std::min<Position>(*last, random.Below(20));
       model.Released(position);
-      (void)wal.Release(position);
+      (void)(random.Below(2) == 0 ? wal.ReleaseAtEnd(position) : wal.Release(position));
     }
   }
 }

@@ -140,7 +140,8 @@ class WalImpl final : public Wal {
   }
 
   Result<Position> Append(std::vector<NewRecord> records) override;
-  Status Release(Position position) override;
+  Status Release(Position position) override { return ReleaseSealing(position, options_.segment_bytes / 4); }
+  Status ReleaseAtEnd(Position position) override { return ReleaseSealing(position, 1); }
 
   std::shared_ptr<const SchemaEntry> DefineSchema(std::string bytes) override {
     return std::make_shared<const SchemaEntry>(SchemaEntry{next_schema_id_++, std::move(bytes)});
@@ -169,6 +170,8 @@ class WalImpl final : public Wal {
   Status WriteGroup(const Group& group, int64_t max_bytes) EXCLUDES(mutex_);
   Status MakeRoom(int64_t max_bytes) EXCLUDES(mutex_);
   void Seal() EXCLUDES(mutex_);
+  /// Releases; seals an active segment of at least `worth_sealing_bytes` when nothing in it is needed.
+  Status ReleaseSealing(Position position, int64_t worth_sealing_bytes) EXCLUDES(mutex_);
   Status RemoveReleased(const std::vector<SealedSegment>& victims) EXCLUDES(mutex_);
   void StopLeading() REQUIRES(mutex_);
   void Stop(const Status& cause) EXCLUDES(mutex_);
@@ -347,12 +350,11 @@ void WalImpl::Stop(const Status& cause) {
   stopped_ = Status::Unavailable("the WAL stopped: " + cause.message());
 }
 
-Status WalImpl::Release(Position position) {
+Status WalImpl::ReleaseSealing(Position position, int64_t worth_sealing_bytes) {
   MutexLock lock(mutex_);
   while (releasing_) idle_.wait(mutex_);
   releasing_ = true;
   // A log that is released whole need not be replayed; but a new segment has its price.
-  const int64_t worth_sealing_bytes = options_.segment_bytes / 4;
   while (leading_ && position >= end_ && active_bytes_ >= worth_sealing_bytes) idle_.wait(mutex_);
   if (!leading_ && position >= end_ && active_bytes_ >= worth_sealing_bytes && stopped_.ok()) {
     leading_ = true;

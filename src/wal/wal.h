@@ -93,6 +93,10 @@ class Wal {
   /// Declares that no record up to `position` is needed any more; whole segments are removed.
   virtual Status Release(Position position) = 0;
 
+  /// Release by an owner that will hardly append again. When nothing is needed any more, the segment being written goes
+  /// as well, however small, so that the next opening has nothing to replay. Later appends work, in a new segment.
+  virtual Status ReleaseAtEnd(Position position) = 0;
+
   /// A schema entry with the next free id of this log.
   virtual std::shared_ptr<const SchemaEntry> DefineSchema(std::string bytes) = 0;
 

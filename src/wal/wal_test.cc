@@ -139,6 +139,31 @@ TEST_F(WalTest, NumberingSurvivesTheReleaseOfEverything) {
   EXPECT_EQ(wal->Append({Record(wal->DefineSchema("A"), "x")}).value(), 22u);
 }
 
+TEST_F(WalTest, NothingIsReplayedAfterAReleaseAtTheEnd) {
+  {
+    const auto wal = Open();
+    ASSERT_TRUE(wal->ReleaseAtEnd(0).ok());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(AppendOne(*wal, "payload").ok());
+    // What is still needed keeps its segment, and a release on the way keeps a small one.
+    ASSERT_TRUE(wal->ReleaseAtEnd(2).ok());
+    ASSERT_TRUE(wal->Release(3).ok());
+    EXPECT_EQ(ReadOnly().size(), 3u);
+    ASSERT_TRUE(wal->ReleaseAtEnd(3).ok());
+    ASSERT_TRUE(wal->ReleaseAtEnd(3).ok());
+    EXPECT_EQ(wal->stats().segments, 0);
+    EXPECT_EQ(wal->stats().bytes, 0);
+    EXPECT_THAT(ReadOnly(), IsEmpty());
+    ASSERT_TRUE(AppendOne(*wal, "late").ok());
+    EXPECT_THAT(ReadOnly(), ElementsAre("4:S::late"));
+    ASSERT_TRUE(wal->ReleaseAtEnd(4).ok());
+  }
+  disk_->LosePower();
+  const auto wal = Open();
+  EXPECT_THAT(replayed_.records, IsEmpty());
+  EXPECT_EQ(wal->end(), 4u);
+  EXPECT_EQ(wal->Append({Record(wal->DefineSchema("S"), "x")}).value(), 5u);
+}
+
 TEST_F(WalTest, AReleaseThatIsCutShortIsFinishedOnOpening) {
   options_.segment_bytes = 256;
   for (const char* operation : {"write_file", "remove"}) {

@@ -223,6 +223,8 @@ class Simulation {
   Status CrashAndReopen(int server) {
     Server& state = servers_[server];
     ++counts.crashes;
+    // Sometimes it stops in order instead.
+    if (!OneIn(4)) state.crashed = true;
     state.lake.reset();
     world_.faults->Disarm();
     if (OneIn(2)) {
