@@ -6,7 +6,8 @@ import subprocess
 
 from conftest import TARN
 
-CRYPTO = re.compile(r"^(EVP|SSL|CRYPTO|OPENSSL|BIO|RSA|EC|AES|SHA|HMAC|X509|ASN1|BN|ERR|RAND)_|simdjson")
+# Of simdjson only its own functions: Arrow has some of its own that merely take its types.
+CRYPTO = re.compile(r"^(EVP|SSL|CRYPTO|OPENSSL|BIO|RSA|EC|AES|SHA|HMAC|X509|ASN1|BN|ERR|RAND)_|^_Z[NTSVI]*K?8simdjson")
 
 
 def test_no_symbol_of_openssl_or_simdjson_crosses_between_libraries(tmp_path):

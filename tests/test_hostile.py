@@ -196,7 +196,7 @@ def test_a_full_disk_loses_nothing(tmp_path, make_server):
     mount.mkdir()
     if (
         os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", mount], check=False).returncode
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", mount], check=False).returncode
     ):
         pytest.skip("needs root and the right to mount a small file system")
     try:
@@ -206,20 +206,18 @@ def test_a_full_disk_loses_nothing(tmp_path, make_server):
         refused = None
         rng = random.Random(3)
         for n in range(4000):
-            lines = "".join(
-                f'rows n={n * 100 + k}i,s="{rng.randbytes(60).hex()}" {n * 100 + k + 2}\n' for k in range(100)
-            )
+            lines = "".join(f'rows n={n * 1000 + k}i,s="{rng.randbytes(60).hex()}" {n + 2}\n' for k in range(1000))
             reply = server.write("b", lines)
             if reply.status != 204:
                 refused = reply
                 break
-            acknowledged += 100
+            acknowledged += 1000
         assert refused is not None and refused.status == 503, refused
         assert int(refused.headers["Retry-After"]) > 0
         assert server.value("select count(*) from b.rows") == acknowledged + 1
         server.kill()
         # With room again everything that was acknowledged is there.
-        subprocess.run(["mount", "-o", "remount,size=256m", mount], check=True)
+        subprocess.run(["mount", "-o", "remount,size=512m", mount], check=True)
         server.start()
         assert server.value("select count(distinct n) from b.rows") == acknowledged + 1
         assert server.write("b", "rows n=-2i 1\n").status == 204
@@ -250,7 +248,7 @@ def test_a_public_address_needs_an_explicit_flag(tmp_path):
 
 def test_a_newer_lake_is_refused_by_name(tmp_path):
     (tmp_path / "lake" / "_tarn").mkdir(parents=True)
-    (tmp_path / "lake" / "_tarn" / "lake.json").write_text(json.dumps({"format": 999, "id": "x"}))
+    (tmp_path / "lake" / "_tarn" / "lake.json").write_text(json.dumps({"format_version": 999, "id": "x"}))
     done = run_tarn("serve", "--lake", tmp_path / "lake", "--addr-http", "127.0.0.1:0")
     assert done.returncode == 6, done
     assert "999" in done.stderr

@@ -18,19 +18,17 @@ LINES = [
     "mix,host=b f=-0.0,i=-9223372036854775808i 1700000000000000001",
     'mix,host=c,zone=eu\\ west u=18446744073709551615u,s="ünï \\"q\\"" 1700090000000000000',
     "mix f=1e300,new=7i -86400000000000",
-    'mix,host=a s="",b=false 253402300799000000000',
+    'mix,host=a s="",b=false 9214646400000000000',
 ]
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    """A table with several versions: evolution, several partitions, compaction, a checkpoint."""
+    """A table with several versions: evolution, several partitions, compaction."""
     from conftest import Server
 
     folder = tmp_path_factory.mktemp("ours") / "lake"
-    server = Server(
-        folder, env={"TARN_FLUSH_MAX_AGE": "10ms", "TARN_COMPACTION_INTERVAL": "0s", "TARN_CHECKPOINT_INTERVAL": "4"}
-    ).start()
+    server = Server(folder, env={"TARN_FLUSH_MAX_AGE": "10ms", "TARN_COMPACTION_INTERVAL": "0s"}).start()
     table = folder / "b" / "mix"
     for line in LINES:
         before = _versions(table)
@@ -85,26 +83,38 @@ def test_lowest_protocol_and_types(lake):
     assert table.metadata().partition_columns == ["time_date"]
 
 
-def test_the_checkpoint_alone_is_enough(lake, tmp_path):
-    import shutil
-
-    copy = tmp_path / "copy"
-    shutil.copytree(lake / "b" / "mix", copy)
-    log = copy / "_delta_log"
-    checkpoints = sorted(log.glob("*.checkpoint.parquet"))
-    assert checkpoints, "no checkpoint was written"
-    newest = int(checkpoints[-1].name[:20])
+def test_the_checkpoint_alone_is_enough(make_server, tmp_path):
+    """A hundred commits make a checkpoint; with the older JSON gone it is all that readers have."""
+    server = make_server(env={"TARN_FLUSH_MAX_AGE": "5ms", "TARN_COMPACTION_INTERVAL": "0s"})
+    table = server.lake / "b" / "m"
+    log = table / "_delta_log"
+    for n in range(130):
+        before = _versions(table)
+        assert server.write("b", f'm,host=h{n % 3} v={n}i,s="x{n}" {1_700_000_000 + n * 3600}000000000\n').status == 204
+        _wait_for(lambda before=before: _versions(table) > before)
+    _wait_for(lambda: list(log.glob("*.checkpoint.parquet")))
+    assert server.stop() == 0
+    newest = int(max(log.glob("*.checkpoint.parquet")).name[:20])
+    assert newest >= 99
     for path in log.glob("*.json"):
         if int(path.name[:20]) <= newest:
             path.unlink()
-    expected = multiset(ours(lake, tmp_path / "o.parquet"))
-    assert multiset(deltalake.DeltaTable(str(copy)).to_pyarrow_table()) == expected
-    assert multiset(polars.read_delta(str(copy)).to_arrow()) == expected
-    done = run_tarn(
-        "sql", "-t", f"t={copy}", "-o", "parquet", "--output-file", tmp_path / "c.parquet", "select * from t"
-    )
+    out = tmp_path / "c.parquet"
+    done = run_tarn("sql", "-t", f"t={table}", "-o", "parquet", "--output-file", out, "select * from t")
     assert done.returncode == 0, done.stderr
-    assert multiset(pq.read_table(tmp_path / "c.parquet")) == expected
+    ours = multiset(pq.read_table(out))
+    assert len(ours) == 130
+    assert multiset(deltalake.DeltaTable(str(table)).to_pyarrow_table()) == ours
+    assert multiset(polars.read_delta(str(table)).to_arrow()) == ours
+    python, jars = parts.spark()
+    requests = [{"table": str(table), "version": None, "out": str(tmp_path / "spark")}]
+    (tmp_path / "requests.json").write_text(json.dumps(requests))
+    script = Path(__file__).with_name("spark_reader.py")
+    done = subprocess.run(
+        [python, script, jars, tmp_path / "requests.json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert multiset(pq.read_table(tmp_path / "spark")) == ours
 
 
 def test_spark_reads_every_version(lake, tmp_path):

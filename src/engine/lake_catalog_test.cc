@@ -7,9 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <thread>
 
 #include "base/clock.h"
+#include "base/executor.h"
 #include "engine/testing/scan_database.h"
 #include "storage/stores.h"
 #include "storage/testing/temp_folder.h"
@@ -270,7 +270,7 @@ TEST_F(LakeCatalogTest, ReadersNeverMissOrDoubleARow) {
   std::atomic<bool> stop{false};
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   for (int64_t i = 0; i < 120; i++) batches.push_back(Rows(i * 100, i * 100 + 100));
-  std::thread writer([&] {
+  Thread writer("writer", [&] {
     std::vector<std::shared_ptr<arrow::RecordBatch>> buffered;
     for (size_t i = 0; i < batches.size(); i++) {
       builder.AddSegment({batches[i]});
@@ -310,10 +310,10 @@ TEST_F(LakeCatalogTest, ReadersNeverMissOrDoubleARow) {
     }
     ASSERT_EQ(last, 12'000);
   };
-  std::thread counter([&] { poll("select count(*) from db.live"); });
+  Thread counter("counter", [&] { poll("select count(*) from db.live"); });
   poll("select count(*), coalesce(sum(id), 0) from db.live where id >= 0");
-  counter.join();
-  writer.join();
+  counter.Join();
+  writer.Join();
 }
 
 }  // namespace

@@ -59,9 +59,9 @@ TEST_F(QueryLifetimeTest, CancelReachesAQueryFromAnyThread) {
   ASSERT_TRUE(stream.ok()) << stream.status().ToString();
   EXPECT_EQ((*stream)->query_id(), "long");
   EXPECT_EQ(service_->Execute({.sql = "select 1", .query_id = "long"}).status().code(), StatusCode::kAlreadyExists);
-  std::thread other([&] { EXPECT_TRUE(service_->Cancel("long").ok()); });
+  Thread other("other", [&] { EXPECT_TRUE(service_->Cancel("long").ok()); });
   auto next = (*stream)->Next();
-  other.join();
+  other.Join();
   EXPECT_EQ(next.status().code(), StatusCode::kCancelled);
   EXPECT_EQ((*stream)->Next().status().code(), StatusCode::kCancelled);
   EXPECT_EQ(service_->stats().running, 0);
@@ -103,14 +103,14 @@ TEST_F(QueryLifetimeTest, WaitingEndsByTimeByCancelAndByTheQueuesBound) {
   QueryRequest brief{.sql = "select 1", .limits = {.timeout_micros = 20'000}};
   EXPECT_EQ(service_->Execute(brief).status().code(), StatusCode::kDeadlineExceeded);
 
-  std::thread waiter([&] {
+  Thread waiter("waiter", [&] {
     EXPECT_EQ(service_->Execute({.sql = "select 1", .query_id = "w"}).status().code(), StatusCode::kCancelled);
   });
   Until([&] { return service_->stats().waiting == 1; });
   EXPECT_EQ(StateOf("w"), "waiting");
   EXPECT_EQ(service_->Execute({.sql = "select 2"}).status().code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(service_->Cancel("w").ok());
-  waiter.join();
+  waiter.Join();
   EXPECT_EQ(StateOf("w"), "cancelled");
 }
 
@@ -178,11 +178,11 @@ TEST(AdmissionTest, GivesAFreeSlotToWhoeverHasTheFewest) {
   ASSERT_TRUE(first.ok() && second.ok());
   Mutex mutex;
   std::vector<std::string> order;
-  std::vector<std::thread> threads;
+  std::vector<Thread> threads;
   std::vector<Admission::Slot> kept(3);
   const std::string names[] = {"greedy", "modest", "greedy"};
   for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&, i] {
+    threads.emplace_back("asker", [&, i] {
       auto slot = admission.Enter(names[i], 0, stopped);
       EXPECT_TRUE(slot.ok());
       MutexLock lock(mutex);
@@ -203,7 +203,7 @@ TEST(AdmissionTest, GivesAFreeSlotToWhoeverHasTheFewest) {
   admitted(2);
   kept[0] = Admission::Slot();
   admitted(3);
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads) thread.Join();
   EXPECT_EQ(order, (std::vector<std::string>{"modest1", "greedy0", "greedy2"}));
 }
 
