@@ -120,6 +120,8 @@ Status StatusFromError(const duckdb::ErrorData& error) {
     if (auto parsed = ParseCode(code->second)) return {*parsed, message->second};
   }
   std::string text = error.RawMessage();
+  // DuckDB adds one to its internal errors; addresses and paths of this machine are nobody's business.
+  if (const size_t trace = text.find("\n\nStack Trace:"); trace != std::string::npos) text.resize(trace);
   auto position = info.find("position");
   if (position != info.end()) text += kPositionPrefix + position->second + ")";
   return {CodeOf(error), std::move(text)};

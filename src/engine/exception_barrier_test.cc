@@ -45,6 +45,13 @@ TEST(ExceptionBarrierTest, DuckDbErrorsMapByType) {
   EXPECT_EQ(Guarded([] { throw 42; }).code(), StatusCode::kInternal);
 }
 
+TEST(ExceptionBarrierTest, InternalErrorsKeepTheirStackToThemselves) {
+  Status status = Guarded([] { throw duckdb::InternalException("broken"); });
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_NE(status.message().find("broken"), std::string::npos);
+  EXPECT_EQ(status.message().find("Stack Trace"), std::string::npos);
+}
+
 TEST(ExceptionBarrierTest, SqlErrorsOfARealInstance) {
   testing::ScanDatabase database;
   EXPECT_EQ(database.Run("selec 1").code(), StatusCode::kInvalidArgument);

@@ -98,6 +98,7 @@ const Names& DeniedFunctions() {
                            "write_log",
                            "sleep_ms",
                            "pg_sleep",
+                           "txid_current",
                            "current_query",
                            "version",
                            "json_execute_serialized_sql",

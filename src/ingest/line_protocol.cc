@@ -448,6 +448,9 @@ ParsedLines ParseLineProtocol(std::string_view body, const LineProtocolOptions& 
     refused.errors.push_back({.line_number = 1, .reason = "the body is longer than 2 GiB", .original_line = ""});
     return refused;
   }
+  // Editors on some systems begin a file with a byte order mark; it is no part of the first measurement.
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   return BodyParser(body, options).Run();
 }
 

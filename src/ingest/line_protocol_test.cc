@@ -54,6 +54,12 @@ TEST(LineProtocol, KeepsGoodLinesAndReportsBadOnes) {
   EXPECT_EQ(parsed.errors[0].original_line, "cpu,host=b usage=x 2000");
 }
 
+TEST(LineProtocol, AByteOrderMarkIsNoPartOfTheFirstMeasurement) {
+  const ParsedLines parsed = ParseLineProtocol("\xef\xbb\xbfm v=1 1\n", {});
+  ASSERT_EQ(parsed.measurements.size(), 1U);
+  EXPECT_EQ(parsed.measurements[0].measurement, "m");
+}
+
 TEST(LineProtocol, TheTableDecidesTypes) {
   const LineProtocolOptions options =
       WithTable({arrow::field("time", Timestamp()), arrow::field("i", arrow::int64()),

@@ -141,6 +141,7 @@ TEST(Lake, RefusesReservedAndClashingNames) {
                                                      {"pg_catalog", "t"},
                                                      {"db", std::string("a\0b", 3)},
                                                      {"db", "a\nb"},
+                                                     {"db", "\xff"},
                                                      {"db", std::string(300, 'x')}}) {
     EXPECT_EQ(AppendIds(*lake, {1}, 0, bad).code(), StatusCode::kInvalidArgument) << bad.ToString();
   }
@@ -157,6 +158,21 @@ TEST(Lake, RefusesReservedAndClashingNames) {
   lake = MustOpen(world);
   EXPECT_EQ(IdsIn(*lake, strange), Ids{7});
   EXPECT_EQ(AppendIds(*lake, {2}, 0, {"db", "CPU"}).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(Lake, ATableIsListedThroughoutItsFirstFlush) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}, 0, {"old", "t"}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(*lake->ListTables("old"), std::vector<std::string>{"t"});
+  // The clock stands still, so what was listed before these tables were made counts as fresh.
+  ASSERT_OK(AppendIds(*lake, {1}, 0, {"new", "t"}));
+  ASSERT_OK(AppendIds(*lake, {1}, 0, {"old", "u"}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(*lake->ListDatabases(), (std::vector<std::string>{"new", "old"}));
+  EXPECT_EQ(*lake->ListTables("new"), std::vector<std::string>{"t"});
+  EXPECT_EQ(*lake->ListTables("old"), (std::vector<std::string>{"t", "u"}));
 }
 
 TEST(Lake, AddsColumnsAndKeepsTypes) {

@@ -1,5 +1,7 @@
 #include "lake/table_directory.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <set>
 
@@ -38,21 +40,21 @@ Result<std::vector<TableDirectory::Folder>> TableDirectory::FoldersIn(const std:
   const std::string prefix = parent_key.empty() ? "" : parent_key + "/";
   Listing listing;
   listing.listed_at_micros = now;
-  TARN_RETURN_NOT_OK(store_->List({.prefix = prefix, .start_after = {}, .group_by_folder = true},
-                                  [&](const storage::ListEntry& entry) {
-                                    if (!entry.is_folder) return true;
-                                    std::string key = entry.object.key;
-                                    key.pop_back();
-                                    const std::string part = key.substr(prefix.size());
-                                    // A name of a user begins with neither: both are encoded. These folders are
-                                    // Delta's, ours, or hidden.
-                                    if (part.empty() || part[0] == '_' || part[0] == '.') return true;
-                                    auto name = PercentDecode(part);
-                                    if (name.ok() && !(parent_key.empty() && IsReservedDatabase(*name))) {
-                                      listing.folders.push_back({std::move(name).value(), std::move(key)});
-                                    }
-                                    return true;
-                                  }));
+  TARN_RETURN_NOT_OK(store_->List(
+      {.prefix = prefix, .start_after = {}, .group_by_folder = true}, [&](const storage::ListEntry& entry) {
+        if (!entry.is_folder) return true;
+        std::string key = entry.object.key;
+        key.pop_back();
+        const std::string part = key.substr(prefix.size());
+        // A name of a user begins with neither: both are encoded. These folders are
+        // Delta's, ours, or hidden.
+        if (part.empty() || part[0] == '_' || part[0] == '.') return true;
+        auto name = PercentDecode(part);
+        if (name.ok() && simdjson::validate_utf8(*name) && !(parent_key.empty() && IsReservedDatabase(*name))) {
+          listing.folders.push_back({std::move(name).value(), std::move(key)});
+        }
+        return true;
+      }));
   MutexLock guard(mutex_);
   if (listing.folders.empty()) {
     listings_.erase(parent_key);
@@ -141,7 +143,8 @@ Result<std::vector<std::string>> TableDirectory::Databases() {
   TARN_ASSIGN_OR_RETURN(const auto folders, FoldersIn("", kListingAgeMicros));
   for (const Folder& folder : folders) AddName(names, folder.name);
   for (const auto& table : Known()) {
-    if (table->totals().rows > 0) AddName(names, table->name().database);
+    // A table just flushed for the first time is younger than the listing.
+    if (table->exists()) AddName(names, table->name().database);
   }
   return Values(names);
 }
@@ -149,7 +152,7 @@ Result<std::vector<std::string>> TableDirectory::Databases() {
 Result<std::vector<std::string>> TableDirectory::Tables(const std::string& database) {
   std::map<std::string, std::string> names;
   for (const auto& table : Known()) {
-    if (FoldCase(table->name().database) == FoldCase(database) && table->totals().rows > 0) {
+    if (FoldCase(table->name().database) == FoldCase(database) && table->exists()) {
       AddName(names, table->name().table);
     }
   }

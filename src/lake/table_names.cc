@@ -1,5 +1,7 @@
 #include "lake/table_names.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 
@@ -19,6 +21,7 @@ Status CheckPart(std::string_view what, std::string_view part) {
   const bool control =
       std::any_of(part.begin(), part.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; });
   if (control) return Status::InvalidArgument(std::string(what) + " name holds a control character");
+  if (!simdjson::validate_utf8(part)) return Status::InvalidArgument(std::string(what) + " name is not valid UTF-8");
   size_t encoded_bytes = 0;
   for (const char c : part) {
     const bool plain =

@@ -211,6 +211,7 @@ inline constexpr std::string_view kRefusedStatements[] = {
     "select write_log('x')",
     "select sleep_ms(1)",
     "select pg_sleep(1)",
+    "select txid_current()",
     "select [current_setting(s) for s in ['threads', 'temp_directory']]",
     "select list_transform(['threads'], s -> current_setting(s))",
     "select list_apply(['HOME'], lambda e: getenv(e))",

@@ -221,6 +221,8 @@ TEST_F(HttpRoutes, WriteFaults) {
   EXPECT_EQ(reply.headers["Retry-After"], "1");
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "broken disk")).status, 500);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write", "ok")).status, 400);
+  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b&precision=%C2%B5", "ok")).status, 204);
+  EXPECT_EQ(Ask(address(), Post("/write?db=d&precision=seconds", "ok")).status, 204);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b&precision=h", "ok")).status, 400);
   EXPECT_EQ(Ask(address(), Post("/write?db=d&precision=auto", "ok")).status, 400);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "ok", "Content-Encoding: br\r\n")).status, 415);

@@ -7,21 +7,11 @@
 #include "base/error_table.h"
 #include "frontends/encoding/value_text.h"
 #include "frontends/http/http_service.h"
+#include "ingest/precision.h"
 
 namespace tarn::frontends {
 
 namespace {
-
-using ingest::Precision;
-
-std::optional<Precision> ParsePrecision(std::string_view name, int api_version) {
-  if (name == "ns" || name == "n" || name == "nanosecond") return Precision::kNanoseconds;
-  if (name == "us" || name == "u" || name == "microsecond") return Precision::kMicroseconds;
-  if (name == "ms" || name == "millisecond") return Precision::kMilliseconds;
-  if (name == "s" || name == "second") return Precision::kSeconds;
-  if (name == "auto" && api_version == 3) return Precision::kAuto;
-  return std::nullopt;
-}
 
 std::string_view InfluxCode(int http_status) {
   switch (http_status) {
@@ -165,14 +155,11 @@ HttpResponse HttpService::HandleWrite(HttpRequest& request, int api_version) {
       api_version == 1 && !policy.empty() && policy != "autogen" && policy != "default") {
     database += "/" + policy;
   }
-  Precision precision = api_version == 3 ? Precision::kAuto : Precision::kNanoseconds;
-  if (const auto text = request.Query("precision"); text.has_value() && !text->empty()) {
-    const auto parsed = ParsePrecision(*text, api_version);
-    if (!parsed.has_value()) {
-      return WriteError(api_version, 400, "unknown precision '" + *text + "'; there are ns, us, ms and s");
-    }
-    precision = *parsed;
-  }
+  const auto api = api_version == 1   ? ingest::WriteApi::kV1
+                   : api_version == 2 ? ingest::WriteApi::kV2
+                                      : ingest::WriteApi::kV3;
+  const auto precision = ingest::ParsePrecision(request.Query("precision").value_or(""), api);
+  if (!precision.ok()) return WriteError(api_version, 400, precision.status().message());
   if (Status status = DecodeBody(request, options_.max_body_bytes); !status.ok()) {
     const int http_status = status.Is(StatusCode::kResourceExhausted) ? 413
                             : status.Is(StatusCode::kUnsupported)     ? 415
@@ -180,7 +167,7 @@ HttpResponse HttpService::HandleWrite(HttpRequest& request, int api_version) {
     return WriteError(api_version, http_status, status.message());
   }
   if (!ready_) return WriteError(api_version, 503, "the server is not ready for writes yet");
-  return WriteAnswer(api_version, backend_.write_lines(database, request.body, precision));
+  return WriteAnswer(api_version, backend_.write_lines(database, request.body, *precision));
 }
 
 HttpResponse HttpService::HandleInfluxQuery(const HttpRequest& request) {
