@@ -114,7 +114,11 @@ class Server:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=40)
+        try:
+            status = self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         self._reader.join()
         return status
 

@@ -54,6 +54,12 @@ HUGE_VALUES = [
     "select length(lpad('x', 2000000000, 'y'))",
     "select len(range(2000000000))",
     "select len(generate_series(1, 2000000000))",
+    "select length(a||a||a||range::varchar) from (select repeat('x', 30000000) as a), range(200)",
+    "select replace(repeat('a', 1000000), 'a', repeat('b', 1000000))",
+    "select levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
+    "select damerau_levenshtein(repeat('a', 20000), repeat('b', 20000))",
+    "select regexp_replace(repeat('a', 1000000), 'a', repeat('b', 30000), 'g')",
+    "select len(string_split(repeat('a,', 20000000), ','))",
 ]
 
 

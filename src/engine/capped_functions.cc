@@ -218,6 +218,14 @@ Size RegexpReplaceBytes(const Arguments& args, duckdb::idx_t row) {
   return size * (1 + references) + (every_match ? size + 1 : 1) * static_cast<Size>(replacement.size());
 }
 
+/// What compares every character with every other works on a matrix of this many bytes, and nothing interrupts it.
+Size MatrixBytes(const Arguments& args, duckdb::idx_t row) { return args.Bytes(0, row) * args.Bytes(1, row); }
+
+Size WideMatrixBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(int64_t) * MatrixBytes(args, row); }
+
+/// A bound: every byte ends a part.
+Size SplitBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(duckdb::string_t) * args.Bytes(0, row); }
+
 enum class Nulls {
   /// A null argument makes the result null.
   kSpread,
@@ -296,6 +304,15 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"concat_ws", ConcatWithSeparatorBytes, Nulls::kSpreadFromFirst},
     {"replace", ReplaceBytes},
     {"regexp_replace", RegexpReplaceBytes, Nulls::kSpread, false, true},
+    {"levenshtein", MatrixBytes, Nulls::kSpread, false, true},
+    {"editdist3", MatrixBytes, Nulls::kSpread, false, true},
+    {"damerau_levenshtein", WideMatrixBytes, Nulls::kSpread, false, true},
+    {"jaro_similarity", MatrixBytes, Nulls::kSpread, false, true},
+    {"jaro_winkler_similarity", MatrixBytes, Nulls::kSpread, false, true},
+    {"string_split", SplitBytes, Nulls::kSpread, false, true},
+    {"str_split", SplitBytes, Nulls::kSpread, false, true},
+    {"split", SplitBytes, Nulls::kSpread, false, true},
+    {"string_to_array", SplitBytes, Nulls::kSpread, false, true},
 };
 
 }  // namespace

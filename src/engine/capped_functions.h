@@ -26,8 +26,8 @@ class PlanningScope {
 };
 
 /// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …), and those that
-/// join or replace (||, concat, replace …), refuse with ResourceExhausted what exceeds the caps, before anything is
-/// allocated. DuckDB checks neither memory nor interrupts
+/// join, replace, split or compare in a matrix (||, concat, replace, string_split, levenshtein …), refuse with
+/// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
 /// while it makes one value.
 void CapFunctions(duckdb::DatabaseInstance& instance);
 

@@ -24,7 +24,8 @@ def check(command: list[str], **kwargs) -> None:
     """Runs with the terminal attached; a non-zero exit is a TaskError."""
     status = foreground(command, **kwargs)
     if status != 0:
-        raise TaskError(f"failed with status {status}: {shlex.join(map(str, command))}")
+        shown = shlex.join(map(str, command))
+        raise TaskError(f"failed with status {status}: {shown[:200]}{' …' if len(shown) > 200 else ''}")
 
 
 def logged(title: str, command: list[str], log: Path, **kwargs) -> None:
