@@ -75,6 +75,7 @@ void BufferReader::PrepareFilters(duckdb::ClientContext& context) {
   for (auto& [position, filter] : filters->filters) {
     // The plan applies an optional filter again itself; nothing else does so for the rest.
     if (filter->filter_type == duckdb::TableFilterType::OPTIONAL_FILTER) continue;
+    filtered_columns_.insert(position);
     auto id = column_ids[duckdb::MultiFileLocalIndex(position)].GetId();
     auto conversion = expression_map.find(id);
     const auto& type = conversion == expression_map.end() ? columns[id].type : conversion->second->return_type;
@@ -111,12 +112,13 @@ void BufferReader::AppendRows(duckdb::ClientContext& context, const arrow::Recor
   }
 }
 
-void BufferReader::Fill(duckdb::ClientContext& context, duckdb::DataChunk& chunk) {
+int64_t BufferReader::FillColumns(duckdb::ClientContext& context, duckdb::DataChunk& chunk, Columns which) {
   int64_t filled = 0;
   while (filled < kVectorRows && batch_ < group_.batches.size()) {
     const arrow::RecordBatch& batch = *group_.batches[batch_];
     int64_t count = std::min(kVectorRows - filled, batch.num_rows() - row_in_batch_);
     for (size_t column = 0; column < chunk.ColumnCount(); column++) {
+      if (which != Columns::kAll && filtered_columns_.contains(column) != (which == Columns::kFiltered)) continue;
       AppendRows(context, batch, row_in_batch_, count, column, chunk.data[column], filled);
     }
     filled += count;
@@ -126,12 +128,43 @@ void BufferReader::Fill(duckdb::ClientContext& context, duckdb::DataChunk& chunk
       row_in_batch_ = 0;
     }
   }
-  chunk.SetCardinality(static_cast<duckdb::idx_t>(filled));
+  return filled;
+}
+
+void BufferReader::Fill(duckdb::ClientContext& context, duckdb::DataChunk& chunk) {
+  chunk.SetCardinality(static_cast<duckdb::idx_t>(FillColumns(context, chunk, Columns::kAll)));
+}
+
+void BufferReader::FillAndFilter(duckdb::ClientContext& context, duckdb::DataChunk& chunk) {
+  duckdb::SelectionVector selected(STANDARD_VECTOR_SIZE);
+  for (;;) {
+    const size_t batch = batch_;
+    const int64_t row_in_batch = row_in_batch_;
+    const int64_t rows = FillColumns(context, chunk, Columns::kFiltered);
+    chunk.SetCardinality(static_cast<duckdb::idx_t>(rows));
+    if (rows == 0) return;
+    const auto kept = filter_executor_->SelectExpression(chunk, selected);
+    if (kept == 0) {
+      rows_done_ += rows;
+      chunk.Reset();
+      continue;
+    }
+    batch_ = batch;
+    row_in_batch_ = row_in_batch;
+    FillColumns(context, chunk, Columns::kOthers);
+    rows_done_ += rows;
+    if (kept < chunk.size()) chunk.Slice(selected, kept);
+    return;
+  }
 }
 
 duckdb::AsyncResult BufferReader::Scan(duckdb::ClientContext& context, duckdb::GlobalTableFunctionState&,
                                        duckdb::LocalTableFunctionState&, duckdb::DataChunk& chunk) {
   chunk.Reset();
+  if (conversions_.empty() && filter_executor_) {
+    FillAndFilter(context, chunk);
+    return chunk.size() == 0 ? duckdb::SourceResultType::FINISHED : duckdb::SourceResultType::HAVE_MORE_OUTPUT;
+  }
   if (conversions_.empty()) {
     Fill(context, chunk);
   } else {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,6 +36,11 @@ class BufferReader final : public duckdb::BaseFileReader {
   void AppendRows(duckdb::ClientContext& context, const arrow::RecordBatch& batch, int64_t from, int64_t count,
                   size_t column, duckdb::Vector& target, int64_t offset);
   void Fill(duckdb::ClientContext& context, duckdb::DataChunk& chunk);
+  /// The columns that filters look at first, the others only when a row passes.
+  void FillAndFilter(duckdb::ClientContext& context, duckdb::DataChunk& chunk);
+  enum class Columns { kAll, kFiltered, kOthers };
+  /// Fills some columns from the current position and moves on; the number of rows.
+  int64_t FillColumns(duckdb::ClientContext& context, duckdb::DataChunk& chunk, Columns which);
 
   std::shared_ptr<const ScanSource> source_;
   const BufferGroup& group_;
@@ -51,6 +57,7 @@ class BufferReader final : public duckdb::BaseFileReader {
   /// Rows as they are in the batches, where some column needs a conversion.
   duckdb::DataChunk raw_;
   duckdb::unique_ptr<duckdb::Expression> filter_;
+  std::set<size_t> filtered_columns_;
   std::unique_ptr<duckdb::ExpressionExecutor> filter_executor_;
 };
 

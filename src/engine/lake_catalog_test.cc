@@ -191,6 +191,31 @@ TEST_F(LakeCatalogTest, AMissingOrDamagedFileIsNamed) {
   EXPECT_EQ(fresh.Run("select sum(id) from db.t").ToString(), "Corruption: log entry 7");
 }
 
+TEST_F(LakeCatalogTest, SmallFilesThatAreReadOftenAreKeptDecoded) {
+  storage::testing::TempFolder folder;
+  auto store = *storage::OpenLocalStore(folder.path());
+  TableBuilder builder = Builder("db", "t", store);
+  // More than two vectors in one partition.
+  builder.AddFile(database_.Batch("select range::bigint as id, 'n' || range as name, 'p4' as part from range(5000)"));
+  builder.AddFile(Rows(5000, 5010));
+  database_.catalog.Set(builder.View());
+  const std::vector<std::string> queries = {
+      "select id, name, part from db.t where name = 'n4321' or id > 5008 order by id",
+      "select count(*), sum(id), count(distinct part), min(name) from db.t where part <> 'p5'",
+      "select id, file_row_number, filename like '%part-1.parquet' from db.t where id in (0, 2048, 5003) order by id",
+      "select count(*), sum(length(name)) from db.t",
+      "select a.id from db.t a join db.t b on a.id = b.id + 5000 order by 1 limit 3",
+  };
+  std::vector<Strings> before;
+  for (const auto& sql : queries) before.push_back(database_.Rows(sql));
+  EXPECT_EQ(before[0], (Strings{"4321|n4321|p4", "5009|n5009|p5"}));
+  for (int i = 0; i < 5; i++) database_.Rows(queries[0]);
+  // Now nothing is read of the files.
+  ASSERT_TRUE(store->Delete("part-0.parquet").ok());
+  ASSERT_TRUE(store->Delete("part-1.parquet").ok());
+  for (size_t i = 0; i < queries.size(); i++) EXPECT_EQ(database_.Rows(queries[i]), before[i]) << queries[i];
+}
+
 TEST_F(LakeCatalogTest, OneTransactionSeesOneView) {
   TableBuilder builder = Builder("db", "t");
   builder.AddFile(Rows(0, 10));

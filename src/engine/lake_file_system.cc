@@ -144,6 +144,15 @@ duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delt
   return info;
 }
 
+delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info) {
+  const auto& options = info.extended_info->options;
+  delta::DataFile file;
+  file.key = duckdb::StringValue::Get(options.at(kKeyOption));
+  file.size_bytes = static_cast<int64_t>(options.at("file_size").GetValue<uint64_t>());
+  file.modification_time_millis = options.at("last_modified").GetValue<duckdb::timestamp_t>().value / 1000;
+  return file;
+}
+
 duckdb::OpenFileInfo MakeBufferInfo(const std::string& path_prefix, size_t group) {
   duckdb::OpenFileInfo info(path_prefix + "buffer-" + std::to_string(group));
   info.extended_info = duckdb::make_shared_ptr<duckdb::ExtendedOpenFileInfo>();

@@ -16,6 +16,9 @@ namespace tarn::engine {
 duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delta::DataFile& file,
                                       const std::shared_ptr<storage::ObjectStore>& store);
 
+/// The inverse: key, size and modification time.
+delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info);
+
 /// The pseudo file of a group of buffered rows.
 duckdb::OpenFileInfo MakeBufferInfo(const std::string& path_prefix, size_t group);
 

@@ -16,6 +16,7 @@
 #include "duckdb/storage/statistics/numeric_stats.hpp"
 #include "engine/buffer_reader.h"
 #include "engine/exception_barrier.h"
+#include "engine/hot_files.h"
 #include "engine/lake_file_list.h"
 #include "engine/lake_file_system.h"
 #include "engine/lake_types.h"
@@ -129,6 +130,10 @@ struct LakeReader final : public MultiFileReader {
                                                           const duckdb::MultiFileBindData& bind_data) override {
     if (auto group = BufferGroupOf(file)) {
       return duckdb::make_shared_ptr<BufferReader>(file, source, source->groups()[*group]);
+    }
+    if (auto hot = HotFiles::Of(context)->Open(file.path, DataFileOf(file), *source)) {
+      source->Hold(hot);
+      return duckdb::make_shared_ptr<BufferReader>(file, source, hot->group);
     }
     return MultiFileReader::CreateReader(context, state, file, index, bind_data);
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "columnar/value.h"
 #include "delta/snapshot.h"
@@ -22,6 +23,13 @@ struct BufferGroup {
   std::vector<const arrow::RecordBatch*> batches;
   int64_t num_rows = 0;
   const std::vector<columnar::Value>* partition_values = nullptr;
+};
+
+/// The rows of a data file that is kept decoded, as one group.
+struct DecodedFile {
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  BufferGroup group;
+  int64_t bytes = 0;
 };
 
 /// A column as the scan names and types it.
@@ -52,6 +60,12 @@ class ScanSource {
   /// Paths of the table's files begin with this, ending in '/'.
   const std::string& path_prefix() const { return path_prefix_; }
 
+  /// Keeps a decoded file for as long as the plan lives: vectors refer to its strings.
+  void Hold(std::shared_ptr<const DecodedFile> file) const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    held_.push_back(std::move(file));
+  }
+
  private:
   explicit ScanSource(std::shared_ptr<const lake::TableView> view) : view_(std::move(view)) {}
   Status AddColumns();
@@ -62,6 +76,8 @@ class ScanSource {
   std::vector<BufferGroup> groups_;
   int64_t buffered_rows_ = 0;
   std::string path_prefix_;
+  mutable Mutex mutex_;
+  mutable std::vector<std::shared_ptr<const DecodedFile>> held_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tarn::engine

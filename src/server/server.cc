@@ -163,6 +163,8 @@ class WholeServer final : public Server {
     temp_lock_ = std::move(slot.second);
     engine::EngineOptions options;
     options.memory_limit_bytes = shares_.engine;
+    // What the process holds while idle comes on top.
+    options.max_resident_bytes = memory_limit_ + (int64_t{256} << 20);
     options.threads = AvailableProcessors();
     options.temp_directory = slot.first;
     options.max_concurrent = kMaxConcurrentQueries;
