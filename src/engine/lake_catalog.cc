@@ -72,9 +72,7 @@ std::string AsOfKey(const std::optional<lake::AsOf>& as_of) {
 class LakeSchema final : public duckdb::SchemaCatalogEntry {
  public:
   LakeSchema(duckdb::Catalog& catalog, duckdb::CreateSchemaInfo& info, const LakeStorageInfo& lake)
-      : SchemaCatalogEntry(catalog, info),
-        lake_(lake),
-        is_system_(name == kSystemDatabase) {}
+      : SchemaCatalogEntry(catalog, info), lake_(lake), is_system_(name == kSystemDatabase) {}
 
   optional_ptr<CatalogEntry> LookupEntry(CatalogTransaction transaction,
                                          const duckdb::EntryLookupInfo& lookup) override {
