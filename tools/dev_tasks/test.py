@@ -115,7 +115,7 @@ def summary(reports: list[Path]) -> tuple[int, int, int]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev test")
     parser.add_argument("--quick", action="store_true", help="the inner loop: rooms' tests only, sanitizers on")
-    parser.add_argument("--ci", action="store_true", help="everything that CI runs: also tsan, fuzzers, static checks")
+    parser.add_argument("--full", action="store_true", help="also the rooms without DuckDB under tsan, and each fuzzer for 10 s")
     parser.add_argument("--room", action="append", help="only this room's tests (with --quick)")
     parser.add_argument("--filter", default="", help="googletest filter")
     options, rest = parser.parse_known_args(arguments)
@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> int:
     reports = run_rooms("dev", options.room, options.filter)
     if not options.quick:
         reports.append(run_cross_room(rest))
-    if options.ci:
+    if options.full:
         reports += run_rooms("tsan", TSAN_TESTS)
         from . import fuzz
 
