@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/executor.h"
 #include "engine/admission.h"
 #include "engine/database.h"
 #include "engine/lake_catalog.h"

@@ -19,7 +19,9 @@ Compactor::Compactor(lake::Lake& lake, Clock& clock, const CompactionOptions& op
 Compactor::~Compactor() { Stop(); }
 
 void Compactor::Start() {
-  if (options_.interval_micros > 0) thread_ = Thread("compactor", [this] { Loop(); });
+  if (options_.interval_micros <= 0) return;
+  const int64_t due = clock_.MonotonicMicros() + options_.interval_micros;
+  thread_ = Thread("compactor", [this, due] { Loop(due); });
 }
 
 void Compactor::Stop() {
@@ -31,8 +33,8 @@ void Compactor::Stop() {
   thread_.Join();
 }
 
-void Compactor::Loop() {
-  int64_t due = clock_.MonotonicMicros() + options_.interval_micros;
+void Compactor::Loop(int64_t due_monotonic_micros) {
+  int64_t due = due_monotonic_micros;
   while (true) {
     {
       MutexLock lock(mutex_);

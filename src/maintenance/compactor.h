@@ -36,7 +36,7 @@ class Compactor {
   Compactor(lake::Lake& lake, Clock& clock, const CompactionOptions& options);
   ~Compactor();
 
-  /// Begins the background thread.
+  /// Begins the background thread; its first round is one interval away.
   void Start();
   /// Ends it; a rewrite under way is finished first.
   void Stop();
@@ -52,7 +52,8 @@ class Compactor {
     int64_t not_before_micros = 0;
   };
 
-  void Loop();
+  /// The first round begins at `due_monotonic_micros`.
+  void Loop(int64_t due_monotonic_micros);
   void CompactTable(const lake::TableStatus& table) REQUIRES(round_mutex_);
 
   lake::Lake& lake_;
