@@ -11,21 +11,22 @@ FILES, ROWS_PER_FILE = 1000, 2000
 
 
 def make_table(path) -> None:
-    for batch in range(10):
-        tables = []
-        for number in range(batch * FILES // 10, (batch + 1) * FILES // 10):
-            base = number * ROWS_PER_FILE
-            tables.append(
-                pa.table(
-                    {
-                        "part": pa.array([number] * ROWS_PER_FILE, pa.int32()),
-                        "id": pa.array(range(base, base + ROWS_PER_FILE), pa.int64()),
-                        "v": pa.array([float(n % 97) for n in range(base, base + ROWS_PER_FILE)]),
-                        "s": [f"s{n % 1000}" for n in range(base, base + ROWS_PER_FILE)],
-                    }
-                )
-            )
-        deltalake.write_deltalake(str(path), pa.concat_tables(tables), mode="append", partition_by=["part"])
+    """A file per commit; ROAPI cannot load a table that is partitioned."""
+    for number in range(FILES):
+        ids = range(number * ROWS_PER_FILE, (number + 1) * ROWS_PER_FILE)
+        rows = pa.table(
+            {
+                "id": pa.array(ids, pa.int64()),
+                "v": pa.array([float(n % 97) for n in ids]),
+                "s": [f"s{n % 1000}" for n in ids],
+            }
+        )
+        deltalake.write_deltalake(
+            str(path),
+            rows,
+            mode="append",
+            configuration={"delta.autoOptimize.autoCompact": "false"} if number == 0 else None,
+        )
 
 
 def main() -> None:
