@@ -115,7 +115,9 @@ def summary(reports: list[Path]) -> tuple[int, int, int]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev test")
     parser.add_argument("--quick", action="store_true", help="the inner loop: rooms' tests only, sanitizers on")
-    parser.add_argument("--full", action="store_true", help="also the rooms without DuckDB under tsan, and each fuzzer for 10 s")
+    parser.add_argument(
+        "--full", action="store_true", help="also the rooms without DuckDB under tsan, and each fuzzer for 10 s"
+    )
     parser.add_argument("--room", action="append", help="only this room's tests (with --quick)")
     parser.add_argument("--filter", default="", help="googletest filter")
     options, rest = parser.parse_known_args(arguments)
