@@ -25,9 +25,7 @@ Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record) {
       if (!names.insert(Lower(field->name())).second) {
         return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
       }
-      if (field->name().find_first_of(kNamesNeedingMapping) != std::string::npos) {
-        return Status::Unsupported("the column name '" + field->name() + "' needs the feature columnMapping");
-      }
+      TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
     }
     const arrow::DataType& type = *field->type();
     if (type.id() == arrow::Type::TIMESTAMP && static_cast<const arrow::TimestampType&>(type).timezone().empty()) {
@@ -40,6 +38,16 @@ Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record) {
 }
 
 }  // namespace
+
+Status CheckPlainName(std::string_view name) {
+  const size_t found = name.find_first_of(kNamesNeedingMapping);
+  if (found == std::string_view::npos) return Status::Ok();
+  const std::string what = name[found] == '\n'   ? "a line feed"
+                           : name[found] == '\t' ? "a tab"
+                                                 : "'" + std::string(1, name[found]) + "'";
+  return Status::Unsupported("the column name '" + std::string(name) + "' holds " + what +
+                             ", which needs the feature columnMapping");
+}
 
 Status CheckPlainSchema(const arrow::Schema& schema) {
   if (schema.num_fields() == 0) return Status::InvalidArgument("a table has at least one column");

@@ -2,9 +2,14 @@
 
 #include <arrow/type_fwd.h>
 
+#include <string_view>
+
 #include "base/status.h"
 
 namespace tarn::delta {
+
+/// Whether a table of the lowest protocol can have a column of this name; Unsupported names the feature that it needs.
+Status CheckPlainName(std::string_view name);
 
 /// Whether a table of the lowest protocol can have this schema: at least one column, names that differ by more than
 /// case, no type or name that needs a table feature. Unsupported names the feature.

@@ -210,7 +210,7 @@ bool BodyParser::UseMeasurement(std::string name) {
       return Fail("there are more than " + std::to_string(kMaxMeasurements) + " measurements in one body");
     }
     const auto schema = options_.schema_of == nullptr ? nullptr : options_.schema_of(name);
-    auto measurement = std::make_unique<Measurement>(std::move(name), schema.get());
+    auto measurement = std::make_unique<Measurement>(std::move(name), schema.get(), options_.check_column);
     measurement_ = measurement.get();
     measurements_.emplace(std::move(folded), std::move(measurement));
   }

@@ -51,6 +51,8 @@ struct LineProtocolOptions {
   std::function<std::shared_ptr<arrow::Schema>(std::string_view measurement)> schema_of;
   /// Whether a table of this name may be written; when not, its lines are errors with that message. Null allows all.
   std::function<Status(std::string_view measurement)> check_measurement;
+  /// Whether a column that the table lacks may have this name, asked once per column of a body; likewise.
+  std::function<Status(std::string_view column)> check_column;
   /// Reads `\n`, `\r` and `\t` in strings as control characters, as the Go library does; InfluxDB and Telegraf keep
   /// both characters.
   bool expand_string_controls = false;

@@ -21,8 +21,11 @@ inline constexpr size_t kMaxColumns = 10'000;
 /// for the time being, then either commits all of its values or rolls back; so a bad line leaves nothing behind.
 class Measurement {
  public:
-  /// `schema` is the table's, or null when there is none.
-  Measurement(std::string name, const arrow::Schema* schema);
+  using NameCheck = std::function<Status(std::string_view column)>;
+
+  /// `schema` is the table's, or null when there is none. `check_column` judges the names of new columns; it may be
+  /// null.
+  Measurement(std::string name, const arrow::Schema* schema, NameCheck check_column);
 
   const std::string& name() const { return name_; }
   /// Only while there are no rows: another spelling of the same name takes over.
@@ -35,7 +38,7 @@ class Measurement {
   const std::string& refusal() const { return refusal_; }
 
   /// The column for a key used as `role` with values of `kind`, added for now when it is new. Null with `reason` set
-  /// when the key is reserved, was given twice in this line, clashes or has another type.
+  /// when the key is reserved or no name for a column, was given twice in this line, clashes or has another type.
   Column* Resolve(std::string_view key, ColumnRole role, ValueKind kind, int64_t line, std::string& reason);
   /// The same checks for a column that is already known.
   bool Claim(Column& column, ColumnRole role, ValueKind kind, int64_t line, std::string& reason) {
@@ -64,6 +67,7 @@ class Measurement {
   void AddTableColumn(const arrow::Field& field);
 
   std::string name_;
+  const NameCheck check_column_;
   std::string refusal_;
   std::vector<std::unique_ptr<Column>> columns_;
   size_t committed_columns_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "delta/schema_evolution.h"
 #include "ingest/text_scan.h"
 
 namespace tarn::ingest {
@@ -23,6 +24,7 @@ class Write {
     options_.precision = precision;
     options_.now_nanos = now_nanos;
     options_.check_measurement = [this](std::string_view measurement) { return CheckMeasurement(measurement); };
+    options_.check_column = delta::CheckPlainName;
     options_.schema_of = [this](std::string_view measurement) { return SchemaOf(measurement); };
   }
 

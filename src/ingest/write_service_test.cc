@@ -143,6 +143,19 @@ TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
   EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 7, {{"v", testing::FloatText(2)}}}}));
 }
 
+TEST_F(WriteServiceTest, NamesThatNoColumnCanHaveAreErrorsOfTheirLines) {
+  const WriteOutcome outcome =
+      service_.WriteLines("db", "m v=1 1\nm room\\ temp=2 2\nm,a;b=x v=3 3\nm v=4 4", Precision::kNanoseconds);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 2);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].line_number, 2);
+  EXPECT_EQ(outcome.errors[0].reason, "the column name 'room temp' holds ' ', which needs the feature columnMapping");
+  EXPECT_EQ(outcome.errors[1].line_number, 3);
+  EXPECT_EQ(outcome.errors[1].reason, "the column name 'a;b' holds ';', which needs the feature columnMapping");
+  EXPECT_EQ(Kept().size(), 2u);
+}
+
 TEST_F(WriteServiceTest, OtherFailuresKeepNothing) {
   for (const auto& failure : {Status::Unavailable("disk full"), Status::InvalidArgument("who knows"),
                               Status::Internal("bug"), Status::Indeterminate("lost")}) {

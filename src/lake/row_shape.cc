@@ -15,6 +15,7 @@
 
 #include "columnar/arrow_status.h"
 #include "columnar/delta_schema.h"
+#include "delta/schema_evolution.h"
 #include "lake/table_names.h"
 
 namespace tarn::lake {
@@ -324,6 +325,8 @@ Result<ColumnPlan> PlanColumns(const arrow::Schema& batch, const TableColumns& t
     }
     input_of[static_cast<size_t>(known)] = i;
   }
+  // Acknowledged rows must not fail later, when the table is to get their columns.
+  if (!plan.added.empty()) TARN_RETURN_NOT_OK(delta::CheckPlainSchema(*arrow::schema(plan.added)));
   for (int i = 0; i < table.schema->num_fields(); ++i) {
     const int input = input_of[static_cast<size_t>(i)];
     const auto& field = table.schema->field(i);

@@ -43,7 +43,8 @@ struct ColumnPlan {
 Result<TableColumns> ColumnsOfNewTable(const arrow::Schema& batch);
 
 /// Matches a batch with a table. Touches no row. InvalidArgument for names that clash, reserved ones, types that Delta
-/// cannot hold, and missing columns that must not be null; Conflict when a type does not fit the table's.
+/// cannot hold, and missing columns that must not be null; Unsupported for names and types that need a table feature;
+/// Conflict when a type does not fit the table's.
 Result<ColumnPlan> PlanColumns(const arrow::Schema& batch, const TableColumns& table);
 
 /// Carries the plan out: the batch with its columns in the table's types and the plan's order. InvalidArgument when a
