@@ -12,6 +12,7 @@
 #include "delta/log_snapshot.h"
 #include "delta/replay.h"
 #include "delta/testing/table_fixture.h"
+#include "delta/transaction.h"
 
 namespace tarn::delta {
 namespace {
@@ -60,6 +61,51 @@ TEST(SnapshotTest, TheNewestActionOfAFileDecides) {
   EXPECT_EQ(refreshed->version(), 2);
   EXPECT_EQ(Keys(*refreshed), Keys(*snapshot));
   EXPECT_EQ(*Refresh(table.context(), refreshed), refreshed);
+}
+
+TEST(SnapshotTest, RefreshNoticesThatTheLogWasCleanedPastIt) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a"));
+  const auto stale = *LoadSnapshot(table.context());
+  for (int64_t version = 1; version <= 3; ++version) {
+    table.clock().Advance(kMicrosPerSecond);
+    table.PutCommit(version, AddLine("b" + std::to_string(version)));
+  }
+  const auto newest = *LoadSnapshot(table.context());
+  ASSERT_TRUE(WriteCheckpoint(table.context(), *newest).ok());
+  for (int64_t version = 0; version <= 3; ++version) ASSERT_TRUE(table.store().Delete(CommitKey(version)).ok());
+  const auto refreshed = *Refresh(table.context(), stale);
+  EXPECT_EQ(refreshed->version(), 3);
+  EXPECT_EQ(Keys(*refreshed), Keys(*newest));
+  // Its commit is gone for good, which is looked into but once.
+  EXPECT_EQ(*Refresh(table.context(), refreshed), refreshed);
+  table.PutCommit(4, AddLine("c"));
+  EXPECT_EQ((*Refresh(table.context(), refreshed))->version(), 4);
+}
+
+TEST(SnapshotTest, RefreshDoesNotTakeAnotherTableForALaterVersion) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("old"));
+  const auto old = *LoadSnapshot(table.context());
+  ASSERT_TRUE(table.store().Delete(CommitKey(0)).ok());
+  EXPECT_EQ(Refresh(table.context(), old).status().code(), StatusCode::kNotFound);
+  table.clock().Advance(kMicrosPerSecond);
+  table.PutCommit(0, FirstLines() + AddLine("new"));
+  table.PutCommit(1, AddLine("newer"));
+  const auto fresh = *Refresh(table.context(), old);
+  EXPECT_EQ(Keys(*fresh), (std::multiset<std::string>{"new", "newer"}));
+}
+
+TEST(SnapshotTest, ATxnVersionIsReadWhateverTheTableUses) {
+  MemoryTable table;
+  EXPECT_EQ(ReadTxnVersion(table.context(), "app").status().code(), StatusCode::kNotFound);
+  table.PutCommit(0, FirstLines() + R"({"txn":{"appId":"app","version":7}})"
+                                    "\n");
+  table.PutCommit(1, R"({"protocol":{"minReaderVersion":9,"minWriterVersion":9}})"
+                     "\n");
+  EXPECT_EQ(LoadCode(table), StatusCode::kUnsupported);
+  EXPECT_EQ(*ReadTxnVersion(table.context(), "app"), 7);
+  EXPECT_EQ(*ReadTxnVersion(table.context(), "other"), std::nullopt);
 }
 
 TEST(SnapshotTest, BrokenLogsAreCorruption) {

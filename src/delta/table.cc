@@ -18,7 +18,7 @@ namespace {
 constexpr int kMaxListings = 3;
 constexpr int kMaxBrokenCheckpoints = 8;
 
-Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version) {
+Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> version) {
   SegmentOptions options;
   options.version = version;
   Status failure;
@@ -27,10 +27,7 @@ Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::opt
     TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
     bool checkpoint_broken = false;
     auto state = ReplaySegment(table.store, segment, ReplayOptions(), &checkpoint_broken);
-    if (state.ok()) {
-      TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(*state)));
-      return std::shared_ptr<const Snapshot>(std::move(snapshot));
-    }
+    if (state.ok()) return std::move(*state);
     if (failure.ok()) failure = state.status();
     const StatusCode code = state.status().code();
     if (checkpoint_broken && (code == StatusCode::kCorruption || code == StatusCode::kNotFound) &&
@@ -46,6 +43,12 @@ Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::opt
     }
     return failure;
   }
+}
+
+Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version) {
+  TARN_ASSIGN_OR_RETURN(TableState state, LoadState(table, version));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
 /// Counts the actions of a commit and keeps its provenance.
@@ -92,10 +95,31 @@ void MakeMonotone(std::vector<LogFile>& commits) {
 
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table) { return Load(table, std::nullopt); }
 
+Result<std::optional<int64_t>> ReadTxnVersion(const TableContext& table, const std::string& app_id) {
+  TARN_ASSIGN_OR_RETURN(const TableState state, LoadState(table, std::nullopt));
+  const auto found = state.txns->find(app_id);
+  return found == state.txns->end() ? std::nullopt : std::optional<int64_t>(found->second.version);
+}
+
 Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version) {
   if (version < 0) return Status::InvalidArgument("a version is not negative");
   return Load(table, version);
 }
+
+namespace {
+
+/// Whether the log still holds the commit that the snapshot was read from. One that cleanup leaves in place has not
+/// lost its successors either: the oldest go first.
+Result<bool> IsStillThere(const TableContext& table, const LogSnapshot& snapshot) {
+  const auto head = table.store->Head(CommitKey(snapshot.version()));
+  if (head.ok()) return head->modified_micros / kMicrosPerMilli == snapshot.state().modified_millis;
+  if (!head.status().Is(StatusCode::kNotFound)) return head.status();
+  // A checkpoint may stand in for its commit.
+  TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, {}));
+  return segment.version == snapshot.version() && segment.modified_millis == snapshot.state().modified_millis;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
                                                 const std::shared_ptr<const Snapshot>& snapshot) {
@@ -105,6 +129,10 @@ Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
   for (int step = 0; step < kMaxSteps; ++step) {
     const int64_t version = current->version() + 1;
     auto commit = ReadCommit(*table.store, version);
+    if (step == 0 && (commit.ok() || commit.status().Is(StatusCode::kNotFound))) {
+      TARN_ASSIGN_OR_RETURN(const bool still_there, IsStillThere(table, *current));
+      if (!still_there) return LoadSnapshot(table);
+    }
     if (commit.status().Is(StatusCode::kNotFound)) return std::shared_ptr<const Snapshot>(std::move(current));
     if (!commit.ok()) return std::move(commit).status();
     TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current->state(), table.store, commit->text, version,

@@ -34,6 +34,11 @@ struct TableContext {
 /// read; Corruption names file and place.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table);
 
+/// The `txn` version that an application has reached, also in a table whose features cannot be read; nullopt when it
+/// has none. NotFound when there is no log; Unsupported when only a checkpoint of an unknown kind makes the log
+/// complete.
+Result<std::optional<int64_t>> ReadTxnVersion(const TableContext& table, const std::string& app_id);
+
 /// Reads a given version; NotFound when the log does not reach it.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version);
 
@@ -41,8 +46,10 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table
 /// delta.md g).
 Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis);
 
-/// Brings a snapshot up to the newest version at a cost of O(new actions): probes version + 1 and lists only when it
-/// exists. Returns the same snapshot when nothing is new.
+/// Brings a snapshot up to the newest version at a cost of O(new actions): looks for the next version, and whether the
+/// snapshot's own is still the one that was read. When it is not (log cleanup went past it, or the table was dropped
+/// and perhaps made again), the table is loaded anew: the result may be another table or an older version, or NotFound.
+/// Returns the same snapshot when nothing is new.
 Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
                                                 const std::shared_ptr<const Snapshot>& snapshot);
 
