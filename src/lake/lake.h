@@ -95,7 +95,8 @@ class Lake : public TableCatalog {
   /// The only door to the buffer. Rows of all batches become durable together (one WAL append), then visible; returns
   /// after that with the position of the last record. Creates databases and tables where allowed and adds columns that
   /// a table lacks (nullable, in order of appearance); `time_date` is derived from `time`. Nothing is kept when it
-  /// fails: InvalidArgument for reserved or clashing names, Conflict when a column's type does not fit the table's
+  /// fails: InvalidArgument for reserved or clashing names, Unsupported for columns that need a table feature and
+  /// for tables that use one, Conflict when a column's type does not fit the table's
   /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short.
   virtual Result<wal::Position> Append(std::vector<TableBatch> batches) = 0;
 

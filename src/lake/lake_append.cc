@@ -24,7 +24,9 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
   for (const TableBatch& batch : batches) {
     if (batch.rows == nullptr || batch.rows->num_rows() == 0) continue;
     if (Status prepared = PrepareBatch(batch, incoming); !prepared.ok()) return cancel(std::move(prepared));
-    if (!WasRolledBack(*incoming.back().table, *log)) continue;
+    const auto rolled_back = WasRolledBack(*incoming.back().table, *log);
+    if (!rolled_back.ok()) return cancel(rolled_back.status());
+    if (!*rolled_back) continue;
     if (Status replaced = ReplaceOwnLog(log); !replaced.ok()) return cancel(std::move(replaced));
     auto fresh = LogForAppend();
     if (!fresh.ok()) return cancel(std::move(fresh).status());

@@ -32,21 +32,17 @@ bool LakeImpl::Due(const LivingTable& table, int64_t now_micros) const { return 
 Status LakeImpl::FlushTable(const std::shared_ptr<LivingTable>& table) {
   const auto work = table->BeginFlush();
   if (!work.has_value()) return Status::Ok();
-  const TableFlush::Surroundings around{options_.store.get(), options_.clock, options_.random, seams_.at_point};
+  const TableFlush::Surroundings around{options_.store.get(), options_.clock, options_.random, seams_.at_point,
+                                        options_.create_missing_tables};
   const int64_t old_version = work->snapshot == nullptr ? -1 : work->snapshot->version();
   const auto flush = [&]() -> Status {
     TARN_ASSIGN_OR_RETURN(const FlushResult result, TableFlush(*table, *work, around).Run());
     TARN_RETURN_NOT_OK(At("before-publish"));
     if (result.snapshot != nullptr) table->PublishSnapshot(result.snapshot);
+    if (result.settled) table->Settle(*work->log, work->position);
     rows_flushed_ += result.rows_written;
     ++flushes_;
-    if (result.rows_rejected > 0) {
-      rows_rejected_ += result.rows_rejected;
-      Log(LogLevel::kWarning, "rows no longer fit their table and were set aside",
-          {{"table", table->name().ToString()}, {"rows", result.rows_rejected}});
-      MutexLock guard(mutex_);
-      rejected_rows_[table.get()] += result.rows_rejected;
-    }
+    CountRejected(*table, result);
     return Status::Ok();
   };
   const Status flushed = flush();
@@ -65,6 +61,15 @@ Status LakeImpl::FlushTable(const std::shared_ptr<LivingTable>& table) {
   TARN_RETURN_NOT_OK(At("before-release"));
   ReleaseLogs();
   return At("after-release");
+}
+
+void LakeImpl::CountRejected(const LivingTable& table, const FlushResult& result) {
+  if (result.rows_rejected == 0) return;
+  rows_rejected_ += result.rows_rejected;
+  Log(LogLevel::kWarning, "acknowledged rows no longer fit their table and were set aside",
+      {{"table", table.name().ToString()}, {"rows", result.rows_rejected}, {"why", result.reason}});
+  MutexLock guard(mutex_);
+  rejected_rows_[&table] += result.rows_rejected;
 }
 
 void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,

@@ -18,6 +18,8 @@
 
 namespace tarn::lake {
 
+struct FlushResult;
+
 class LakeImpl final : public Lake {
  public:
   LakeImpl(const LakeOptions& options, LakeSeams seams);
@@ -56,11 +58,16 @@ class LakeImpl final : public Lake {
   /// Locks a free node folder and opens its log; also one that was adopted by nobody.
   Result<std::shared_ptr<RowLog>> OpenOwnLog();
   Result<std::shared_ptr<RowLog>> OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock);
-  Status ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record);
+  /// Replays into buffers. `unreadable` remembers tables that cannot be read now: their rows wait, and no other
+  /// table's.
+  Status ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record,
+                      std::set<const LivingTable*>& unreadable);
+  /// Up to where the table holds the log's rows or has them settled; 0 when it has none.
+  Result<wal::Position> CoveredPosition(LivingTable& table, const RowLog& log);
   Result<std::shared_ptr<MemoryBudget::Reservation>> ReserveForReplay(int64_t bytes);
   /// A log whose identity must not be used any more gives way to a new one; its rows are flushed as an adopted log's.
   Status ReplaceOwnLog(const std::shared_ptr<RowLog>& old) EXCLUDES(mutex_);
-  bool WasRolledBack(const LivingTable& table, const RowLog& log) const;
+  Result<bool> WasRolledBack(LivingTable& table, const RowLog& log);
 
   // Appending (lake_append.cc).
   Result<std::shared_ptr<RowLog>> LogForAppend() EXCLUDES(mutex_);
@@ -77,6 +84,7 @@ class LakeImpl final : public Lake {
   int64_t DueAt(const LivingTable& table) const;
   Status FlushTable(const std::shared_ptr<LivingTable>& table);
   Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
+  void CountRejected(const LivingTable& table, const FlushResult& result) EXCLUDES(mutex_);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                    const std::shared_ptr<const delta::Snapshot>& snapshot);
   void ReleaseLogs();

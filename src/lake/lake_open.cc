@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "lake/lake_impl.h"
+#include "lake/rejected_store.h"
 #include "lake/table_names.h"
 
 namespace tarn::lake {
@@ -89,7 +90,10 @@ Status LakeImpl::TakeLogs() {
     TARN_ASSIGN_OR_RETURN(own, OpenOwnLog());
   }
   bool rolled_back = false;
-  for (const auto& table : directory_.Known()) rolled_back = rolled_back || WasRolledBack(*table, *own);
+  for (const auto& table : directory_.Known()) {
+    TARN_ASSIGN_OR_RETURN(const bool beyond, WasRolledBack(*table, *own));
+    rolled_back = rolled_back || beyond;
+  }
   {
     MutexLock guard(mutex_);
     own_log_ = own;
@@ -110,7 +114,9 @@ Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
     if (lock.ok()) held = std::move(lock).value();
     TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
     auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
-    TARN_RETURN_NOT_OK(log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record); }));
+    std::set<const LivingTable*> unreadable;
+    TARN_RETURN_NOT_OK(
+        log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record, unreadable); }));
     log->Unlock();
   }
   return Status::Ok();
@@ -119,7 +125,8 @@ Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
 Result<std::shared_ptr<RowLog>> LakeImpl::OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {
   TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
   auto log = std::make_shared<RowLog>(node, std::move(lock), std::move(segments));
-  const auto replay = [&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record); };
+  std::set<const LivingTable*> unreadable;
+  const auto replay = [&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record, unreadable); };
   TARN_RETURN_NOT_OK(
       log->Open(options_.wal, *options_.clock, *options_.random, replay).WithContext("write-ahead log of " + node));
   return log;
@@ -136,11 +143,20 @@ Result<std::shared_ptr<RowLog>> LakeImpl::OpenOwnLog() {
   return Status::ResourceExhausted("every node folder of the write-ahead log is in use");
 }
 
-bool LakeImpl::WasRolledBack(const LivingTable& table, const RowLog& log) const {
-  const auto covered = table.CoveredPosition(log);
-  if (!covered.has_value() || *covered <= log.end()) return false;
+Result<wal::Position> LakeImpl::CoveredPosition(LivingTable& table, const RowLog& log) {
+  if (!table.SettledPosition(log).has_value()) {
+    TARN_ASSIGN_OR_RETURN(const wal::Position settled,
+                          RejectedStore(*options_.store, table.folder(), log.uuid()).Settled());
+    table.Settle(log, settled);
+  }
+  return table.CoveredPosition(log).value_or(0);
+}
+
+Result<bool> LakeImpl::WasRolledBack(LivingTable& table, const RowLog& log) {
+  TARN_ASSIGN_OR_RETURN(const wal::Position covered, CoveredPosition(table, log));
+  if (covered <= log.end()) return false;
   Log(LogLevel::kWarning, "a table holds rows beyond the end of the write-ahead log, which was rolled back",
-      {{"table", table.name().ToString()}, {"txn", *covered}, {"end", log.end()}, {"uuid", log.uuid()}});
+      {{"table", table.name().ToString()}, {"txn", covered}, {"end", log.end()}, {"uuid", log.uuid()}});
   return true;
 }
 
@@ -176,15 +192,25 @@ Result<std::shared_ptr<MemoryBudget::Reservation>> LakeImpl::ReserveForReplay(in
   return std::make_shared<MemoryBudget::Reservation>(std::move(*held));
 }
 
-Status LakeImpl::ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record) {
+Status LakeImpl::ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record,
+                              std::set<const LivingTable*>& unreadable) {
   TARN_ASSIGN_OR_RETURN(const RowsSchema rows_schema, DecodeRowsSchema(record.schema.bytes));
   TARN_RETURN_NOT_OK(CheckTableName(rows_schema.name));
   auto found = directory_.Find(rows_schema.name);
   if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name);
   TARN_ASSIGN_OR_RETURN(const auto table, std::move(found));
-  TARN_RETURN_NOT_OK(table->EnsureLoaded());
-  const auto covered = table->CoveredPosition(*log);
-  if (covered.has_value() && record.position <= *covered && !seams_.canary_replays_twice) {
+  if (!unreadable.contains(table.get())) {
+    const Status loaded = table->EnsureLoaded();
+    if (loaded.Is(StatusCode::kUnsupported) || loaded.Is(StatusCode::kCorruption)) {
+      Log(LogLevel::kWarning, "a table with rows in the write-ahead log cannot be read",
+          {{"table", table->name().ToString()}, {"why", loaded.ToString()}});
+      unreadable.insert(table.get());
+    } else if (!loaded.ok()) {
+      return loaded;
+    }
+  }
+  TARN_ASSIGN_OR_RETURN(const wal::Position covered, CoveredPosition(*table, *log));
+  if (record.position <= covered && !seams_.canary_replays_twice) {
     log->Replayed(record.position, false);
     return Status::Ok();
   }

@@ -22,7 +22,7 @@ struct LakeSeams {
 /// The places in the way of a row at which a crash is tested, in that order.
 inline constexpr std::string_view kCrashPoints[] = {
     "before-wal-append", "after-wal-append", "before-rejected", "before-data-file", "after-data-file", "before-commit",
-    "after-commit",      "before-publish",   "before-release",  "after-release",    "before-close",
+    "after-commit",      "before-settle",    "before-publish",  "before-release",   "after-release",   "before-close",
 };
 
 /// Lake::Open with seams.

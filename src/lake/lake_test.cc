@@ -11,41 +11,18 @@
 namespace tarn::lake {
 namespace {
 
+using testing::AppendIds;
+using testing::CommitForeign;
 using testing::CommittedIdsOf;
+using testing::ForeignContext;
+using testing::Ids;
 using testing::IdsIn;
 using testing::IdsOf;
+using testing::kTable;
 using testing::LakeWorld;
 using testing::MakeRows;
+using testing::MustOpen;
 using testing::RejectedIds;
-using Ids = std::multiset<int64_t>;
-
-const TableName kTable = {"db", "cpu"};
-
-#define ASSERT_OK(expression)                                    \
-  do {                                                           \
-    const auto _ok = (expression);                               \
-    ASSERT_TRUE(StatusOf(_ok).ok()) << StatusOf(_ok).ToString(); \
-  } while (false)
-
-Status StatusOf(const Status& status) { return status; }
-template <typename T>
-Status StatusOf(const Result<T>& result) {
-  return result.status();
-}
-
-Status AppendIds(Lake& lake, std::vector<int64_t> ids, int64_t day = 0, const TableName& name = kTable) {
-  return lake.Append({{name, MakeRows({.ids = std::move(ids), .day = day})}}).status();
-}
-
-std::unique_ptr<Lake> MustOpen(LakeWorld& world) {
-  auto lake = world.Open();
-  EXPECT_TRUE(lake.ok()) << lake.status().ToString();
-  return lake.ok() ? std::move(lake).value() : nullptr;
-}
-
-delta::TableContext ForeignContext(LakeWorld& world, const std::string& folder) {
-  return {storage::MakePrefixStore(world.store, folder), &world.clock, &world.random};
-}
 
 /// Another writer adds a column.
 Status AddForeignColumn(LakeWorld& world, const std::string& folder, std::shared_ptr<arrow::Field> field) {
@@ -526,15 +503,22 @@ TEST(Lake, PinsAVersionWithoutTheBuffer) {
 }
 
 TEST(Lake, EveryCrashPointKeepsEveryAcknowledgedRowOnce) {
+  const TableName overtaken = {"db", "over"};
   for (const std::string_view point : kCrashPoints) {
     SCOPED_TRACE(point);
     LakeWorld world;
     auto lake = MustOpen(world);
     ASSERT_OK(AppendIds(*lake, {1}));
+    ASSERT_OK(AppendIds(*lake, {1}, 0, overtaken));
     ASSERT_OK(lake->FlushAll());
     ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2}, .extra_name = "x", .extra_type = arrow::float64()})}}));
     ASSERT_OK(AddForeignColumn(world, "db/cpu", arrow::field("x", arrow::utf8())));
     ASSERT_OK(AppendIds(*lake, {3}, 2));
+    // A second table becomes one that we cannot write after a row was acknowledged.
+    ASSERT_OK(AppendIds(*lake, {5}, 0, overtaken));
+    ASSERT_OK(
+        CommitForeign(world, "db/over",
+                      R"({"protocol":{"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["rowTracking"]}})"));
     lake.reset();
     bool reached = false;
     world.at_point = [&](std::string_view at) {
@@ -561,6 +545,8 @@ TEST(Lake, EveryCrashPointKeepsEveryAcknowledgedRowOnce) {
     ASSERT_OK(lake->FlushAll());
     EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), expected);
     EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{2});
+    EXPECT_EQ(CommittedIdsOf(**lake->Pin(overtaken, std::nullopt)), Ids{1});
+    EXPECT_EQ(RejectedIds(*world.store, "db/over"), Ids{5});
   }
 }
 

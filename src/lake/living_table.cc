@@ -13,9 +13,6 @@ namespace tarn::lake {
 
 namespace {
 
-/// How often it is checked that a table that has nothing new is still there at all.
-constexpr int64_t kExistenceCheckMicros = kMicrosPerSecond;
-
 bool SameShape(const delta::Snapshot& left, const delta::Snapshot& right) {
   return left.metadata().schema_string == right.metadata().schema_string &&
          left.metadata().partition_columns == right.metadata().partition_columns;
@@ -83,60 +80,44 @@ Status LivingTable::EnsureLoaded() {
   if (snapshot.ok()) PublishSnapshot(std::move(snapshot).value());
   MutexLock guard(mutex_);
   loaded_ = true;
-  refreshed_at_ = existence_checked_at_ = context_.clock->MonotonicMicros();
+  refreshed_at_ = context_.clock->MonotonicMicros();
   return Status::Ok();
 }
 
 Status LivingTable::Refresh(int64_t max_age_micros) {
   TARN_RETURN_NOT_OK(EnsureLoaded());
   std::shared_ptr<const delta::Snapshot> old;
-  bool check_existence = false;
   {
     MutexLock guard(mutex_);
     const int64_t now = context_.clock->MonotonicMicros();
     if (now - refreshed_at_ < max_age_micros) return Status::Ok();
     refreshed_at_ = now;
     old = snapshot_;
-    check_existence = now - existence_checked_at_ >= kExistenceCheckMicros;
-    if (check_existence) existence_checked_at_ = now;
   }
-  if (old == nullptr) {
-    auto created = delta::LoadSnapshot(context_);
-    if (created.ok()) PublishSnapshot(std::move(created).value());
-    return created.status().Is(StatusCode::kNotFound) ? Status::Ok() : created.status();
-  }
-  TARN_ASSIGN_OR_RETURN(auto fresh, delta::Refresh(context_, old));
-  if (fresh != old) {
-    PublishSnapshot(std::move(fresh));
+  auto fresh = old == nullptr ? delta::LoadSnapshot(context_) : delta::Refresh(context_, old);
+  if (fresh.status().Is(StatusCode::kNotFound)) {
+    if (old != nullptr) ReplaceSnapshot(old, nullptr);
     return Status::Ok();
   }
-  return check_existence ? CheckStillThere(old) : Status::Ok();
-}
-
-Status LivingTable::CheckStillThere(const std::shared_ptr<const delta::Snapshot>& snapshot) {
-  const auto head = context_.store->Head(delta::CommitKey(snapshot->version()));
-  if (head.ok() || !head.status().Is(StatusCode::kNotFound)) return head.status();
-  // Log cleanup may have removed the commit's file; otherwise the table was dropped, and perhaps made again.
-  auto current = delta::LoadSnapshot(context_);
-  if (current.ok()) {
-    const bool another = (*current)->metadata().id != snapshot->metadata().id;
-    if (another) {
-      ReplaceSnapshot(std::move(current).value());
-    } else {
-      PublishSnapshot(std::move(current).value());
-    }
-    return Status::Ok();
+  if (!fresh.ok()) return std::move(fresh).status();
+  if (*fresh == old) return Status::Ok();
+  const bool succeeds =
+      old == nullptr || ((*fresh)->metadata().id == old->metadata().id && (*fresh)->version() > old->version());
+  if (succeeds) {
+    PublishSnapshot(std::move(fresh).value());
+  } else {
+    ReplaceSnapshot(old, std::move(fresh).value());
   }
-  if (!current.status().Is(StatusCode::kNotFound)) return std::move(current).status();
-  ReplaceSnapshot(nullptr);
   return Status::Ok();
 }
 
-void LivingTable::ReplaceSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) {
+void LivingTable::ReplaceSnapshot(const std::shared_ptr<const delta::Snapshot>& old,
+                                  std::shared_ptr<const delta::Snapshot> current) {
   CoveredRows covered;
   {
     MutexLock guard(mutex_);
-    covered = SetSnapshotLocked(std::move(snapshot));
+    if (snapshot_ != old) return;
+    covered = SetSnapshotLocked(std::move(current));
   }
   ReportCovered(covered);
 }
@@ -155,30 +136,55 @@ void LivingTable::PublishSnapshot(std::shared_ptr<const delta::Snapshot> snapsho
 LivingTable::CoveredRows LivingTable::SetSnapshotLocked(std::shared_ptr<const delta::Snapshot> snapshot) {
   const bool same_shape = snapshot_ != nullptr && snapshot != nullptr && SameShape(*snapshot_, *snapshot);
   snapshot_ = std::move(snapshot);
-  view_.reset();
-
-  CoveredRows covered;
   std::map<const RowLog*, std::optional<int64_t>> reached;
-  const auto is_covered = [&](const HeldEntry& held) {
-    if (snapshot_ == nullptr) return false;
-    auto [it, is_new] = reached.try_emplace(held.entry->log.get());
-    if (is_new) it->second = snapshot_->TxnVersion(held.entry->log->app_id());
-    if (!it->second.has_value() || *it->second < static_cast<int64_t>(held.entry->position)) return false;
-    covered.emplace_back(held.entry->log, held.entry->position);
+  CoveredRows covered = DropLocked([&reached, current = snapshot_](const BufferEntry& entry) {
+    if (current == nullptr) return false;
+    auto [it, is_new] = reached.try_emplace(entry.log.get());
+    if (is_new) it->second = current->TxnVersion(entry.log->app_id());
+    return it->second.has_value() && *it->second >= static_cast<int64_t>(entry.position);
+  });
+  if (!same_shape) {
+    ++generation_;
+    RebuildColumnsLocked();
+  }
+  return covered;
+}
+
+LivingTable::CoveredRows LivingTable::DropLocked(const std::function<bool(const BufferEntry&)>& covered) {
+  CoveredRows dropped;
+  std::erase_if(held_, [&](const HeldEntry& held) {
+    if (!covered(*held.entry)) return false;
+    dropped.emplace_back(held.entry->log, held.entry->position);
     return true;
-  };
-  std::erase_if(held_, is_covered);
+  });
   totals_ = {};
   for (const HeldEntry& held : held_) {
     totals_.rows += held.entry->num_rows;
     totals_.bytes += held.entry->bytes;
     totals_.oldest_monotonic_micros = std::min(totals_.oldest_monotonic_micros, held.entry->acked_monotonic_micros);
   }
-  if (!same_shape) {
-    ++generation_;
-    RebuildColumnsLocked();
+  view_.reset();
+  return dropped;
+}
+
+std::optional<wal::Position> LivingTable::SettledPosition(const RowLog& log) const {
+  MutexLock guard(mutex_);
+  const auto found = settled_.find(log.uuid());
+  return found == settled_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void LivingTable::Settle(const RowLog& log, wal::Position position) {
+  CoveredRows covered;
+  {
+    MutexLock guard(mutex_);
+    wal::Position& settled = settled_[log.uuid()];
+    settled = std::max(settled, position);
+    covered =
+        DropLocked([&](const BufferEntry& entry) { return entry.log.get() == &log && entry.position <= position; });
+    // Rows being prepared were matched with the columns that the dropped ones had.
+    if (preparing_ == 0) RebuildColumnsLocked();
   }
-  return covered;
+  ReportCovered(covered);
 }
 
 void LivingTable::ReportCovered(const CoveredRows& covered) {
@@ -334,11 +340,11 @@ Status LivingTable::Restore(BufferEntry entry, const std::shared_ptr<arrow::Reco
 }
 
 std::optional<wal::Position> LivingTable::CoveredPosition(const RowLog& log) const {
+  const auto settled = SettledPosition(log);
   const auto current = snapshot();
-  if (current == nullptr) return std::nullopt;
-  const auto version = current->TxnVersion(log.app_id());
-  if (!version.has_value() || *version < 0) return std::nullopt;
-  return static_cast<wal::Position>(*version);
+  const auto version = current == nullptr ? std::nullopt : current->TxnVersion(log.app_id());
+  if (!version.has_value() || *version < 0) return settled;
+  return std::max(settled.value_or(0), static_cast<wal::Position>(*version));
 }
 
 bool LivingTable::exists() const {

@@ -2,7 +2,7 @@
 
 #include <arrow/type_fwd.h>
 
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -116,8 +116,12 @@ class LivingTable {
   /// Makes the rows of a replayed record visible, whatever the table has become meanwhile: `entry` lacks only segments.
   Status Restore(BufferEntry entry, const std::shared_ptr<arrow::RecordBatch>& rows) EXCLUDES(mutex_);
 
-  /// Version that `log`'s flushes have reached in the newest snapshot.
+  /// Up to where all rows of `log` are in the newest snapshot or settled.
   std::optional<wal::Position> CoveredPosition(const RowLog& log) const EXCLUDES(mutex_);
+  /// Nullopt until Settle was called for the log.
+  std::optional<wal::Position> SettledPosition(const RowLog& log) const EXCLUDES(mutex_);
+  /// The rejected store says that all rows of `log` up to the position are settled: they are dropped here.
+  void Settle(const RowLog& log, wal::Position position) EXCLUDES(mutex_);
 
   bool exists() const EXCLUDES(mutex_);
   /// Neither committed nor buffered, nor about to be: it may be forgotten.
@@ -156,9 +160,13 @@ class LivingTable {
   void UnreserveLocked(const PreparedRows& prepared) REQUIRES(mutex_);
   Status BuildViewLocked() REQUIRES(mutex_);
   void HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation) REQUIRES(mutex_);
+  /// Lets go of the entries for which `covered` is true.
+  CoveredRows DropLocked(const std::function<bool(const BufferEntry&)>& covered) REQUIRES(mutex_);
   CoveredRows SetSnapshotLocked(std::shared_ptr<const delta::Snapshot> snapshot) REQUIRES(mutex_);
-  void ReplaceSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) EXCLUDES(mutex_);
-  Status CheckStillThere(const std::shared_ptr<const delta::Snapshot>& snapshot) EXCLUDES(mutex_);
+  /// For a table that is not what it was: the newest state is no successor of `old`, or null. Does nothing when another
+  /// thread replaced `old` first.
+  void ReplaceSnapshot(const std::shared_ptr<const delta::Snapshot>& old,
+                       std::shared_ptr<const delta::Snapshot> current) EXCLUDES(mutex_);
   static void ReportCovered(const CoveredRows& covered);
 
   const TableName name_;
@@ -169,10 +177,11 @@ class LivingTable {
   CondVar flushed_;
   bool loaded_ GUARDED_BY(mutex_) = false;
   int64_t refreshed_at_ GUARDED_BY(mutex_) = 0;
-  int64_t existence_checked_at_ GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const delta::Snapshot> snapshot_ GUARDED_BY(mutex_);
   std::vector<HeldEntry> held_ GUARDED_BY(mutex_);
   BufferTotals totals_ GUARDED_BY(mutex_);
+  /// By the log's uuid.
+  std::map<std::string, wal::Position> settled_ GUARDED_BY(mutex_);
   /// Committed and buffered columns; null until the table has any.
   std::shared_ptr<const TableColumns> columns_ GUARDED_BY(mutex_);
   /// Grows when rows that fitted before may no longer fit.

@@ -1,8 +1,6 @@
 #include "lake/table_flush.h"
 
-#include <arrow/array/util.h>
 #include <arrow/record_batch.h>
-#include <arrow/scalar.h>
 #include <arrow/type.h>
 
 #include <algorithm>
@@ -12,6 +10,8 @@
 #include "columnar/arrow_status.h"
 #include "delta/table_path.h"
 #include "delta/transaction.h"
+#include "lake/digits.h"
+#include "lake/rejected_store.h"
 
 namespace tarn::lake {
 
@@ -21,11 +21,6 @@ namespace {
 constexpr int kMaxAttempts = 16;
 /// Small batches are put together to this many rows before they are encoded.
 constexpr int64_t kEncodeRows = 16 * 1024;
-
-std::string Digits(uint64_t number, size_t width) {
-  std::string digits = std::to_string(number);
-  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
-}
 
 columnar::ParquetWriterOptions WriterOptions(const delta::Snapshot* snapshot) {
   columnar::ParquetWriterOptions options;
@@ -49,52 +44,96 @@ std::shared_ptr<arrow::Schema> FileSchema(const TableColumns& columns) {
   return arrow::schema(std::move(fields));
 }
 
-/// Rows with the reason and nothing else changed.
-Result<std::shared_ptr<arrow::RecordBatch>> WithReason(const RefittedRows::Rejected& rejected) {
-  TARN_ASSIGN_OR_RETURN(auto reason, columnar::FromArrow(arrow::MakeArrayFromScalar(
-                                         arrow::StringScalar(rejected.reason), rejected.rows->num_rows())));
-  return columnar::FromArrow(rejected.rows->AddColumn(
-      rejected.rows->num_columns(), arrow::field("_rejected_reason", arrow::utf8()), std::move(reason)));
+/// No later attempt can end otherwise: about the table or the rows, not about the moment.
+bool IsFinal(const Status& status) {
+  return status.Is(StatusCode::kUnsupported) || status.Is(StatusCode::kInvalidArgument);
 }
 
 }  // namespace
 
 Result<FlushResult> TableFlush::Run() {
-  std::shared_ptr<const delta::Snapshot> snapshot = work_.snapshot;
+  auto kept = KeepRows();
+  if (kept.ok() || !IsFinal(kept.status())) return kept;
+  return SetAside(kept.status());
+}
+
+Result<FlushResult> TableFlush::KeepRows() {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    if (attempt > 0) {
-      TARN_RETURN_NOT_OK(table_.Refresh(0));
-      snapshot = table_.snapshot();
+    // Also before the first: what others did meanwhile is cheaper to know now than after the files are written.
+    TARN_RETURN_NOT_OK(table_.Refresh(0));
+    const auto snapshot = table_.snapshot();
+    if (HeldUntil(snapshot.get()) >= static_cast<int64_t>(work_.position)) return FlushResult{};
+    TARN_RETURN_NOT_OK(table_.CheckWritable());
+    if (snapshot == nullptr && !around_.create_missing_table) {
+      return Status::InvalidArgument("the table was dropped, and tables are not created here");
     }
-    if (snapshot != nullptr && IsCovered(*snapshot)) return FlushResult{};
-    TARN_ASSIGN_OR_RETURN(const Plan plan, MakePlan(snapshot.get()));
-    TARN_RETURN_NOT_OK(WriteRejected(plan));
-    TARN_RETURN_NOT_OK(At("before-data-file"));
-    TARN_ASSIGN_OR_RETURN(const auto adds, WriteFiles(plan));
-    TARN_RETURN_NOT_OK(At("before-commit"));
-    auto committed = Commit(snapshot, plan, adds);
-    if (committed.ok()) {
-      TARN_RETURN_NOT_OK(At("after-commit"));
-      return FlushResult{std::move(committed).value(), plan.rows, plan.rejected_rows};
-    }
-    const Status lost = std::move(committed).status();
-    // Only a conflict is certain to have left these files out of every version.
-    if (lost.Is(StatusCode::kConflict)) DeleteFiles(adds);
-    if (!lost.Is(StatusCode::kConflict) && !lost.Is(StatusCode::kAlreadyExists)) return lost;
+    auto flushed = Attempt(snapshot);
+    const bool lost = flushed.status().Is(StatusCode::kConflict) || flushed.status().Is(StatusCode::kAlreadyExists);
+    if (!lost) return flushed;
   }
   return Status::Unavailable(table_.name().ToString() + ": other writers won " + std::to_string(kMaxAttempts) +
                              " times in a row");
 }
 
-bool TableFlush::IsCovered(const delta::Snapshot& snapshot) const {
-  const auto version = snapshot.TxnVersion(work_.log->app_id());
-  return version.has_value() && *version >= static_cast<int64_t>(work_.position);
+Result<FlushResult> TableFlush::Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const {
+  TARN_ASSIGN_OR_RETURN(const Plan plan, MakePlan(snapshot.get()));
+  TARN_RETURN_NOT_OK(WriteRejected(plan.rejected));
+  TARN_RETURN_NOT_OK(At("before-data-file"));
+  TARN_ASSIGN_OR_RETURN(const auto adds, WriteFiles(plan));
+  TARN_RETURN_NOT_OK(At("before-commit"));
+  auto committed = Commit(snapshot, plan, adds);
+  if (!committed.ok()) {
+    // Only these are certain to have left the files out of every version.
+    if (committed.status().Is(StatusCode::kConflict) || IsFinal(committed.status())) DeleteFiles(adds);
+    return std::move(committed).status();
+  }
+  TARN_RETURN_NOT_OK(At("after-commit"));
+  FlushResult result;
+  result.snapshot = std::move(committed).value();
+  result.rows_written = plan.rows;
+  result.rows_rejected = plan.rejected_rows;
+  if (!plan.rejected.empty()) result.reason = plan.rejected.front().rows.reason;
+  return result;
+}
+
+Result<FlushResult> TableFlush::SetAside(const Status& why) const {
+  // A table that cannot be read may still tell what it holds: of a commit whose reply was lost, or before a restart.
+  const auto reached = delta::ReadTxnVersion(table_.context(), work_.log->app_id());
+  if (!reached.ok() && !IsFinal(reached.status()) && !reached.status().Is(StatusCode::kNotFound)) {
+    return reached.status();
+  }
+  const int64_t held = reached.ok() ? reached->value_or(-1) : -1;
+  FlushResult result;
+  result.reason = why.message();
+  result.settled = true;
+  std::vector<Rejected> all;
+  for (const auto& entry : work_.entries) {
+    if (static_cast<int64_t>(entry->position) <= held) continue;
+    for (const auto& segment : entry->segments) {
+      TARN_ASSIGN_OR_RETURN(auto batches, WholeRows(*segment, *entry->cut_by));
+      for (auto& batch : batches) {
+        result.rows_rejected += batch->num_rows();
+        all.push_back({entry->position, {std::move(batch), why.message()}});
+      }
+    }
+  }
+  TARN_RETURN_NOT_OK(WriteRejected(all));
+  TARN_RETURN_NOT_OK(At("before-settle"));
+  TARN_RETURN_NOT_OK(RejectedStore(*around_.store, table_.folder(), work_.log->uuid()).Settle(work_.position));
+  return result;
+}
+
+int64_t TableFlush::HeldUntil(const delta::Snapshot* snapshot) const {
+  return snapshot == nullptr ? -1 : snapshot->TxnVersion(work_.log->app_id()).value_or(-1);
 }
 
 Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) const {
   Plan plan;
   plan.columns = snapshot != nullptr ? ColumnsOf(*snapshot) : *work_.entries.front()->cut_by;
+  // A table that could not be read when the log was replayed turns out to hold some of the rows.
+  const int64_t held = HeldUntil(snapshot);
   for (const auto& entry : work_.entries) {
+    if (static_cast<int64_t>(entry->position) <= held) continue;
     if (EntryFits(*entry, plan.columns)) {
       plan.columns = WithColumnsOf(plan.columns, *entry->schema);
       TARN_RETURN_NOT_OK(AddSegments(plan, entry->segments));
@@ -129,22 +168,16 @@ Status TableFlush::AddSegments(Plan& plan, const std::vector<std::shared_ptr<con
   return Status::Ok();
 }
 
-Status TableFlush::WriteRejected(const Plan& plan) const {
-  if (plan.rejected.empty()) return Status::Ok();
+Status TableFlush::WriteRejected(const std::vector<Rejected>& all) const {
+  if (all.empty()) return Status::Ok();
   TARN_RETURN_NOT_OK(At("before-rejected"));
+  RejectedStore store(*around_.store, table_.folder(), work_.log->uuid());
   size_t part = 0;
   wal::Position position = 0;
-  for (const Rejected& rejected : plan.rejected) {
+  for (const Rejected& rejected : all) {
     part = rejected.position == position ? part + 1 : 0;
     position = rejected.position;
-    TARN_ASSIGN_OR_RETURN(const auto rows, WithReason(rejected.rows));
-    // Named by position, so that a repeat after a crash replaces it instead of adding to it.
-    const std::string key = "_tarn/rejected/" + table_.folder() + "/" + work_.log->uuid() + "-" + Digits(position, 20) +
-                            "-" + Digits(part, 5) + ".parquet";
-    TARN_ASSIGN_OR_RETURN(auto writer, columnar::ParquetWriter::Open(*around_.store, key, rows->schema(), {}));
-    TARN_RETURN_NOT_OK(writer->Append(*rows));
-    const auto written = writer->Finish();
-    if (!written.ok() && !written.status().Is(StatusCode::kAlreadyExists)) return written.status();
+    TARN_RETURN_NOT_OK(store.Write(position, part, rejected.rows));
   }
   return Status::Ok();
 }

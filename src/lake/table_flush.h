@@ -15,16 +15,22 @@
 namespace tarn::lake {
 
 struct FlushResult {
-  /// Null when the table turned out to hold the rows already.
+  /// Null when nothing was committed: the table turned out to hold the rows already, or they were all set aside.
   std::shared_ptr<const delta::Snapshot> snapshot;
   int64_t rows_written = 0;
   int64_t rows_rejected = 0;
+  /// Why the first of them was.
+  std::string reason;
+  /// The table takes no rows any more: all of the work's were set aside, and the rejected store says so.
+  bool settled = false;
 };
 
 /// Writes one FlushWork to its table: data files, rejected rows, one commit. Used once, by one thread.
 ///
 /// A commit that loses against another writer's is made again on the newest version, with rows matched anew: the
 /// table's schema decides, and what no longer fits goes to the rejected store before the commit that passes it over.
+/// When the table itself cannot be written any more (another writer made it use a feature that is not ours, or
+/// something else is in its place), no later attempt can help: all rows go to the rejected store.
 class TableFlush {
  public:
   struct Surroundings {
@@ -33,6 +39,8 @@ class TableFlush {
     Clock* clock = nullptr;
     Random* random = nullptr;
     std::function<Status(std::string_view)> at_point;
+    /// Whether a table that was dropped meanwhile is made again.
+    bool create_missing_table = true;
     int64_t target_file_bytes = 128 << 20;
   };
 
@@ -61,16 +69,21 @@ class TableFlush {
     int64_t rejected_rows = 0;
   };
 
+  Result<FlushResult> KeepRows();
+  Result<FlushResult> SetAside(const Status& why) const;
+  /// One attempt on that snapshot; null begins a table.
+  Result<FlushResult> Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const;
   Result<Plan> MakePlan(const delta::Snapshot* snapshot) const;
   Status AddSegments(Plan& plan, const std::vector<std::shared_ptr<const BufferSegment>>& segments) const;
-  Status WriteRejected(const Plan& plan) const;
+  Status WriteRejected(const std::vector<Rejected>& all) const;
   Status WritePartition(const Plan& plan, const std::string& folder, const Partition& partition,
                         std::vector<delta::Add>& adds) const;
   Result<std::vector<delta::Add>> WriteFiles(const Plan& plan) const;
   Result<std::shared_ptr<const delta::Snapshot>> Commit(const std::shared_ptr<const delta::Snapshot>& snapshot,
                                                         const Plan& plan, const std::vector<delta::Add>& adds) const;
   void DeleteFiles(const std::vector<delta::Add>& adds) const;
-  bool IsCovered(const delta::Snapshot& snapshot) const;
+  /// Up to where the table holds the log's rows; -1 when it holds none.
+  int64_t HeldUntil(const delta::Snapshot* snapshot) const;
   Status At(std::string_view point) const { return around_.at_point ? around_.at_point(point) : Status::Ok(); }
 
   LivingTable& table_;

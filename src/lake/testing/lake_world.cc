@@ -194,6 +194,27 @@ std::shared_ptr<arrow::RecordBatch> MakeRows(const RowsOf& rows) {
   return arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.ids.size()), arrays);
 }
 
+Status AppendIds(Lake& lake, std::vector<int64_t> ids, int64_t day, const TableName& name) {
+  return lake.Append({{name, MakeRows({.ids = std::move(ids), .day = day})}}).status();
+}
+
+std::unique_ptr<Lake> MustOpen(LakeWorld& world) {
+  auto lake = world.Open();
+  EXPECT_TRUE(lake.ok()) << lake.status().ToString();
+  return lake.ok() ? std::move(lake).value() : nullptr;
+}
+
+delta::TableContext ForeignContext(LakeWorld& world, const std::string& folder) {
+  return {storage::MakePrefixStore(world.store, folder), &world.clock, &world.random};
+}
+
+Status CommitForeign(LakeWorld& world, const std::string& folder, const std::string& lines) {
+  const auto context = ForeignContext(world, folder);
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(context));
+  const std::string key = delta::CommitKey(snapshot->version() + 1);
+  return context.store->Put(key, AsBytes(lines), storage::Precondition::IfAbsent()).status();
+}
+
 std::multiset<int64_t> CommittedIdsOf(const TableView& view) {
   std::multiset<int64_t> ids;
   if (view.snapshot == nullptr) return ids;
@@ -224,7 +245,9 @@ std::multiset<int64_t> RejectedIds(storage::ObjectStore& store, const std::strin
   std::multiset<int64_t> ids;
   const auto files = store.ListAll({.prefix = "_tarn/rejected/" + folder + "/"});
   EXPECT_TRUE(files.ok());
-  for (const auto& entry : *files) AddIdsOfFile(store, entry.object.key, ids);
+  for (const auto& entry : *files) {
+    if (entry.object.key.ends_with(".parquet")) AddIdsOfFile(store, entry.object.key, ids);
+  }
   return ids;
 }
 

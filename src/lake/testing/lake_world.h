@@ -13,12 +13,26 @@
 #include "base/executor.h"
 #include "base/memory_budget.h"
 #include "base/random.h"
+#include "delta/table.h"
 #include "lake/lake.h"
 #include "lake/lake_seams.h"
 #include "storage/testing/fault_injection.h"
 #include "storage/testing/simulated_segments.h"
 
+/// Fails the test at once, with the reason, unless a Status or Result is OK.
+#define ASSERT_OK(expression)                                                                              \
+  do {                                                                                                     \
+    const auto _ok = (expression);                                                                         \
+    ASSERT_TRUE(tarn::lake::testing::StatusOf(_ok).ok()) << tarn::lake::testing::StatusOf(_ok).ToString(); \
+  } while (false)
+
 namespace tarn::lake::testing {
+
+inline Status StatusOf(const Status& status) { return status; }
+template <typename T>
+Status StatusOf(const Result<T>& result) {
+  return result.status();
+}
 
 /// The local disks under all lakes of a test: one simulated segment store per node folder, and who holds it.
 /// Thread-safe.
@@ -81,6 +95,18 @@ struct RowsOf {
   std::shared_ptr<arrow::DataType> extra_type;
 };
 std::shared_ptr<arrow::RecordBatch> MakeRows(const RowsOf& rows);
+
+using Ids = std::multiset<int64_t>;
+
+/// The table that most tests use.
+inline const TableName kTable = {"db", "cpu"};
+Status AppendIds(Lake& lake, std::vector<int64_t> ids, int64_t day = 0, const TableName& name = kTable);
+/// Null, with the test failed, when the lake does not open.
+std::unique_ptr<Lake> MustOpen(LakeWorld& world);
+/// A table as another writer sees it.
+delta::TableContext ForeignContext(LakeWorld& world, const std::string& folder);
+/// Another writer commits these lines, the table's next version.
+Status CommitForeign(LakeWorld& world, const std::string& folder, const std::string& lines);
 
 /// The ids of all rows of a view, files and segments together.
 std::multiset<int64_t> IdsOf(const TableView& view);
