@@ -4,13 +4,16 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "columnar/arrow_status.h"
 #include "duckdb/catalog/catalog_search_path.hpp"
 #include "duckdb/common/arrow/arrow_appender.hpp"
 #include "duckdb/common/arrow/arrow_converter.hpp"
+#include "duckdb/execution/executor.hpp"
 #include "duckdb/main/client_data.hpp"
 #include "duckdb/main/connection.hpp"
 #include "duckdb/main/database.hpp"
@@ -38,6 +41,12 @@ constexpr int64_t kMaxBatchBytes = 1 << 20;
 constexpr int kBatchGrowth = 4;
 /// Connections kept for reuse.
 constexpr size_t kMaxIdleConnections = 32;
+/// A step that came back sooner than this found all the work in other threads' hands.
+constexpr int64_t kFruitlessMicros = 20;
+/// So many such steps in a row before the thread stops asking, and how long it then leaves the others alone.
+constexpr int kMaxFruitlessSteps = 16;
+constexpr int64_t kMinPauseMicros = 50;
+constexpr int64_t kMaxPauseMicros = 1'000;
 
 class Statement final : public CheckedStatement {
  public:
@@ -115,6 +124,39 @@ int64_t VectorBytes(duckdb::Vector& vector, duckdb::idx_t rows) {
 
 class DuckDatabase;
 
+/// Keeps a cursor's thread from spinning while other threads have all of the query's tasks: DuckDB tells of no event to
+/// wait for then.
+class Patience {
+ public:
+  int64_t Now() const { return clock_.MonotonicMicros(); }
+  /// To be called after each step that ended the wait for nothing; pauses when it is one too many in a row.
+  void AfterStep(int64_t began_micros) EXCLUDES(mutex_) {
+    if (Now() - began_micros >= kFruitlessMicros) {
+      fruitless_ = 0;
+      pause_micros_ = kMinPauseMicros;
+    } else if (++fruitless_ >= kMaxFruitlessSteps) {
+      MutexLock lock(mutex_);
+      if (!awake_) clock_.WaitUntil(woken_, mutex_, Now() + pause_micros_);
+      pause_micros_ = std::min(2 * pause_micros_, kMaxPauseMicros);
+    }
+  }
+  /// Ends a pause at once, and lets none follow. By any thread.
+  void Wake() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    awake_ = true;
+    woken_.notify_all();
+  }
+
+ private:
+  // The engine's threads run in real time, whatever the clock of the service.
+  Clock& clock_ = SystemClock();
+  int fruitless_ = 0;
+  int64_t pause_micros_ = kMinPauseMicros;
+  Mutex mutex_;
+  CondVar woken_;
+  bool awake_ GUARDED_BY(mutex_) = false;
+};
+
 /// Collects vectors into Arrow batches.
 class BatchBuilder {
  public:
@@ -175,7 +217,11 @@ class DuckCursor final : public Cursor {
   Result<Step> Advance() override {
     return Guarded([&] { return result_ ? Fetch() : Run(); });
   }
-  void Interrupt() override { connection_->context->Interrupt(); }
+  void Interrupt() override {
+    interrupted_ = true;
+    connection_->context->Interrupt();
+    patience_.Wake();
+  }
   double progress() const override {
     const double percent = connection_->context->GetQueryProgress().GetPercentage();
     return std::clamp(percent / 100, 0.0, 1.0);
@@ -195,6 +241,7 @@ class DuckCursor final : public Cursor {
 
   Result<Step> Run() {
     using duckdb::PendingExecutionResult;
+    const int64_t began = patience_.Now();
     const PendingExecutionResult outcome = pending_->ExecuteTask();
     if (outcome == PendingExecutionResult::EXECUTION_ERROR) return StatusFromError(pending_->GetErrorObject());
     if (duckdb::PendingQueryResult::IsResultReady(outcome)) {
@@ -202,25 +249,32 @@ class DuckCursor final : public Cursor {
       if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
       return Step{};
     }
-    if (outcome != PendingExecutionResult::BLOCKED) return Step{};
+    if (outcome != PendingExecutionResult::BLOCKED) {
+      patience_.AfterStep(began);
+      return Step{};
+    }
     pending_->WaitForTask();
     return Step{.waited = true};
   }
 
   Result<Step> Fetch() {
-    using duckdb::StreamExecutionResult;
     if (result_->type == duckdb::QueryResultType::STREAM_RESULT) {
+      using duckdb::StreamExecutionResult;
       auto& stream = result_->Cast<duckdb::StreamQueryResult>();
-      const StreamExecutionResult outcome = stream.ExecuteTask();
+      const int64_t began = patience_.Now();
+      TARN_ASSIGN_OR_RETURN(const StreamExecutionResult outcome, ExecuteTask(stream));
       if (outcome == StreamExecutionResult::BLOCKED) {
         stream.WaitForTask();
         return Step{.waited = true};
       }
       if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
-      if (!duckdb::StreamQueryResult::IsChunkReady(outcome)) return Step{};
+      if (!duckdb::StreamQueryResult::IsChunkReady(outcome)) {
+        patience_.AfterStep(began);
+        return Step{};
+      }
     }
     duckdb::unique_ptr<duckdb::DataChunk> chunk = result_->FetchRaw();
-    if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
+    if (result_->HasError()) return FetchError(result_->GetErrorObject());
     if (chunk && chunk->size() > 0) {
       builder_.Append(*chunk);
       if (!builder_.full()) return Step{};
@@ -231,11 +285,35 @@ class DuckCursor final : public Cursor {
     return Step{.done = true, .batch = std::move(rest)};
   }
 
+  /// A task that fails stops the others by the flag that an interrupt sets, and the stream takes one for the other. The
+  /// executor knows which it was.
+  Result<duckdb::StreamExecutionResult> ExecuteTask(duckdb::StreamQueryResult& stream) {
+    try {
+      return stream.ExecuteTask();
+    } catch (const duckdb::InterruptException&) {
+      duckdb::Executor& executor = connection_->context->GetExecutor();
+      if (interrupted_ || !executor.HasError()) throw;
+      return StatusFromError(executor.GetError());
+    }
+  }
+
+  /// The same within a fetch, which leaves no executor to ask. It only looks ready chunks up, so a task has to fail in
+  /// the instant since ExecuteTask.
+  Status FetchError(const duckdb::ErrorData& error) const {
+    if (error.Type() == duckdb::ExceptionType::INTERRUPT && !interrupted_) {
+      return Status::Internal("the query failed on another thread while rows were fetched; its reason was lost");
+    }
+    return StatusFromError(error);
+  }
+
   std::shared_ptr<DuckDatabase> database_;
   std::unique_ptr<duckdb::Connection> connection_;
   duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
   BatchBuilder builder_;
+  Patience patience_;
+  /// By Interrupt, not by the engine itself.
+  std::atomic<bool> interrupted_ = false;
 };
 
 class DuckDatabase final : public Database {
