@@ -13,8 +13,10 @@
 namespace tarn::columnar {
 
 struct ParquetWriterOptions {
-  /// A row group is closed at whichever bound comes first.
-  int64_t row_group_rows = 1 << 20;
+  /// A row group is closed at whichever bound comes first. Readers skip whole row groups and share them among threads,
+  /// so they are not much larger than the statistics, headers and dictionaries of their columns warrant: these are
+  /// DuckDB's.
+  int64_t row_group_rows = 120 << 10;
   int64_t row_group_bytes = 128 << 20;
   /// Zstandard level; Parquet data page version 1, timestamps as INT64 micros, dictionary encoding on.
   int zstd_level = 1;
