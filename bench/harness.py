@@ -4,6 +4,7 @@ Every figure is a ratio of medians measured alternately in one run, on the same 
 believed. Nothing here judges: the targets are printed beside what was measured.
 """
 
+import http.client
 import json
 import os
 import re
@@ -41,6 +42,20 @@ def post(url: str, body: bytes | str, headers: dict | None = None) -> bytes:
     data = body.encode() if isinstance(body, str) else body
     with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers or {}), timeout=300) as reply:
         return reply.read()
+
+
+class Connection:
+    """A client that keeps its connection, as the libraries people use do."""
+
+    def __init__(self, url: str):
+        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=300)
+
+    def post(self, path: str, body: str) -> bytes:
+        self._connection.request("POST", path, body.encode())
+        reply = self._connection.getresponse()
+        content = reply.read()
+        assert reply.status == 200, content
+        return content
 
 
 class Process:
@@ -92,10 +107,15 @@ def tarn_server(lake: Path, env: dict | None = None, cpus: set[int] | None = Non
     return Process([TARN, "serve", "--lake", lake, "--addr-http", f"127.0.0.1:{port}"], url + "/ready", env, cpus), url
 
 
-def roapi_server(tables: dict[str, Path]) -> tuple[Process, str]:
+def roapi_server(tables: dict[str, Path], in_memory: bool = True) -> tuple[Process, str]:
+    """ROAPI over Delta tables: `in_memory` is its default, a copy made at start; otherwise each query reads the files."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    options = [part for name, path in tables.items() for part in ("-t", f"{name}={path},format=delta")]
+    config = fresh(f"roapi_{port}") / "roapi.yaml"  # JSON is YAML too
+    option = {"format": "delta", "use_memory_table": in_memory}
+    config.write_text(
+        json.dumps({"tables": [{"name": name, "uri": str(path), "option": option} for name, path in tables.items()]})
+    )
     roapi = Path(os.environ["BENCH_VENV"]) / "bin" / "roapi"
     command = [
         roapi,
@@ -105,7 +125,8 @@ def roapi_server(tables: dict[str, Path]) -> tuple[Process, str]:
         f"127.0.0.1:{free_port()}",
         "--addr-flight-sql",
         f"127.0.0.1:{free_port()}",
-        *options,
+        "-c",
+        config,
     ]
     return Process(command, url + "/health"), url
 

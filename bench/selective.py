@@ -38,14 +38,16 @@ def main() -> None:
     assert len(table.file_uris()) == FILES
     low, high = 777_000, 777_100
     sql = f"select count(*) as n, sum(v) as s from {{t}} where id >= {low} and id < {high}"
-    server, url = harness.tarn_server(folder / "lake")
+    # A minute later there would be one file.
+    server, url = harness.tarn_server(folder / "lake", {"TARN_COMPACTION_INTERVAL": "1h"})
     roapi, roapi_url = harness.roapi_server({"t": path})
+    tarn_client, roapi_client = harness.Connection(url), harness.Connection(roapi_url)
 
     def with_tarn():
-        return json.loads(harness.post(url + "/api/sql", sql.format(t="b.t")))[0]
+        return json.loads(tarn_client.post("/api/sql", sql.format(t="b.t")))[0]
 
     def with_roapi():
-        return json.loads(harness.post(roapi_url + "/api/sql", sql.format(t="t")))[0]
+        return json.loads(roapi_client.post("/api/sql", sql.format(t="t")))[0]
 
     def with_polars():
         lazy = polars.scan_delta(str(path)).filter((polars.col("id") >= low) & (polars.col("id") < high))
