@@ -1,8 +1,11 @@
 #include "engine/bounded_allocator.h"
 
+#include <malloc.h>
+
 #include <atomic>
 
-#include "duckdb/common/allocator.hpp"
+#include "duckdb/main/client_context.hpp"
+#include "duckdb/main/client_context_state.hpp"
 
 namespace tarn::engine {
 namespace {
@@ -13,7 +16,18 @@ constexpr duckdb::idx_t kLargeAllocation = 1 << 20;
 std::atomic<int64_t> g_limit_bytes = 0;
 std::atomic<int64_t> g_allocated_bytes = 0;
 
+/// Whether the query that this thread has a task of was interrupted; null outside tasks.
+thread_local const std::atomic<bool>* t_interrupted = nullptr;
+
+class InterruptibleTasks final : public duckdb::ClientContextState {
+ public:
+  static constexpr char kKey[] = "tarn_interruptible_tasks";
+  void OnTaskStart(duckdb::ClientContext& context) override { t_interrupted = &context.interrupted; }
+  void OnTaskStop(duckdb::ClientContext&) override { t_interrupted = nullptr; }
+};
+
 bool Take(int64_t bytes, bool large) {
+  if (large && t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed)) return false;
   const int64_t total = g_allocated_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const int64_t limit = g_limit_bytes.load(std::memory_order_relaxed);
   if (!large || limit == 0 || total <= limit) return true;
@@ -53,6 +67,19 @@ void BoundEngineAllocations(int64_t limit_bytes) {
   }();
 }
 
+duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator() {
+  return duckdb::make_uniq<duckdb::Allocator>(Allocate, Free, Reallocate, nullptr);
+}
+
+void MakeAllocationsInterruptible(duckdb::ClientContext& context) {
+  context.registered_state->Insert(InterruptibleTasks::kKey, duckdb::make_shared_ptr<InterruptibleTasks>());
+}
+
 int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }
+
+void ReleaseFreedMemory() {
+  duckdb::Allocator::FlushAll();
+  malloc_trim(0);
+}
 
 }  // namespace tarn::engine

@@ -2,6 +2,12 @@
 
 #include <cstdint>
 
+#include "duckdb/common/allocator.hpp"
+
+namespace duckdb {
+class ClientContext;
+}  // namespace duckdb
+
 namespace tarn::engine {
 
 /// Puts a limit on what DuckDB allocates outside its buffer manager, which is where values of a running expression
@@ -10,7 +16,17 @@ namespace tarn::engine {
 /// (0 is none).
 void BoundEngineAllocations(int64_t limit_bytes);
 
+/// The same bound for an instance's own allocator.
+duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator();
+
+/// Makes large allocations fail in the tasks of a query once it is interrupted. DuckDB looks for interrupts between
+/// vectors of rows only, and a function may work long on one.
+void MakeAllocationsInterruptible(duckdb::ClientContext& context);
+
 /// Bytes that DuckDB holds now, those of its buffer manager included.
 int64_t EngineAllocatedBytes();
+
+/// Gives memory that was freed back to the system.
+void ReleaseFreedMemory();
 
 }  // namespace tarn::engine

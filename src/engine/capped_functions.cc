@@ -226,6 +226,10 @@ Size WideMatrixBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(i
 /// A bound: every byte ends a part.
 Size SplitBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(duckdb::string_t) * args.Bytes(0, row); }
 
+/// What looks the elements of one list up in another needs microseconds for each, and nothing interrupts it: as many as
+/// this many bytes of set nodes.
+Size SetBytes(const Arguments& args, duckdb::idx_t row) { return 32 * (args.Bytes(0, row) + args.Bytes(1, row)); }
+
 enum class Nulls {
   /// A null argument makes the result null.
   kSpread,
@@ -313,6 +317,19 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"str_split", SplitBytes, Nulls::kSpread, false, true},
     {"split", SplitBytes, Nulls::kSpread, false, true},
     {"string_to_array", SplitBytes, Nulls::kSpread, false, true},
+    {"regexp_extract_all", SplitBytes, Nulls::kSpread, false, true},
+    {"regexp_split_to_array", SplitBytes, Nulls::kSpread, false, true},
+    {"str_split_regex", SplitBytes, Nulls::kSpread, false, true},
+    {"string_split_regex", SplitBytes, Nulls::kSpread, false, true},
+    {"list_intersect", SetBytes, Nulls::kSpread, false, true},
+    {"array_intersect", SetBytes, Nulls::kSpread, false, true},
+    {"list_has_all", SetBytes, Nulls::kSpread, false, true},
+    {"array_has_all", SetBytes, Nulls::kSpread, false, true},
+    {"list_has_any", SetBytes, Nulls::kSpread, false, true},
+    {"array_has_any", SetBytes, Nulls::kSpread, false, true},
+    {"@>", SetBytes, Nulls::kSpread, false, true},
+    {"<@", SetBytes, Nulls::kSpread, false, true},
+    {"&&", SetBytes, Nulls::kSpread, false, true},
 };
 
 }  // namespace

@@ -324,6 +324,7 @@ class DuckDatabase final : public Database {
     return Guarded([&] {
       BoundEngineAllocations(options_.max_allocated_bytes);
       duckdb::DBConfig config;
+      config.allocator = MakeBoundedAllocator();
       ConfigureInstance(config, options_);
       RegisterLakeCatalog(config, catalog, std::move(system_tables));
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
@@ -399,6 +400,7 @@ class DuckDatabase final : public Database {
       }
     }
     auto connection = std::make_unique<duckdb::Connection>(*database_);
+    MakeAllocationsInterruptible(*connection->context);
     connection->context->config.enable_progress_bar = true;
     connection->context->config.print_progress_bar = false;
     connection->context->config.wait_time = 0;

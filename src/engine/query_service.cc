@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "engine/admission.h"
+#include "engine/bounded_allocator.h"
 #include "engine/database.h"
 #include "engine/lake_catalog.h"
 #include "engine/process_memory.h"
@@ -323,13 +324,17 @@ class Service final : public QueryService {
     return Database::Open(options, catalog_, system_tables_);
   }
 
-  /// Stops the newest query when the process holds more memory than it may; the next tick takes the next.
+  /// Stops the newest query when the process holds more memory than it may; the next tick takes the next. What a query
+  /// held is gone only when it has ended, which may be a while after it was stopped: until then no other pays for it.
   void CheckMemory() {
     const int64_t limit = ResidentLimit();
     if (limit == 0 || ProcessResidentBytes() <= limit) return;
+    ReleaseFreedMemory();
+    if (ProcessResidentBytes() <= limit) return;
     std::shared_ptr<RunningQuery> newest;
     for (const auto& query : registry_->Running()) {
-      if (query->stopped() || query->database() == nullptr) continue;
+      if (query->database() == nullptr) continue;
+      if (query->stopped()) return;
       if (newest == nullptr || query->started_monotonic_micros() > newest->started_monotonic_micros()) newest = query;
     }
     if (newest == nullptr) return;

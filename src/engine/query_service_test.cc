@@ -210,6 +210,11 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
         "select len(a || a || a) from (select range(4000000) as a)",
         "select length(replace(repeat('xy', 1000000), 'x', repeat('z', 1000)))",
         "select length(regexp_replace(repeat('x', 1000000), 'x', repeat('z', 1000), 'g'))",
+        "select len(regexp_extract_all(repeat('a', 60000000), 'a'))",
+        "select len(regexp_split_to_array(repeat('a', 60000000), 'a'))",
+        "select len(list_intersect(range(8000000), range(8000000)))",
+        "select range(8000000) && range(-8000000, 0)",
+        "select sum(len(list_transform(range(50000), x -> repeat('a', 1000)))) from range(100)",
         "select length(string_agg(repeat('x', 1000000) || range::varchar, '')) from range(10000)",
         "select len(list(repeat('x', 1000000) || range::varchar)) from range(10000)"}) {
     EXPECT_EQ(Query(sql).status().code(), StatusCode::kResourceExhausted) << sql;
@@ -224,6 +229,8 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   EXPECT_EQ(Value("select concat('a', null, 1, 'b')"), "a1b");
   EXPECT_EQ(Value("select concat_ws('-', 'a', null, 'b')"), "a-b");
   EXPECT_EQ(Value("select len([1, 2] || [3])"), "3");
+  EXPECT_EQ(Value("select list_intersect([1, 2, 3], [3, 2, 5]).list_sort()::varchar"), "[2, 3]");
+  EXPECT_EQ(Value("select regexp_extract_all('a1b22', '[0-9]+')::varchar"), "[1, 22]");
   EXPECT_EQ(Value("select length(replace(repeat('xy', 1000000), 'xyxyxyxyxy', repeat('z', 100)))"), "20000000");
   EXPECT_EQ(Value("select regexp_replace('abc', '(b)', '[\\1]', 'g')"), "a[b]c");
   EXPECT_EQ(service_->stats().instances_replaced, 0);
