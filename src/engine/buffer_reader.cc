@@ -26,15 +26,32 @@ duckdb::MultiFileColumnDefinition Definition(const ScanColumn& column) {
 
 }  // namespace
 
-BufferReader::BufferReader(duckdb::OpenFileInfo info, std::shared_ptr<const ScanSource> source,
-                           const BufferGroup& group)
-    : BaseFileReader(std::move(info)), source_(std::move(source)), group_(group) {
+BufferReader::BufferReader(duckdb::OpenFileInfo info, std::shared_ptr<const ScanSource> source)
+    : BaseFileReader(std::move(info)), source_(std::move(source)) {
   for (const ScanColumn& column : source_->columns()) columns.push_back(Definition(column));
 }
 
+BufferReader::BufferReader(duckdb::OpenFileInfo info, std::shared_ptr<const ScanSource> source,
+                           const BufferGroup& group)
+    : BufferReader(std::move(info), std::move(source)) {
+  group_ = &group;
+  num_rows_ = group.num_rows;
+}
+
+BufferReader::BufferReader(duckdb::OpenFileInfo info, std::shared_ptr<const ScanSource> source,
+                           std::shared_ptr<const DecodedFile> decoded)
+    : BufferReader(std::move(info), std::move(source)) {
+  decoded_ = std::move(decoded);
+  num_rows_ = decoded_->num_rows;
+  for (const ScanColumn& column : source_->columns()) {
+    const auto at = std::find(decoded_->names.begin(), decoded_->names.end(), column.name);
+    mapping_.push_back(at == decoded_->names.end() ? -1 : static_cast<int>(at - decoded_->names.begin()));
+  }
+}
+
 double BufferReader::GetProgressInFile(duckdb::ClientContext&) {
-  if (group_.num_rows == 0) return 100.0;
-  return 100.0 * static_cast<double>(rows_done_.load()) / static_cast<double>(group_.num_rows);
+  if (num_rows_ == 0) return 100.0;
+  return 100.0 * static_cast<double>(rows_done_.load()) / static_cast<double>(num_rows_);
 }
 
 void BufferReader::AddVirtualColumn(duckdb::column_t id) {
@@ -90,15 +107,16 @@ void BufferReader::PrepareFilters(duckdb::ClientContext& context) {
   if (filter_) filter_executor_ = std::make_unique<duckdb::ExpressionExecutor>(context, *filter_);
 }
 
+void BufferReader::NumberRows(int64_t count, duckdb::Vector& target, int64_t offset) const {
+  auto* numbers = duckdb::FlatVector::GetData<int64_t>(target);
+  const int64_t first = rows_done_.load() + offset;
+  for (int64_t i = 0; i < count; i++) numbers[offset + i] = first + i;
+}
+
 void BufferReader::AppendRows(duckdb::ClientContext& context, const arrow::RecordBatch& batch, int64_t from,
                               int64_t count, size_t column, duckdb::Vector& target, int64_t offset) {
   auto id = column_ids[duckdb::MultiFileLocalIndex(column)].GetId();
-  if (id == row_number_column_) {
-    auto* numbers = duckdb::FlatVector::GetData<int64_t>(target);
-    int64_t first = rows_done_.load() + offset;
-    for (int64_t i = 0; i < count; i++) numbers[offset + i] = first + i;
-    return;
-  }
+  if (id == row_number_column_) return NumberRows(count, target, offset);
   if (batch.schema().get() != mapped_schema_) {
     mapping_.clear();
     for (const ScanColumn& known : source_->columns()) mapping_.push_back(batch.schema()->GetFieldIndex(known.name));
@@ -112,13 +130,32 @@ void BufferReader::AppendRows(duckdb::ClientContext& context, const arrow::Recor
   }
 }
 
+int64_t BufferReader::ReferColumns(duckdb::DataChunk& chunk, Columns which) {
+  if (batch_ == decoded_->chunks.size()) return 0;
+  duckdb::DataChunk& decoded = *decoded_->chunks[batch_++];
+  const auto count = static_cast<int64_t>(decoded.size());
+  for (size_t column = 0; column < chunk.ColumnCount(); column++) {
+    if (!Wanted(column, which)) continue;
+    const auto id = column_ids[duckdb::MultiFileLocalIndex(column)].GetId();
+    if (id == row_number_column_) {
+      NumberRows(count, chunk.data[column], 0);
+    } else if (const int at = id < mapping_.size() ? mapping_[id] : -1; at >= 0) {
+      chunk.data[column].Reference(decoded.data[static_cast<size_t>(at)]);
+    } else {
+      AppendNullRows(chunk.data[column], 0, count);
+    }
+  }
+  return count;
+}
+
 int64_t BufferReader::FillColumns(duckdb::ClientContext& context, duckdb::DataChunk& chunk, Columns which) {
+  if (decoded_ != nullptr) return ReferColumns(chunk, which);
   int64_t filled = 0;
-  while (filled < kVectorRows && batch_ < group_.batches.size()) {
-    const arrow::RecordBatch& batch = *group_.batches[batch_];
+  while (filled < kVectorRows && batch_ < group_->batches.size()) {
+    const arrow::RecordBatch& batch = *group_->batches[batch_];
     int64_t count = std::min(kVectorRows - filled, batch.num_rows() - row_in_batch_);
     for (size_t column = 0; column < chunk.ColumnCount(); column++) {
-      if (which != Columns::kAll && filtered_columns_.contains(column) != (which == Columns::kFiltered)) continue;
+      if (!Wanted(column, which)) continue;
       AppendRows(context, batch, row_in_batch_, count, column, chunk.data[column], filled);
     }
     filled += count;

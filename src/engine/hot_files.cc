@@ -1,15 +1,20 @@
 #include "engine/hot_files.h"
 
+#include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "columnar/arrow_status.h"
 #include "columnar/parquet_reader.h"
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/storage/buffer_manager.hpp"
+#include "engine/arrow_vectors.h"
+#include "engine/exception_barrier.h"
 #include "engine/lake_types.h"
 
 namespace tarn::engine {
@@ -25,33 +30,89 @@ constexpr int64_t kShareOfMemory = 16;
 constexpr size_t kMaxEntries = 1024;
 
 /// True when the scan may take every column as the file has it.
-bool HasColumnsOf(const arrow::Schema& schema, const ScanSource& source) {
+bool HasColumnsOf(const DecodedFile& file, const ScanSource& source) {
   for (const ScanColumn& column : source.columns()) {
     if (column.partition_index >= 0) continue;
     if (column.physical_name != column.name) return false;
-    const int at = schema.GetFieldIndex(column.name);
-    if (at < 0) return false;
-    auto type = SqlType(*schema.field(at)->type());
-    if (!type.ok() || *type != column.type || type->IsNested()) return false;
+    const auto at = std::find(file.names.begin(), file.names.end(), column.name);
+    if (at == file.names.end()) return false;
+    const auto& type = file.chunks.front()->data[static_cast<size_t>(at - file.names.begin())].GetType();
+    if (type != column.type) return false;
   }
   return true;
 }
 
-std::shared_ptr<const DecodedFile> Decode(storage::ObjectStore& store, const std::string& key) {
-  auto decoded = std::make_shared<DecodedFile>();
-  const Status read = columnar::ReadParquet(store, key, {}, [&](const std::shared_ptr<arrow::RecordBatch>& batch) {
-    decoded->bytes += arrow::util::TotalBufferSize(*batch);
-    decoded->group.num_rows += batch->num_rows();
-    if (decoded->bytes > kMaxDecodedBytes || decoded->group.num_rows > kMaxFileRows) {
-      return Status::ResourceExhausted("too large to keep");
+/// Turns batches into chunks as they come.
+class Decoder {
+ public:
+  explicit Decoder(duckdb::ClientContext& context) : context_(context), file_(std::make_shared<DecodedFile>()) {}
+
+  Status Add(const std::shared_ptr<arrow::RecordBatch>& batch) {
+    if (file_->names.empty()) TARN_RETURN_NOT_OK(Begin(*batch->schema()));
+    file_->num_rows += batch->num_rows();
+    std::vector<int> strings;
+    for (int i = 0; i < batch->num_columns(); ++i) {
+      if (arrow::is_base_binary_like(batch->column(i)->type_id())) strings.push_back(i);
     }
-    decoded->group.batches.push_back(batch.get());
-    decoded->batches.push_back(batch);
+    if (!strings.empty()) {
+      TARN_ASSIGN_OR_RETURN_ARROW(auto kept, batch->SelectColumns(strings));
+      file_->bytes += arrow::util::TotalBufferSize(*kept);
+      file_->strings.push_back(std::move(kept));
+    }
+    if (file_->num_rows > kMaxFileRows) return TooLarge();
+    return Guarded([&] { return Append(*batch); });
+  }
+
+  /// Null when the file has no rows.
+  std::shared_ptr<const DecodedFile> Take() { return file_->num_rows == 0 ? nullptr : std::move(file_); }
+
+ private:
+  static Status TooLarge() { return Status::ResourceExhausted("too large to keep"); }
+
+  Status Begin(const arrow::Schema& schema) {
+    for (const auto& field : schema.fields()) {
+      TARN_ASSIGN_OR_RETURN(auto type, SqlType(*field->type()));
+      if (type.IsNested()) return Status::Unsupported("nested columns are not kept");
+      file_->names.push_back(field->name());
+      row_bytes_ += static_cast<int64_t>(duckdb::GetTypeIdSize(type.InternalType()));
+      types_.push_back(std::move(type));
+    }
     return Status::Ok();
-  });
+  }
+
+  Status Append(const arrow::RecordBatch& batch) {
+    for (int64_t from = 0; from < batch.num_rows();) {
+      if (file_->chunks.empty() || file_->chunks.back()->size() == STANDARD_VECTOR_SIZE) {
+        file_->bytes += row_bytes_ * STANDARD_VECTOR_SIZE;
+        if (file_->bytes > kMaxDecodedBytes) return TooLarge();
+        file_->chunks.push_back(duckdb::make_uniq<duckdb::DataChunk>());
+        file_->chunks.back()->Initialize(duckdb::Allocator::DefaultAllocator(), types_);
+      }
+      duckdb::DataChunk& chunk = *file_->chunks.back();
+      const auto filled = static_cast<int64_t>(chunk.size());
+      const int64_t count = std::min<int64_t>(STANDARD_VECTOR_SIZE - filled, batch.num_rows() - from);
+      for (int i = 0; i < batch.num_columns(); ++i) {
+        AppendArrowRows(context_, *batch.column(i), from, count, chunk.data[static_cast<size_t>(i)], filled);
+      }
+      chunk.SetCardinality(static_cast<duckdb::idx_t>(filled + count));
+      from += count;
+    }
+    return Status::Ok();
+  }
+
+  duckdb::ClientContext& context_;
+  std::shared_ptr<DecodedFile> file_;
+  duckdb::vector<duckdb::LogicalType> types_;
+  int64_t row_bytes_ = 0;
+};
+
+std::shared_ptr<const DecodedFile> Decode(duckdb::ClientContext& context, storage::ObjectStore& store,
+                                          const std::string& key) {
+  Decoder decoder(context);
+  const Status read = columnar::ReadParquet(
+      store, key, {}, [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return decoder.Add(batch); });
   // The usual way reports what is wrong with the file.
-  if (!read.ok() || decoded->batches.empty()) return nullptr;
-  return decoded;
+  return read.ok() ? decoder.Take() : nullptr;
 }
 
 }  // namespace
@@ -63,8 +124,8 @@ duckdb::shared_ptr<HotFiles> HotFiles::Of(duckdb::ClientContext& context) {
       ObjectType(), std::min(kMaxTotalBytes, memory / kShareOfMemory));
 }
 
-std::shared_ptr<const DecodedFile> HotFiles::Open(const std::string& path, const delta::DataFile& file,
-                                                  const ScanSource& source) {
+std::shared_ptr<const DecodedFile> HotFiles::Open(duckdb::ClientContext& context, const std::string& path,
+                                                  const delta::DataFile& file, const ScanSource& source) {
   if (file.size_bytes > kMaxFileBytes || file.num_records > kMaxFileRows || file.deletion_vector) return nullptr;
   const std::shared_ptr<storage::ObjectStore>& store = source.view().store;
   std::shared_ptr<const DecodedFile> decoded;
@@ -80,11 +141,11 @@ std::shared_ptr<const DecodedFile> HotFiles::Open(const std::string& path, const
     }
   }
   if (decoded == nullptr) {
-    decoded = Decode(*store, file.key);
+    decoded = Decode(context, *store, file.key);
     if (decoded == nullptr) return nullptr;
     Keep(path, decoded);
   }
-  return HasColumnsOf(*decoded->batches.front()->schema(), source) ? decoded : nullptr;
+  return HasColumnsOf(*decoded, source) ? decoded : nullptr;
 }
 
 HotFiles::Entry* HotFiles::FindOrAdd(const std::string& path, const delta::DataFile& file,

@@ -27,8 +27,8 @@ class HotFiles final : public duckdb::ObjectCacheEntry {
 
   /// The rows of `file` once it has been opened often enough; null when it is to be read the usual way: it is large, or
   /// some of its columns are not what the table says. `path` names it among all tables.
-  std::shared_ptr<const DecodedFile> Open(const std::string& path, const delta::DataFile& file,
-                                          const ScanSource& source);
+  std::shared_ptr<const DecodedFile> Open(duckdb::ClientContext& context, const std::string& path,
+                                          const delta::DataFile& file, const ScanSource& source);
 
   static std::string ObjectType() { return "tarn_hot_files"; }
   std::string GetObjectType() override { return ObjectType(); }

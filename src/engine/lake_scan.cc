@@ -131,9 +131,9 @@ struct LakeReader final : public MultiFileReader {
     if (auto group = BufferGroupOf(file)) {
       return duckdb::make_shared_ptr<BufferReader>(file, source, source->groups()[*group]);
     }
-    if (auto hot = HotFiles::Of(context)->Open(file.path, DataFileOf(file), *source)) {
+    if (auto hot = HotFiles::Of(context)->Open(context, file.path, DataFileOf(file), *source)) {
       source->Hold(hot);
-      return duckdb::make_shared_ptr<BufferReader>(file, source, hot->group);
+      return duckdb::make_shared_ptr<BufferReader>(file, source, std::move(hot));
     }
     return MultiFileReader::CreateReader(context, state, file, index, bind_data);
   }

@@ -12,6 +12,7 @@
 #include "columnar/value.h"
 #include "delta/snapshot.h"
 #include "duckdb/common/types.hpp"
+#include "duckdb/common/types/data_chunk.hpp"
 #include "duckdb/common/types/value.hpp"
 #include "lake/table_view.h"
 
@@ -25,10 +26,14 @@ struct BufferGroup {
   const std::vector<columnar::Value>* partition_values = nullptr;
 };
 
-/// The rows of a data file that is kept decoded, as one group.
+/// The rows of a data file that is kept decoded: full vectors but for the last, which a scan refers to.
 struct DecodedFile {
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  BufferGroup group;
+  /// Of the columns of each chunk.
+  std::vector<std::string> names;
+  std::vector<duckdb::unique_ptr<duckdb::DataChunk>> chunks;
+  /// Hold the bytes of long strings.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> strings;
+  int64_t num_rows = 0;
   int64_t bytes = 0;
 };
 
