@@ -14,6 +14,9 @@ namespace {
 using HeaderState = SegmentReader::HeaderState;
 using Step = SegmentReader::Step;
 
+/// How often a reader begins anew behind segments that a live owner removed.
+constexpr int kMaxRounds = 100;
+
 struct FoundSegment {
   std::string name;
   Position first = 0;
@@ -26,11 +29,23 @@ class Recovery {
       : segments_(segments), identity_(std::move(identity)), access_(access), visit_(visit) {}
 
   Result<RecoveredLog> Run() {
+    for (int round = 0; round < kMaxRounds; ++round) {
+      TARN_ASSIGN_OR_RETURN(const bool reached_end, ReplayFound());
+      if (reached_end) return std::move(log_);
+    }
+    return Status::Unavailable("the WAL's owner removes segments faster than they are read");
+  }
+
+ private:
+  /// Replays the segments that there are; false when the last of them was released and removed by its owner meanwhile,
+  /// so that what holds the end was not among them.
+  Result<bool> ReplayFound() {
     TARN_ASSIGN_OR_RETURN(const std::vector<FoundSegment> found, FindSegments());
+    log_ = {};
     log_.end = identity_.released;
     if (identity_.resetting) {
       for (const FoundSegment& segment : found) log_.removable.push_back(segment.name);
-      return std::move(log_);
+      return true;
     }
     bool first_held = true;
     for (size_t i = 0; i < found.size(); ++i) {
@@ -42,17 +57,20 @@ class Recovery {
       if (std::exchange(first_held, false) && found[i].first > identity_.released + 1) {
         return Missing(identity_.released + 1, found[i].first - 1, "before segment " + found[i].name);
       }
-      Status status = last ? ReplayLast(found[i]) : ReplayWhole(found[i], found[i + 1].first);
-      if (status.Is(StatusCode::kNotFound) && access_ == Access::kShared) status = CheckReleased(found[i]);
+      const Status status = last ? ReplayLast(found[i]) : ReplayWhole(found[i], found[i + 1].first);
+      if (status.Is(StatusCode::kNotFound) && access_ == Access::kShared) {
+        TARN_RETURN_NOT_OK(CheckReleased(found[i]));
+        if (last) return false;
+        continue;
+      }
       TARN_RETURN_NOT_OK(status);
     }
     if (access_ == Access::kExclusive && log_.end < identity_.released) {
       return Missing(log_.end + 1, identity_.released, "though released, behind the last segment");
     }
-    return std::move(log_);
+    return true;
   }
 
- private:
   static Status Missing(Position from, Position to, const std::string& where) {
     return Status::Corruption("WAL positions " + std::to_string(from) + " to " + std::to_string(to) + " are missing " +
                               where);
