@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/testing/source_tree.h"
 #include "columnar/parquet_reader.h"
 #include "delta/table.h"
 #include "storage/stores.h"
@@ -210,19 +211,6 @@ Result<std::vector<std::string>> ReadExpected(const fs::path& folder, const fs::
 
 class GoldenTables : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const char* shared = std::getenv("TARN_SHARED");
-    archives_ = fs::path(shared != nullptr ? shared : "../shared") / "fixtures" / "delta-golden";
-    if (!fs::exists(archives_)) {
-      const fs::path source = fs::path(__FILE__).parent_path().parent_path().parent_path();
-      if (shared == nullptr) archives_ = source.parent_path() / "shared" / "fixtures" / "delta-golden";
-    }
-    if (fs::exists(archives_)) return;
-    const char* require = std::getenv("TARN_REQUIRE_SHARED");
-    if (require != nullptr && std::string(require) == "1") FAIL() << archives_ << " is missing";
-    GTEST_SKIP() << "the Delta golden tables are not at " << archives_ << ": 89 tables were not read";
-  }
-
   fs::path Unpack(const fs::path& archive) {
     const std::string command = "tar --zstd -xf '" + archive.string() + "' -C '" + folder_.path() + "' 2>/dev/null";
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
@@ -232,7 +220,6 @@ class GoldenTables : public ::testing::Test {
 
   void Check(const std::string& name, const fs::path& table);
 
-  fs::path archives_;
   storage::testing::TempFolder folder_;
   std::vector<std::string> read_;
   std::vector<std::string> refused_;
@@ -265,8 +252,10 @@ void GoldenTables::Check(const std::string& name, const fs::path& table) {
 }
 
 TEST_F(GoldenTables, GiveTheirRowsOrATypedError) {
+  const std::optional<fs::path> folder = SharedFixture("delta-golden");
+  if (!folder) GTEST_SKIP() << "the Delta golden tables are not beside this checkout: 89 tables were not read";
   std::vector<fs::path> archives;
-  for (const auto& entry : fs::directory_iterator(archives_)) {
+  for (const auto& entry : fs::directory_iterator(*folder)) {
     if (entry.path().string().ends_with(".tar.zst")) archives.push_back(entry.path());
   }
   std::sort(archives.begin(), archives.end());

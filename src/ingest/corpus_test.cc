@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
+#include "base/testing/source_tree.h"
 #include "ingest/line_protocol.h"
 #include "ingest/testing/points.h"
 #include "ingest/testing/reference_parser.h"
@@ -18,20 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::DecodeVector;
 using testing::Point;
-
-// The build folder lies within the source tree, wherever the program is started.
-fs::path SourceRoot() {
-  fs::path folder = fs::read_symlink("/proc/self/exe");
-  while (folder.has_relative_path() && !fs::exists(folder / "tests/fixtures/line_protocol")) {
-    folder = folder.parent_path();
-  }
-  return folder;
-}
-
-fs::path SharedRoot() {
-  const char* shared = std::getenv("TARN_SHARED");
-  return shared != nullptr ? fs::path(shared) : SourceRoot().parent_path() / "shared";
-}
 
 std::string Describe(const DecodeVector& vector, const ParsedLines& parsed) {
   std::string out = vector.name + "\ntext: " + ::testing::PrintToString(vector.text) + "\ntheirs: " + vector.error;
@@ -73,15 +59,11 @@ constexpr std::array<Difference, 4> kDifferences = {{
 }};
 
 TEST(Corpus, MatchesTheGoLibraryButForTheDocumentedDifferences) {
-  const fs::path path = SharedRoot() / "fixtures/line-protocol/corpus-sample.json";
-  if (!fs::exists(path)) {
-    ASSERT_EQ(std::getenv("TARN_REQUIRE_SHARED"), nullptr) << path << " is missing";
-    std::printf("not run: %s is missing; our own vectors cover the same ground\n", path.c_str());
-    return;
-  }
+  const std::optional<fs::path> path = SharedFixture("line-protocol/corpus-sample.json");
+  if (!path) GTEST_SKIP() << "the line-protocol corpus is not beside this checkout: 1051 vectors were not read";
   std::array<int, kDifferences.size()> counts = {};
   int same = 0;
-  for (const DecodeVector& vector : testing::LoadGoCorpus(path)) {
+  for (const DecodeVector& vector : testing::LoadGoCorpus(*path)) {
     const ParsedLines parsed = ParseLineProtocol(vector.text, vector.options);
     // The Go library gives up at the first bad line; we keep the others.
     if (vector.fails ? parsed.error_count > 0 : parsed.error_count == 0 && testing::PointsOf(parsed) == vector.points) {

@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <map>
-#include <sstream>
+
+#include "base/testing/source_tree.h"
 
 namespace tarn::server {
 namespace {
@@ -170,11 +171,8 @@ std::string KeyTable() {
 }
 
 TEST(ConfigKeys, ThePageListsThem) {
-  const std::string path = TARN_SOURCE_DIR "/docs/formats/configuration.md";
-  std::ifstream in(path);
-  std::ostringstream page;
-  page << in.rdbuf();
-  EXPECT_THAT(page.str(), HasSubstr(KeyTable())) << "the table in " << path << " must be:\n" << KeyTable();
+  const std::filesystem::path path = SourceRoot() / "docs/formats/configuration.md";
+  EXPECT_THAT(FileContent(path), HasSubstr(KeyTable())) << "the table in " << path << " must be:\n" << KeyTable();
 }
 
 }  // namespace

@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/testing/source_tree.h"
 #include "storage/testing/simulated_segments.h"
 #include "wal/format.h"
 #include "wal/identity.h"
@@ -259,28 +258,12 @@ TEST_F(RecoveryTest, IgnoresFilesThatAreNoSegments) {
   EXPECT_EQ(OpenFiles(log).records.size(), 10u);
 }
 
-/// The folder with the fixtures: in the source tree, above the build folder that this program runs from.
-std::filesystem::path FixtureFolder() {
-  for (auto folder = std::filesystem::canonical("/proc/self/exe"); folder != folder.root_path();
-       folder = folder.parent_path()) {
-    if (std::filesystem::exists(folder / "tests/fixtures/wal")) return folder / "tests/fixtures/wal";
-  }
-  return {};
-}
-
-std::string Content(const std::filesystem::path& path) {
-  std::ostringstream content;
-  content << std::ifstream(path, std::ios::binary).rdbuf();
-  return content.str();
-}
-
 TEST_F(RecoveryTest, ReadsTheGoldenLogOfEveryFormat) {
-  const std::filesystem::path fixtures = FixtureFolder();
-  ASSERT_FALSE(fixtures.empty());
+  const std::filesystem::path fixtures = SourceRoot() / "tests/fixtures/wal";
   for (const char* format : {"format-1"}) {
     Files files;
     for (const auto& entry : std::filesystem::directory_iterator(fixtures / format)) {
-      files[entry.path().filename()] = Content(entry.path());
+      files[entry.path().filename()] = FileContent(entry.path());
     }
     const Opened opened = OpenFiles(files);
     ASSERT_TRUE(opened.status.ok()) << opened.status.ToString();
@@ -288,18 +271,10 @@ TEST_F(RecoveryTest, ReadsTheGoldenLogOfEveryFormat) {
   }
 }
 
-TEST_F(RecoveryTest, TheFormatHasNotChangedUnnoticed) {
+TEST_F(RecoveryTest, WritesTheGoldenLog) {
   const auto disk = std::make_shared<SimulatedSegments>(1);
   ASSERT_TRUE(testing::WriteGoldenLog(disk).ok());
-  // Set TARN_GOLDEN_OUT to a folder to have the current log written there, for the fixtures of a new format.
-  const char* out = std::getenv("TARN_GOLDEN_OUT");
-  for (const auto& [name, bytes] : FilesOf(*disk)) {
-    if (out != nullptr) {
-      std::ofstream(std::filesystem::path(out) / name, std::ios::binary) << bytes;
-    } else {
-      EXPECT_EQ(bytes, Content(FixtureFolder() / "format-1" / name)) << name;
-    }
-  }
+  for (const auto& [name, bytes] : FilesOf(*disk)) ExpectGolden("wal/format-1/" + name, bytes);
 }
 
 }  // namespace
