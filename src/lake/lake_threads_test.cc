@@ -9,21 +9,10 @@
 namespace tarn::lake {
 namespace {
 
+using testing::kTable;
 using testing::LakeWorld;
 using testing::MakeRows;
-
-const TableName kTable = {"db", "cpu"};
-
-int64_t CountOf(const TableView& view) {
-  int64_t count = 0;
-  if (view.snapshot != nullptr) {
-    for (size_t i = 0; i < view.snapshot->num_files(); ++i) {
-      count += view.snapshot->File(static_cast<delta::FileIndex>(i))->num_records;
-    }
-  }
-  for (const auto& segment : view.segments) count += segment->num_rows;
-  return count;
-}
+using testing::RowCountOf;
 
 // Appenders, a flusher and readers at once: a count never falls, never lags an acknowledgement that came before the
 // pin, and never exceeds what was sent before the count was read.
@@ -69,7 +58,7 @@ TEST(LakeThreads, CountsNeverFallLagOrOvershoot) {
         while (appending > 0) {
           const int64_t floor = acknowledged;
           const auto view = lake->Pin(kTable, std::nullopt);
-          const int64_t count = view.ok() ? CountOf(**view) : 0;
+          const int64_t count = view.ok() ? RowCountOf(**view) : 0;
           const int64_t ceiling = sent;
           if (count < last || count < floor || count > ceiling) wrong = true;
           last = count;
@@ -81,7 +70,7 @@ TEST(LakeThreads, CountsNeverFallLagOrOvershoot) {
   ASSERT_TRUE(lake->FlushAll().ok());
   const auto view = *lake->Pin(kTable, std::nullopt);
   EXPECT_TRUE(view->segments.empty());
-  EXPECT_EQ(CountOf(*view), kAppenders * kAppendsEach * 3);
+  EXPECT_EQ(RowCountOf(*view), kAppenders * kAppendsEach * 3);
   lake->Close();
 }
 

@@ -226,6 +226,17 @@ std::multiset<int64_t> CommittedIdsOf(const TableView& view) {
   return ids;
 }
 
+int64_t RowCountOf(const TableView& view) {
+  int64_t count = 0;
+  if (view.snapshot != nullptr) {
+    for (size_t i = 0; i < view.snapshot->num_files(); ++i) {
+      count += view.snapshot->File(static_cast<delta::FileIndex>(i))->num_records;
+    }
+  }
+  for (const auto& segment : view.segments) count += segment->num_rows;
+  return count;
+}
+
 std::multiset<int64_t> IdsOf(const TableView& view) {
   auto ids = CommittedIdsOf(view);
   for (const auto& segment : view.segments) {

@@ -108,6 +108,8 @@ delta::TableContext ForeignContext(LakeWorld& world, const std::string& folder);
 /// Another writer commits these lines, the table's next version.
 Status CommitForeign(LakeWorld& world, const std::string& folder, const std::string& lines);
 
+/// How many rows a view has, files and segments together.
+int64_t RowCountOf(const TableView& view);
 /// The ids of all rows of a view, files and segments together.
 std::multiset<int64_t> IdsOf(const TableView& view);
 /// The ids in committed files alone.
