@@ -183,10 +183,6 @@ Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_
     }
   }
   if (low == 0) return Status::NotFound("the time is before the first commit that the log still holds");
-  if (low == commits.size() &&
-      timestamp_millis > std::max(newest->timestamp_millis(), commits.back().modified_millis)) {
-    return Status::NotFound("the time is later than the newest commit");
-  }
   return commits[low - 1].version;
 }
 

@@ -42,8 +42,8 @@ Result<std::optional<int64_t>> ReadTxnVersion(const TableContext& table, const s
 /// Reads a given version; NotFound when the log does not reach it.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version);
 
-/// The newest version whose commit is not later than the time; NotFound outside the history's range (PROTOCOL.md and
-/// delta.md g).
+/// The newest version whose commit is not later than the time, which may lie ahead; NotFound before the first commit
+/// that the log still holds.
 Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis);
 
 /// Brings a snapshot up to the newest version at a cost of O(new actions): looks for the next version, and whether the
