@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "lake/lake_impl.h"
 #include "lake/rejected_store.h"
 #include "lake/table_names.h"
@@ -81,7 +82,12 @@ Status LakeImpl::TakeLogs() {
     if (own == nullptr) {
       own = log;
     } else {
-      Log(LogLevel::kInfo, "adopted the write-ahead log of a dead owner", {{"node", node}, {"uuid", log->uuid()}});
+      // A log that was left empty, as `tarn write` beside a server leaves one, is no news.
+      if (const size_t records = log->num_needed(); records > 0) {
+        Log(LogLevel::kInfo,
+            "took over the rows in the write-ahead log of a process that ended without committing them",
+            {{"folder", JoinPath(options_.wal_root, node)}, {"records", records}});
+      }
       MutexLock guard(mutex_);
       adopted_logs_.push_back(std::move(log));
     }
