@@ -8,6 +8,7 @@
 #include <arrow/util/float16.h>
 
 #include <cmath>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -187,15 +188,9 @@ std::unique_ptr<CellFormatter> MakeListCells(const arrow::DataType& type, CellSt
 
 class StructCells final : public CellFormatter {
  public:
-  StructCells(const arrow::DataType& type, CellStyle style) : json_(style == CellStyle::kJson) {
-    for (const auto& field : type.fields()) {
-      ByteBuffer key;
-      key.Push(keys_.empty() ? '{' : ',');
-      AppendJsonString(field->name(), key);
-      key.Push(':');
-      keys_.emplace_back(key.view());
-      children_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
-    }
+  StructCells(const arrow::DataType& type, CellStyle style)
+      : json_(style == CellStyle::kJson), keys_(JsonKeys(type.fields())) {
+    for (const auto& field : type.fields()) children_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
   }
   void Bind(const arrow::Array& array) override {
     array_ = static_cast<const arrow::StructArray*>(&array);
@@ -216,7 +211,7 @@ class StructCells final : public CellFormatter {
 
  private:
   const bool json_;
-  std::vector<std::string> keys_;
+  const std::vector<std::string> keys_;
   std::vector<std::unique_ptr<CellFormatter>> children_;
   const arrow::StructArray* array_ = nullptr;
 };
@@ -384,6 +379,21 @@ std::unique_ptr<CellFormatter> MakeTemporal(const arrow::DataType& type, CellSty
 }
 
 }  // namespace
+
+std::vector<std::string> JsonKeys(const arrow::FieldVector& fields) {
+  std::vector<std::string> keys;
+  std::set<std::string> used;
+  for (const auto& field : fields) {
+    std::string name = field->name();
+    for (int i = 1; !used.insert(name).second; ++i) name = field->name() + "_" + std::to_string(i);
+    ByteBuffer key;
+    key.Push(keys.empty() ? '{' : ',');
+    AppendJsonString(name, key);
+    key.Push(':');
+    keys.emplace_back(key.view());
+  }
+  return keys;
+}
 
 std::unique_ptr<CellFormatter> CellFormatter::Make(const arrow::DataType& type, CellStyle style) {
   switch (type.id()) {

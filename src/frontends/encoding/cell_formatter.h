@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "frontends/encoding/byte_buffer.h"
@@ -27,5 +29,9 @@ class CellFormatter {
   virtual void Bind(const arrow::Array& array) = 0;
   virtual void Append(int64_t row, ByteBuffer& out) = 0;
 };
+
+/// `{"a":` and then `,"b":` for each field. Names that repeat, empty ones too, get _1, _2, … as in DuckDB's JSON files:
+/// two keys of one name would hide each other in most parsers.
+std::vector<std::string> JsonKeys(const arrow::FieldVector& fields);
 
 }  // namespace tarn::frontends

@@ -178,6 +178,18 @@ TEST(TextWriters, ColumnsOfOneNameStayApartInJson) {
       arrow::schema({field("a", arrow::int32()), field("a", arrow::int32()), field("a_1", arrow::int32())}),
       "[[1, 2, 3]]");
   EXPECT_EQ(Encode(ResultFormat::kNdjson, batch), "{\"a\":1,\"a_1\":2,\"a_1_1\":3}\n");
+  // As list_zip makes them.
+  const auto unnamed = arrow::struct_({field("", arrow::int32()), field("", arrow::int32())});
+  const auto nested = BatchFromJson(arrow::schema({field("x", unnamed)}), "[[[1, 2]]]");
+  EXPECT_EQ(Encode(ResultFormat::kNdjson, nested), "{\"x\":{\"\":1,\"_1\":2}}\n");
+}
+
+TEST(TextWriters, OnlyATimeWithAZoneHasAnOffset) {
+  const auto batch = BatchFromJson(arrow::schema({field("zoned", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                                                  field("zoneless", arrow::timestamp(arrow::TimeUnit::MICRO))}),
+                                   R"([["2024-01-02 03:04:05", "2024-01-02 03:04:05"]])");
+  EXPECT_EQ(Encode(ResultFormat::kNdjson, batch),
+            "{\"zoned\":\"2024-01-02T03:04:05Z\",\"zoneless\":\"2024-01-02T03:04:05\"}\n");
 }
 
 TEST(TextWriters, CsvQuotesByRfc4180AndTellsNullFromEmpty) {

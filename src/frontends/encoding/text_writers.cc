@@ -4,7 +4,6 @@
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,19 +18,8 @@ namespace {
 
 class JsonWriter final : public ResultWriter {
  public:
-  JsonWriter(std::shared_ptr<arrow::Schema> schema, bool lines) : lines_(lines) {
-    // Two columns of one name would hide each other in most parsers.
-    std::set<std::string> used;
-    for (const auto& field : schema->fields()) {
-      std::string name = field->name();
-      for (int i = 1; !used.insert(name).second; ++i) name = field->name() + "_" + std::to_string(i);
-      ByteBuffer key;
-      key.Push(keys_.empty() ? '{' : ',');
-      AppendJsonString(name, key);
-      key.Push(':');
-      keys_.emplace_back(key.view());
-      cells_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
-    }
+  JsonWriter(std::shared_ptr<arrow::Schema> schema, bool lines) : lines_(lines), keys_(JsonKeys(schema->fields())) {
+    for (const auto& field : schema->fields()) cells_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
   }
 
   Status Begin(ByteBuffer& out) override {
@@ -73,7 +61,7 @@ class JsonWriter final : public ResultWriter {
  private:
   const bool lines_;
   bool first_ = true;
-  std::vector<std::string> keys_;
+  const std::vector<std::string> keys_;
   std::vector<std::unique_ptr<CellFormatter>> cells_;
 };
 
