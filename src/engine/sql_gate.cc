@@ -113,6 +113,34 @@ const Names& DeniedFunctions() {
 
 bool Contains(const Names& names, const std::string& name) { return names.count(name) > 0; }
 
+/// What SHOW DATABASES and SHOW TABLES mean here, by the name that DuckDB's parser gives them: databases are schemas of
+/// the attached lake, and tables are reached by their full name.
+std::string_view ShowStatement(const std::string& name) {
+  if (name == "\"databases\"") {
+    return "SELECT schema_name AS database_name FROM duckdb_schemas() WHERE database_name = 'lake' AND schema_name <> "
+           "'main' ORDER BY ALL";
+  }
+  if (name == "\"tables\"") {
+    return "SELECT if(schema_name = 'main', '', schema_name || '.') || table_name AS name FROM (SELECT database_name, "
+           "schema_name, table_name, internal FROM duckdb_tables() UNION ALL SELECT database_name, schema_name, "
+           "view_name, internal FROM duckdb_views()) WHERE database_name IN ('lake', 'memory') AND NOT internal AND "
+           "schema_name <> 'system' ORDER BY ALL";
+  }
+  return {};
+}
+
+/// Puts the statement above in the place of a SHOW at the top.
+void ReplaceShow(duckdb::SelectStatement& select, const duckdb::ParserOptions& options) {
+  if (select.node->type != duckdb::QueryNodeType::SELECT_NODE) return;
+  const auto& from = select.node->Cast<duckdb::SelectNode>().from_table;
+  if (!from || from->type != duckdb::TableReferenceType::SHOW_REF) return;
+  const std::string_view sql = ShowStatement(duckdb::StringUtil::Lower(from->Cast<duckdb::ShowRef>().table_name));
+  if (sql.empty()) return;
+  duckdb::Parser parser(options);
+  parser.ParseQuery(std::string(sql));
+  select.node = std::move(parser.statements[0]->Cast<duckdb::SelectStatement>().node);
+}
+
 /// Layer 2: walks every node of the parse tree and refuses what it does not know.
 class TreeGate {
  public:
@@ -332,6 +360,8 @@ void CheckPlan(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb
 
 }  // namespace
 
+bool IsDeniedFunction(const std::string& name) { return Contains(DeniedFunctions(), name); }
+
 duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
                                                        const SessionPolicy& policy) {
   duckdb::Parser parser(options);
@@ -347,7 +377,9 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, c
     Deny("a statement of kind " + duckdb::StatementTypeToString(inner->type) +
          " is not allowed on a read-only connection");
   }
-  TreeGate(policy).CheckNode(*inner->Cast<duckdb::SelectStatement>().node);
+  auto& select = inner->Cast<duckdb::SelectStatement>();
+  ReplaceShow(select, options);
+  TreeGate(policy).CheckNode(*select.node);
   return statement;
 }
 

@@ -20,6 +20,9 @@ namespace tarn::engine {
 duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
                                                        const SessionPolicy& policy);
 
+/// Whether layers 2 and 3 refuse a scalar function of this lower-case name.
+bool IsDeniedFunction(const std::string& name);
+
 /// Installs layer 3 for every connection that is not trusted. `config` is that of an open instance.
 void RegisterPlanGate(duckdb::DBConfig& config, const SessionPolicy& policy);
 
