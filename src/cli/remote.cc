@@ -9,6 +9,7 @@
 
 #include "base/error_table.h"
 #include "base/uri.h"
+#include "engine/query_service.h"
 
 namespace tarn::cli {
 
@@ -19,8 +20,23 @@ constexpr size_t kMaxErrorBytes = 1 << 20;
 struct Reply {
   CURL* curl = nullptr;
   ResultOutput* output = nullptr;
-  std::string error_body;
+  RemoteAnswer answer;
   Status write_status;
+};
+
+/// The query log's answer.
+class TextOutput final : public ResultOutput {
+ public:
+  Status Write(std::string_view bytes) override {
+    if (text_.size() + bytes.size() > kMaxErrorBytes) return Status::ResourceExhausted("the answer is too long");
+    text_ += bytes;
+    return Status::Ok();
+  }
+  Status Finish() override { return Status::Ok(); }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
 };
 
 size_t Receive(char* data, size_t, size_t bytes, void* context) {
@@ -32,7 +48,8 @@ size_t Receive(char* data, size_t, size_t bytes, void* context) {
     reply.write_status = reply.output->Write({data, bytes});
     return reply.write_status.ok() ? bytes : 0;
   }
-  if (reply.error_body.size() + bytes <= kMaxErrorBytes) reply.error_body.append(data, bytes);
+  std::string& body = reply.answer.error_body;
+  if (body.size() + bytes <= kMaxErrorBytes) body.append(data, bytes);
   return bytes;
 }
 
@@ -45,26 +62,36 @@ std::optional<StatusCode> CodeByName(std::string_view name) {
 
 StatusCode CodeByHttpStatus(long http_status) {
   if (http_status == 413) return StatusCode::kResourceExhausted;
+  // Several codes share it; without a name the least is claimed.
+  if (http_status == 500) return StatusCode::kInternal;
   for (int i = 1; i < kStatusCodeCount; ++i) {
     if (CodesOf(static_cast<StatusCode>(i)).http_status == http_status) return static_cast<StatusCode>(i);
   }
   return http_status >= 400 && http_status < 500 ? StatusCode::kInvalidArgument : StatusCode::kInternal;
 }
 
-/// Whatever shape the error has: problem+json or one of the write endpoints'.
-Status ErrorOf(long http_status, const std::string& body) {
-  StatusCode code = CodeByHttpStatus(http_status);
-  std::string message = "the server answered " + std::to_string(http_status);
+/// "NotFound: there is no …", as the query log writes a status.
+std::optional<Status> ParseStatus(std::string_view text) {
+  const size_t colon = text.find(": ");
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::optional<StatusCode> code = CodeByName(text.substr(0, colon));
+  if (!code.has_value()) return std::nullopt;
+  return Status(*code, std::string(text.substr(colon + 2)));
+}
+
+/// What the server's query log says about a query whose result broke off; nullopt when it says nothing.
+std::optional<Status> AskWhy(const std::string& server, const std::string& query_id) {
+  // An id is the server's own; anything else in the header is not put into SQL.
+  if (query_id.empty() || query_id.find_first_not_of("0123456789abcdefABCDEF-") != std::string::npos) return {};
+  const std::string sql = "select error from system.queries where error is not null and query_id = '" + query_id + "'";
+  TextOutput output;
+  const auto answer =
+      Post({.server = server, .path = "/api/sql", .body = sql, .headers = {"Accept: application/json"}}, &output);
+  if (!answer.ok() || answer->broken_off.has_value() || !StatusOf(*answer).ok()) return {};
   simdjson::dom::parser parser;
-  simdjson::dom::element root;
-  if (parser.parse(body).get(root) == simdjson::SUCCESS && root.is_object()) {
-    std::string_view text;
-    for (const char* key : {"detail", "message", "error"}) {
-      if (root[key].get(text) == simdjson::SUCCESS) message = text;
-    }
-    if (root["code"].get(text) == simdjson::SUCCESS) code = CodeByName(text).value_or(code);
-  }
-  return {code, std::move(message)};
+  std::string_view error;
+  if (parser.parse(output.text()).at(0)["error"].get(error) != simdjson::SUCCESS) return {};
+  return ParseStatus(error);
 }
 
 struct CurlGlobal {
@@ -79,7 +106,59 @@ std::string EncodeParameter(std::string_view text) {
   return EncodePathPart(text);
 }
 
-Status Post(const RemoteRequest& request, ResultOutput* output) {
+/// Whatever shape the error has: problem+json or one of the write endpoints'.
+Status StatusOf(const RemoteAnswer& answer) {
+  if (answer.broken_off.has_value()) return *answer.broken_off;
+  if (answer.http_status >= 200 && answer.http_status < 300) return Status::Ok();
+  StatusCode code = CodeByHttpStatus(answer.http_status);
+  std::string message = "the server answered " + std::to_string(answer.http_status);
+  std::optional<size_t> position;
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  if (parser.parse(answer.error_body).get(root) == simdjson::SUCCESS && root.is_object()) {
+    std::string_view text;
+    for (const char* key : {"detail", "message", "error"}) {
+      if (root[key].get(text) == simdjson::SUCCESS) message = text;
+    }
+    if (root["code"].get(text) == simdjson::SUCCESS) code = CodeByName(text).value_or(code);
+    uint64_t byte = 0;
+    if (root["position"].get(byte) == simdjson::SUCCESS) position = byte;
+  }
+  const Status status(code, std::move(message));
+  return position.has_value() ? engine::WithSqlErrorPosition(status, *position) : status;
+}
+
+std::optional<std::vector<ingest::LineError>> LineErrorsOf(const RemoteAnswer& answer) {
+  if (answer.http_status >= 200 && answer.http_status < 300) return std::vector<ingest::LineError>();
+  simdjson::dom::parser parser;
+  simdjson::dom::array data;
+  if (answer.http_status != 400 || parser.parse(answer.error_body)["data"].get(data) != simdjson::SUCCESS) return {};
+  std::vector<ingest::LineError> errors;
+  for (const simdjson::dom::element item : data) {
+    std::string_view reason;
+    ingest::LineError error;
+    if (item["line_number"].get(error.line_number) != simdjson::SUCCESS) return {};
+    if (item["error_message"].get(reason) == simdjson::SUCCESS) error.reason = reason;
+    errors.push_back(std::move(error));
+  }
+  return errors;
+}
+
+Status PostSql(const std::string& server, const std::string& sql, std::string_view media_type, ResultOutput& output) {
+  TARN_ASSIGN_OR_RETURN(
+      const RemoteAnswer answer,
+      Post({.server = server,
+            .path = "/api/sql",
+            .body = sql,
+            .headers = {"Content-Type: text/plain; charset=utf-8", "Accept: " + std::string(media_type)}},
+           &output));
+  if (answer.broken_off.has_value()) {
+    if (std::optional<Status> why = AskWhy(server, answer.query_id)) return *why;
+  }
+  return StatusOf(answer);
+}
+
+Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
   static const CurlGlobal kGlobal;
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
   if (curl == nullptr) return Status::Internal("libcurl does not start");
@@ -91,7 +170,7 @@ Status Post(const RemoteRequest& request, ResultOutput* output) {
   for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
   list = curl_slist_append(list, "Expect:");
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, curl_slist_free_all);
-  Reply reply{.curl = curl.get(), .output = output};
+  Reply reply{.curl = curl.get(), .output = output, .answer = {}, .write_status = {}};
   char detail[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
@@ -107,13 +186,18 @@ Status Post(const RemoteRequest& request, ResultOutput* output) {
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 10L);
   const CURLcode code = curl_easy_perform(curl.get());
   if (!reply.write_status.ok()) return reply.write_status;
-  if (code != CURLE_OK) {
-    return Status::Unavailable(request.server + ": " + (detail[0] != '\0' ? detail : curl_easy_strerror(code)));
+  RemoteAnswer answer = std::move(reply.answer);
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.http_status);
+  curl_header* header = nullptr;
+  if (curl_easy_header(curl.get(), "X-Tarn-Query-Id", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+    answer.query_id = header->value;
   }
-  long http_status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &http_status);
-  if (http_status >= 200 && http_status < 300) return Status::Ok();
-  return ErrorOf(http_status, reply.error_body);
+  if (code != CURLE_OK) {
+    const char* const why = detail[0] != '\0' ? detail : curl_easy_strerror(code);
+    if (answer.http_status == 0) return Status::Unavailable(request.server + ": " + why);
+    answer.broken_off = Status::Unavailable(request.server + ": the answer broke off: " + why);
+  }
+  return answer;
 }
 
 }  // namespace tarn::cli

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "cli/result_output.h"
+#include "ingest/line_protocol.h"
 
 namespace tarn::cli {
 
@@ -18,9 +20,28 @@ struct RemoteRequest {
   std::vector<std::string> headers;
 };
 
-/// Posts and streams a successful answer to `output`, which is not finished. A failure becomes the status that the
-/// server's error code names; Unavailable when there is no server, or when the answer broke off.
-Status Post(const RemoteRequest& request, ResultOutput* output);
+struct RemoteAnswer {
+  long http_status = 0;
+  /// Of an answer that is no success, bounded.
+  std::string error_body;
+  /// Names the query at the server; empty where there is none.
+  std::string query_id;
+  /// The connection ended before the answer did, and how.
+  std::optional<Status> broken_off;
+};
+
+/// Posts and streams a successful answer to `output`, which may be null and is not finished. Unavailable when there is
+/// no server; the output's own status when that fails.
+Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output);
+
+/// OK for a success, else what the server's error says, by its code and, for SQL, its position.
+Status StatusOf(const RemoteAnswer& answer);
+
+/// The lines that a version 3 write did not keep; nullopt when the answer is about something else.
+std::optional<std::vector<ingest::LineError>> LineErrorsOf(const RemoteAnswer& answer);
+
+/// Runs SQL at a server. A result that breaks off has the error that the server's query log has for it.
+Status PostSql(const std::string& server, const std::string& sql, std::string_view media_type, ResultOutput& output);
 
 /// Percent-encodes a query parameter.
 std::string EncodeParameter(std::string_view text);

@@ -71,21 +71,20 @@ Result<NamedTable> ParseTable(const std::string& text) {
   return NamedTable{name, text};
 }
 
-bool IsLocalFile(const std::string& uri) {
+/// Whether a table is a file rather than a Delta folder; NotFound when there is neither.
+Result<bool> IsLocalFile(const NamedTable& table) {
+  const bool is_file_uri = table.uri.starts_with("file://");
+  if (!is_file_uri && table.uri.find("://") != std::string::npos) return false;
+  const std::string path = is_file_uri ? table.uri.substr(7) : table.uri;
+  if (path.find('*') != std::string::npos) return true;
   std::error_code error;
-  const std::string path = uri.starts_with("file://") ? uri.substr(7) : uri;
-  return uri.find("://") == std::string::npos || uri.starts_with("file://")
-             ? fs::is_regular_file(path, error) || path.find('*') != std::string::npos
-             : false;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) return Status::NotFound("-t " + table.name + ": '" + path + "' does not exist");
+  return !fs::is_directory(status);
 }
 
 Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
-  TARN_RETURN_NOT_OK(Post({.server = options.server,
-                           .path = "/api/sql",
-                           .body = options.sql,
-                           .headers = {"Content-Type: text/plain; charset=utf-8",
-                                       "Accept: " + std::string(frontends::FormatMediaType(format))}},
-                          &output));
+  TARN_RETURN_NOT_OK(PostSql(options.server, options.sql, frontends::FormatMediaType(format), output));
   return output.Finish();
 }
 
@@ -102,7 +101,8 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   std::vector<NamedTable> files;
   for (const std::string& text : options.tables) {
     TARN_ASSIGN_OR_RETURN(NamedTable table, ParseTable(text));
-    if (IsLocalFile(table.uri)) {
+    TARN_ASSIGN_OR_RETURN(const bool is_file, IsLocalFile(table));
+    if (is_file) {
       files.push_back(std::move(table));
     } else {
       TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri));
@@ -132,8 +132,8 @@ Status PointAt(const Status& status, const std::string& sql) {
   if (!position.has_value() || *position > sql.size()) return status;
   const size_t line_begin = *position == 0 ? 0 : sql.rfind('\n', *position - 1) + 1;
   const size_t line_end = std::min(sql.find('\n', *position), sql.size());
-  return {status.code(), status.message() + "\n  " + sql.substr(line_begin, line_end - line_begin) + "\n  " +
-                             std::string(*position - line_begin, ' ') + "^"};
+  return {status.code(), engine::SqlErrorText(status) + "\n  " + sql.substr(line_begin, line_end - line_begin) +
+                             "\n  " + std::string(*position - line_begin, ' ') + "^"};
 }
 
 Status RunSql(SqlOptions options) {
@@ -151,8 +151,9 @@ Status RunSql(SqlOptions options) {
     return Status::InvalidArgument(name + " is not for a terminal; add --output-file, or redirect the output");
   }
   TARN_ASSIGN_OR_RETURN(const auto output, ResultOutput::Open(options.output_file));
-  if (!options.server.empty()) return RunRemote(options, *format, *output);
-  return PointAt(RunLocal(options, *format, *output), options.sql);
+  const Status status =
+      options.server.empty() ? RunLocal(options, *format, *output) : RunRemote(options, *format, *output);
+  return PointAt(status, options.sql);
 }
 
 }  // namespace

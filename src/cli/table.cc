@@ -100,6 +100,7 @@ Status Describe(const TableOptions& options) {
 }
 
 Status History(const TableOptions& options) {
+  if (options.limit < 1) return Status::InvalidArgument("--limit must be at least 1");
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
   TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
@@ -147,7 +148,6 @@ Command AddTable(CLI::App& app) {
   with_table(add("describe", "A table's location, version, protocol and columns", Describe));
   with_table(add("history", "A table's commits, newest first", History))
       ->add_option("--limit", options->limit, "At most so many commits [20]")
-      ->check(CLI::PositiveNumber)
       ->type_name("N");
   with_table(add("optimize", "Merge a table's small files now; writers need not stop", Optimize));
   return [options, chosen] { return (*chosen)(*options); };

@@ -1,16 +1,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
+#include <iterator>
 #include <memory>
-#include <sstream>
+#include <optional>
 #include <utility>
+#include <vector>
 
-#include "base/executor.h"
 #include "cli/command_line.h"
-#include "cli/local_catalog.h"
+#include "cli/line_source.h"
 #include "cli/local_lake.h"
 #include "cli/remote.h"
 #include "ingest/line_protocol.h"
+#include "ingest/precision.h"
 #include "ingest/text_scan.h"
 #include "ingest/write_service.h"
 
@@ -18,8 +19,6 @@ namespace tarn::cli {
 
 namespace {
 
-/// What is written, and made durable, at once.
-constexpr size_t kPieceBytes = 8 << 20;
 constexpr int64_t kMaxShownErrors = 20;
 
 struct WriteOptions {
@@ -36,52 +35,19 @@ struct Target {
   std::string table;
 };
 
-Result<ingest::Precision> ParsePrecision(const std::string& name) {
-  if (name == "ns") return ingest::Precision::kNanoseconds;
-  if (name == "us") return ingest::Precision::kMicroseconds;
-  if (name == "ms") return ingest::Precision::kMilliseconds;
-  if (name == "s") return ingest::Precision::kSeconds;
-  return Status::InvalidArgument("unknown precision '" + name + "'; there are ns, us, ms and s");
+/// A line of another measurement than the table that was asked for. Broken lines are the parser's to refuse.
+bool IsOfOther(std::string_view line, const std::string& table) {
+  const char* at = line.data();
+  const char* const end = at + line.size();
+  while (at < end && (*at == ' ' || *at == '\t' || *at == '\r')) ++at;
+  if (at == end || *at == '#' || *at == '\n') return false;
+  bool escaped = false;
+  const char* const name_end = ingest::FindNameEnd(at, end, /*stop_at_equals=*/false, escaped);
+  const std::string name = ingest::Unescape({at, static_cast<size_t>(name_end - at)}, ingest::Escapes::kMeasurement);
+  return !name.empty() && ingest::FoldCase(name) != ingest::FoldCase(table);
 }
 
-Result<std::string> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Status::NotFound("'" + path + "' cannot be read");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
-/// Splits at the ends of lines and gives each piece with the number of its first line.
-Status VisitPieces(std::string_view text, const std::function<Status(std::string_view, int64_t)>& visit) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  int64_t line = 1;
-  while (at < end) {
-    const char* piece = at;
-    const int64_t first_line = line;
-    while (at < end && static_cast<size_t>(at - piece) < kPieceBytes) {
-      const char* line_end = ingest::FindLineEnd(at, end);
-      line += 1 + std::count(at, line_end, '\n');
-      at = line_end < end ? line_end + 1 : end;
-    }
-    TARN_RETURN_NOT_OK(visit({piece, static_cast<size_t>(at - piece)}, first_line));
-  }
-  return Status::Ok();
-}
-
-/// Refuses, before anything is written, lines of another measurement than the table that was asked for.
-Status CheckMeasurements(const std::string& file, std::string_view text, const std::string& table) {
-  return VisitPieces(text, [&](std::string_view piece, int64_t) {
-    const ingest::ParsedLines parsed = ingest::ParseLineProtocol(piece, {});
-    for (const ingest::MeasurementRows& rows : parsed.measurements) {
-      if (LowerCase(rows.measurement) == LowerCase(table)) continue;
-      return Status::InvalidArgument("'" + file + "' has lines of measurement '" + rows.measurement + "', not of '" +
-                                     table + "'; with --to DATABASE alone each measurement goes to its own table");
-    }
-    return Status::Ok();
-  });
-}
+std::string Lines(int64_t count) { return std::to_string(count) + (count == 1 ? " line" : " lines"); }
 
 class LineWriter {
  public:
@@ -97,44 +63,91 @@ class LineWriter {
   }
 
   Status WriteFile(const std::string& file) {
-    TARN_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
-    if (!target_.table.empty()) TARN_RETURN_NOT_OK(CheckMeasurements(file, text, target_.table));
-    return VisitPieces(text, [&](std::string_view piece, int64_t first_line) {
-      const Status status = service_ == nullptr ? SendPiece(piece) : WritePiece(file, piece, first_line);
-      return status.ok() ? status : status.WithContext(file);
-    });
+    TARN_ASSIGN_OR_RETURN(const std::unique_ptr<LineSource> source, LineSource::Open(file));
+    while (true) {
+      TARN_ASSIGN_OR_RETURN(const std::optional<LineSource::Piece> piece, source->Next());
+      if (!piece.has_value()) return Status::Ok();
+      TARN_RETURN_NOT_OK(WritePiece(*piece, file).WithContext(file));
+    }
   }
 
   Status Finish() {
     if (lake_.lake != nullptr) {
       TARN_RETURN_NOT_OK(lake_.lake->FlushAll());
       lake_.lake->Close();
-      Note(std::to_string(lines_kept_) + " lines written");
+      Note(Lines(lines_kept_) + " written");
     }
     if (errors_ == 0) return Status::Ok();
-    return Status::InvalidArgument(std::to_string(errors_) + " lines were not kept");
+    return Status::InvalidArgument(Lines(errors_) + " not kept");
   }
 
  private:
-  Status WritePiece(const std::string& file, std::string_view piece, int64_t first_line) {
-    const ingest::WriteOutcome outcome = service_->WriteLines(target_.database, piece, precision_);
+  Status WritePiece(const LineSource::Piece& piece, const std::string& file) {
+    std::vector<ingest::LineError> errors;
+    std::string kept;
+    std::string_view text = piece.text;
+    if (!target_.table.empty() && LeaveOutOthers(text, kept, errors)) text = kept;
+    TARN_RETURN_NOT_OK(service_ == nullptr ? Send(text, errors) : Append(text, errors));
+    std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.line_number < b.line_number; });
+    for (const ingest::LineError& error : errors) {
+      if (shown_++ >= kMaxShownErrors) break;
+      Note(file + ":" + std::to_string(piece.first_line + error.line_number - 1) + ": " + error.reason);
+    }
+    return Status::Ok();
+  }
+
+  /// Empties the lines of other measurements, so that those after them keep their numbers; false when there are none.
+  bool LeaveOutOthers(std::string_view text, std::string& kept, std::vector<ingest::LineError>& errors) {
+    const char* const end = text.data() + text.size();
+    const char* copied = text.data();
+    int64_t number = 1;
+    for (const char* at = text.data(); at < end;) {
+      const char* const line_end = ingest::FindLineEnd(at, end);
+      const auto feeds = std::count(at, line_end, '\n');
+      if (IsOfOther({at, static_cast<size_t>(line_end - at)}, target_.table)) {
+        kept.append(copied, at);
+        kept.append(static_cast<size_t>(feeds), '\n');
+        copied = line_end;
+        if (static_cast<int64_t>(errors.size()) < kMaxShownErrors) {
+          errors.push_back({.line_number = number,
+                            .reason = "is not of measurement '" + target_.table +
+                                      "'; with --to DATABASE alone each measurement goes to its own table",
+                            .original_line = {}});
+        }
+        ++errors_;
+      }
+      number += 1 + feeds;
+      at = line_end < end ? line_end + 1 : end;
+    }
+    if (copied == text.data()) return false;
+    kept.append(copied, end);
+    return true;
+  }
+
+  Status Append(std::string_view text, std::vector<ingest::LineError>& errors) {
+    ingest::WriteOutcome outcome = service_->WriteLines(target_.database, text, {.precision = precision_});
     TARN_RETURN_NOT_OK(outcome.status);
     lines_kept_ += outcome.lines_kept;
-    for (const ingest::LineError& error : outcome.errors) {
-      if (shown_++ >= kMaxShownErrors) break;
-      Note(file + ":" + std::to_string(first_line + error.line_number - 1) + ": " + error.reason);
-    }
     errors_ += outcome.error_count;
+    std::move(outcome.errors.begin(), outcome.errors.end(), std::back_inserter(errors));
     // Each piece is committed before the next is read, so that memory stays bounded.
     return lake_.lake->FlushAll();
   }
-  Status SendPiece(std::string_view piece) {
-    return Post(
-        {.server = options_.server,
-         .path = "/api/v2/write?bucket=" + EncodeParameter(target_.database) + "&precision=" + options_.precision,
-         .body = piece,
-         .headers = {"Content-Type: text/plain; charset=utf-8"}},
-        nullptr);
+
+  Status Send(std::string_view text, std::vector<ingest::LineError>& errors) {
+    // Version 3 alone names the bad lines in a form for programs.
+    TARN_ASSIGN_OR_RETURN(
+        const RemoteAnswer answer,
+        Post({.server = options_.server,
+              .path = "/api/v3/write_lp?db=" + EncodeParameter(target_.database) + "&precision=" + options_.precision,
+              .body = text,
+              .headers = {"Content-Type: text/plain; charset=utf-8"}},
+             nullptr));
+    const std::optional<std::vector<ingest::LineError>> refused = LineErrorsOf(answer);
+    if (!refused.has_value()) return StatusOf(answer);
+    errors_ += static_cast<int64_t>(refused->size());
+    errors.insert(errors.end(), refused->begin(), refused->end());
+    return Status::Ok();
   }
 
   const WriteOptions& options_;
@@ -153,12 +166,14 @@ Status RunWrite(const WriteOptions& options) {
   }
   for (const std::string& file : options.files) {
     for (const char* extension : {".parquet", ".csv", ".json", ".ndjson", ".jsonl", ".arrow"}) {
-      if (LowerCase(file).ends_with(extension)) {
-        return Status::Unsupported("'" + file + "': line protocol is what `tarn write` takes");
+      const std::string name = ingest::FoldCase(file);
+      if (name.ends_with(extension) || name.ends_with(extension + std::string(".gz"))) {
+        return Status::Unsupported("'" + file + "': `tarn write` takes line protocol only");
       }
     }
   }
-  TARN_ASSIGN_OR_RETURN(const ingest::Precision precision, ParsePrecision(options.precision));
+  TARN_ASSIGN_OR_RETURN(const ingest::Precision precision,
+                        ingest::ParsePrecision(options.precision, ingest::WriteApi::kV2));
   const size_t dot = options.to.find('.');
   Target target{options.to.substr(0, dot), dot == std::string::npos ? "" : options.to.substr(dot + 1)};
   if (target.database.empty()) return Status::InvalidArgument("--to takes DATABASE.TABLE or DATABASE");
@@ -173,19 +188,23 @@ Status RunWrite(const WriteOptions& options) {
 
 Command AddWrite(CLI::App& app) {
   auto options = std::make_shared<WriteOptions>();
-  app.add_option("files", options->files, "Files of line protocol")->required()->type_name("FILE");
+  app.add_option("files", options->files, "Files of line protocol, plain or gzip; - is standard input")
+      ->required()
+      ->type_name("FILE");
   app.add_option("--to", options->to,
-                 "DATABASE.TABLE: every line must be of that measurement; DATABASE: each measurement is a table")
+                 "DATABASE.TABLE: only lines of that measurement are kept; DATABASE: each measurement is a table")
       ->required()
       ->type_name("DATABASE.TABLE");
   app.add_option("--lake", options->lake, "The lake to write to [TARN_LAKE, else ./tarn-data]")->type_name("URI");
   app.add_option("--server", options->server, "Write through a running server instead")->type_name("URL");
   app.add_option("--precision", options->precision, "Unit of the timestamps: ns, us, ms or s [ns]")->type_name("UNIT");
   app.footer(R"(
-Good lines are kept, bad ones are named on stderr and make the exit status 2. Rows are in Delta when this returns; a
-server that runs on the same lake sees them at once.
+Line protocol is the only format that is written. Good lines are kept; bad ones are named on stderr by file and line,
+and make the exit status 2. Rows are in Delta when this returns; a server that runs on the same lake sees them at once.
+With --server they are durable when this returns, and in Delta a second later.
 
-  tarn write sensors.lp --to home.weather --precision s)");
+  tarn write sensors.lp archive.lp.gz --to home.weather --precision s
+  generate | tarn write - --to home --server http://127.0.0.1:8080)");
   return [options] { return RunWrite(*options); };
 }
 

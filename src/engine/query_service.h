@@ -137,5 +137,9 @@ class QueryService {
 
 /// The byte offset in the SQL text that an InvalidArgument status points to, where the engine told one.
 std::optional<size_t> SqlErrorPosition(const Status& status);
+/// The message without that offset, for those who tell it in another way.
+std::string SqlErrorText(const Status& status);
+/// A status that SqlErrorPosition finds `position` in.
+Status WithSqlErrorPosition(const Status& status, size_t position);
 
 }  // namespace tarn::engine

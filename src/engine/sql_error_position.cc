@@ -6,6 +6,15 @@
 
 namespace tarn::engine {
 
+std::string SqlErrorText(const Status& status) {
+  if (!SqlErrorPosition(status).has_value()) return status.message();
+  return status.message().substr(0, status.message().rfind(kPositionPrefix));
+}
+
+Status WithSqlErrorPosition(const Status& status, size_t position) {
+  return {status.code(), status.message() + kPositionPrefix + std::to_string(position) + ")"};
+}
+
 std::optional<size_t> SqlErrorPosition(const Status& status) {
   const std::string& message = status.message();
   size_t at = message.rfind(kPositionPrefix);

@@ -19,11 +19,15 @@ enum class ContentEncoding : uint8_t { kIdentity, kGzip };
 /// Reads a Content-Encoding header; empty is identity. Unsupported for any other coding, or for several at once.
 Result<ContentEncoding> ParseContentEncoding(std::string_view header);
 
+/// What a body may have, as sent and again when inflated, where nobody says less. The clients' libraries send batches
+/// of some megabytes; what is larger is better sent in parts, which are acknowledged one by one.
+inline constexpr size_t kMaxBodyBytes = size_t{64} << 20;
+
 struct BodyOptions {
   ContentEncoding encoding = ContentEncoding::kIdentity;
   /// As sent, and after decoding.
-  size_t max_wire_bytes = 64 << 20;
-  size_t max_bytes = 256 << 20;
+  size_t max_wire_bytes = kMaxBodyBytes;
+  size_t max_bytes = kMaxBodyBytes;
   /// From the Content-Length header: what is too long is then refused before it is read.
   std::optional<size_t> content_length;
   /// Holds the decoded bytes; null for no accounting. Must outlive the Body.

@@ -19,9 +19,9 @@ constexpr int kMaxAttempts = 8;
 /// One write: what is known of its tables, and the attempts to append it.
 class Write {
  public:
-  Write(lake::Lake& lake, std::string database, Precision precision, int64_t now_nanos)
-      : lake_(lake), database_(std::move(database)) {
-    options_.precision = precision;
+  Write(lake::Lake& lake, std::string database, const WriteOptions& write, int64_t now_nanos)
+      : lake_(lake), database_(std::move(database)), accept_partial_(write.accept_partial) {
+    options_.precision = write.precision;
     options_.now_nanos = now_nanos;
     options_.check_measurement = [this](std::string_view measurement) { return CheckMeasurement(measurement); };
     options_.check_column = delta::CheckPlainName;
@@ -34,6 +34,9 @@ class Write {
       schema_failure_ = Status::Ok();
       ParsedLines parsed = ParseLineProtocol(body, options_);
       if (!schema_failure_.ok()) return {.status = schema_failure_};
+      if (!accept_partial_ && parsed.error_count > 0) {
+        return {.errors = std::move(parsed.errors), .error_count = parsed.error_count};
+      }
       status = Append(parsed);
       if (status.ok()) {
         return {.errors = std::move(parsed.errors), .error_count = parsed.error_count, .lines_kept = parsed.lines_kept};
@@ -88,6 +91,7 @@ class Write {
 
   lake::Lake& lake_;
   const std::string database_;
+  const bool accept_partial_;
   LineProtocolOptions options_;
   /// Measurement -> why.
   std::map<std::string, std::string, std::less<>> refused_;
@@ -96,10 +100,10 @@ class Write {
 
 }  // namespace
 
-WriteOutcome WriteService::WriteLines(const std::string& database, std::string_view body, Precision precision) {
+WriteOutcome WriteService::WriteLines(const std::string& database, std::string_view body, const WriteOptions& options) {
   // Any valid table name will do to check the database's alone.
   if (Status status = lake::CheckTableName({database, "t"}); !status.ok()) return {.status = std::move(status)};
-  return Write(lake_, database, precision, clock_.WallNanos()).Run(body);
+  return Write(lake_, database, options, clock_.WallNanos()).Run(body);
 }
 
 }  // namespace tarn::ingest

@@ -19,12 +19,18 @@ struct WriteOutcome {
   int64_t lines_kept = 0;
 };
 
+struct WriteOptions {
+  Precision precision = Precision::kNanoseconds;
+  /// When false, one bad line keeps every other one of the body from being written.
+  bool accept_partial = true;
+};
+
 /// Body in, durable rows out: parses, appends to the lake, and on a schema race parses the affected lines again.
 /// Thread-safe.
 class WriteService {
  public:
   WriteService(lake::Lake& lake, Clock& clock) : lake_(lake), clock_(clock) {}
-  WriteOutcome WriteLines(const std::string& database, std::string_view body, Precision precision);
+  WriteOutcome WriteLines(const std::string& database, std::string_view body, const WriteOptions& options);
 
  private:
   lake::Lake& lake_;

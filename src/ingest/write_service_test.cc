@@ -83,7 +83,7 @@ class WriteServiceTest : public ::testing::Test {
 };
 
 TEST_F(WriteServiceTest, KeepsGoodLinesAndNamesBadOnes) {
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 1000\nbad\nn w=2i\n", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 1000\nbad\nn w=2i\n", {});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
   EXPECT_EQ(outcome.lines_kept, 2);
   ASSERT_EQ(outcome.errors.size(), 1u);
@@ -94,8 +94,18 @@ TEST_F(WriteServiceTest, KeepsGoodLinesAndNamesBadOnes) {
                                         {"n", 1'700'000'000'123'456'789, {{"w", "i2"}}}}));
 }
 
+TEST_F(WriteServiceTest, AllOrNothingWritesNothingBesideABadLine) {
+  const WriteOutcome refused = service_.WriteLines("db", "m v=1 1000\nbad\n", {.accept_partial = false});
+  EXPECT_TRUE(refused.status.ok());
+  EXPECT_EQ(refused.lines_kept, 0);
+  ASSERT_EQ(refused.errors.size(), 1u);
+  EXPECT_EQ(refused.errors[0].line_number, 2);
+  EXPECT_EQ(lake_.appends, 0);
+  EXPECT_EQ(service_.WriteLines("db", "m v=1 1000\n", {.accept_partial = false}).lines_kept, 1);
+}
+
 TEST_F(WriteServiceTest, NothingGoodMeansNothingIsAppended) {
-  const WriteOutcome outcome = service_.WriteLines("db", "bad\n# comment\n", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "bad\n# comment\n", {});
   EXPECT_TRUE(outcome.status.ok());
   EXPECT_EQ(outcome.error_count, 1);
   EXPECT_EQ(lake_.appends, 0);
@@ -103,7 +113,7 @@ TEST_F(WriteServiceTest, NothingGoodMeansNothingIsAppended) {
 
 TEST_F(WriteServiceTest, TypesComeFromTheTable) {
   lake_.schemas["m"] = arrow::schema({arrow::field("v", arrow::int64())});
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nm v=2i", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nm v=2i", {});
   ASSERT_TRUE(outcome.status.ok());
   EXPECT_EQ(outcome.lines_kept, 1);
   EXPECT_EQ(outcome.errors[0].reason, "field 'v' is double here and integer in the table");
@@ -115,7 +125,7 @@ TEST_F(WriteServiceTest, ALostSchemaRaceIsParsedAgain) {
     lake_.schemas["m"] = arrow::schema({arrow::field("v", arrow::int64())});
     return Status::Conflict("v is bigint");
   });
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 5\nm w=2 6", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 5\nm w=2 6", {});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
   EXPECT_EQ(lake_.appends, 2);
   EXPECT_EQ(outcome.lines_kept, 1);
@@ -126,7 +136,7 @@ TEST_F(WriteServiceTest, ALostSchemaRaceIsParsedAgain) {
 
 TEST_F(WriteServiceTest, RacesAreNotRetriedForEver) {
   for (int i = 0; i < 100; ++i) lake_.answers.push_back([] { return Status::Conflict("again"); });
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", {});
   EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable) << "the client's request was right";
   EXPECT_LT(lake_.appends, 20);
   EXPECT_EQ(outcome.lines_kept, 0);
@@ -134,7 +144,7 @@ TEST_F(WriteServiceTest, RacesAreNotRetriedForEver) {
 
 TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
   lake_.schemas["CPU"] = arrow::schema({arrow::field("v", arrow::float64())});
-  const WriteOutcome outcome = service_.WriteLines("db", "cpu v=1\nm v=2 7\ncpu v=3", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "cpu v=1\nm v=2 7\ncpu v=3", {});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
   EXPECT_EQ(outcome.lines_kept, 1);
   ASSERT_EQ(outcome.errors.size(), 2u);
@@ -160,7 +170,7 @@ TEST_F(WriteServiceTest, OtherFailuresKeepNothing) {
   for (const auto& failure : {Status::Unavailable("disk full"), Status::InvalidArgument("who knows"),
                               Status::Internal("bug"), Status::Indeterminate("lost")}) {
     lake_.answers.push_back([&] { return failure; });
-    const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nbad", Precision::kNanoseconds);
+    const WriteOutcome outcome = service_.WriteLines("db", "m v=1\nbad", {});
     EXPECT_EQ(outcome.status.code(), failure.code());
     EXPECT_EQ(outcome.lines_kept, 0);
   }
@@ -169,14 +179,14 @@ TEST_F(WriteServiceTest, OtherFailuresKeepNothing) {
 
 TEST_F(WriteServiceTest, AFaultWhileReadingASchemaIsNoFaultOfTheLines) {
   lake_.schema_failure = Status::Unavailable("storage is away");
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", {});
   EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(lake_.appends, 0);
 }
 
 TEST_F(WriteServiceTest, DatabaseNamesAreChecked) {
   for (const char* database : {"", "system"}) {
-    const WriteOutcome outcome = service_.WriteLines(database, "m v=1", Precision::kNanoseconds);
+    const WriteOutcome outcome = service_.WriteLines(database, "m v=1", {});
     EXPECT_EQ(outcome.status.code(), StatusCode::kInvalidArgument) << database;
   }
   EXPECT_EQ(lake_.appends, 0);

@@ -10,6 +10,7 @@
 #include "engine/query_service.h"
 #include "frontends/http/http_server.h"
 #include "frontends/http/http_service.h"
+#include "ingest/body.h"
 #include "ingest/write_service.h"
 #include "lake/lake.h"
 #include "maintenance/compactor.h"
@@ -53,7 +54,7 @@ class WholeServer final : public Server {
         metrics_(clock, options.version, options.commit),
         service_({.version = options.version,
                   .commit = options.commit,
-                  .max_body_bytes = std::min<size_t>(64 << 20, static_cast<size_t>(shares_.requests) / 2),
+                  .max_body_bytes = std::min(ingest::kMaxBodyBytes, static_cast<size_t>(shares_.requests) / 2),
                   .metrics_text = [this] { return metrics_.Text(); }},
                  random) {
     sources_.buffer_memory = &buffer_memory_;
@@ -82,7 +83,8 @@ class WholeServer final : public Server {
                                      [this](const frontends::HttpRecord& record) { metrics_.CountRequest(record); }));
     sources_.http = http_.get();
     metrics_.SetSources(sources_);
-    Log(LogLevel::kInfo, "listening", {{"url", "http://" + http_->address()}});
+    // /health answers from here on, but only OpenLake knows whether there will be more than that.
+    Log(LogLevel::kInfo, "opening the lake", {{"lake", options_.config.lake}, {"url", Url()}});
     return Status::Ok();
   }
 
@@ -100,15 +102,16 @@ class WholeServer final : public Server {
     sources_.queries = queries_.get();
     sources_.compactor = compactor_.get();
     metrics_.SetSources(sources_);
-    service_.Attach(
-        {.queries = queries_.get(),
-         .write_lines = [this](const std::string& database, std::string_view body, ingest::Precision precision) {
-           ingest::WriteOutcome outcome = writes_->WriteLines(database, body, precision);
-           metrics_.CountWrite(outcome, body.size());
-           return outcome;
-         }});
-    Log(LogLevel::kInfo, "ready",
-        {{"lake", folder},
+    service_.Attach({.queries = queries_.get(),
+                     .write_lines = [this](const std::string& database, std::string_view body,
+                                           const ingest::WriteOptions& options) {
+                       ingest::WriteOutcome outcome = writes_->WriteLines(database, body, options);
+                       metrics_.CountWrite(outcome, body.size());
+                       return outcome;
+                     }});
+    Log(LogLevel::kInfo, "listening",
+        {{"url", Url()},
+         {"lake", folder},
          {"replayed_rows", lake_->stats().buffered_rows},
          {"memory_limit_mib", memory_limit_ >> 20},
          {"start_ms", (clock_.MonotonicMicros() - began) / kMicrosPerMilli}});
@@ -138,6 +141,8 @@ class WholeServer final : public Server {
   const std::string& address() const override { return http_->address(); }
 
  private:
+  std::string Url() const { return "http://" + http_->address(); }
+
   Status OpenTables(const std::string& folder) {
     TARN_ASSIGN_OR_RETURN(std::shared_ptr<storage::ObjectStore> store, storage::OpenLocalStore(folder));
     flush_pool_ = std::make_unique<ThreadPool>(ThreadPoolOptions{"tarn-flush", kFlushThreads, 1024});

@@ -1,6 +1,7 @@
 // Content-Encoding of requests.
 #include <utility>
 
+#include "base/error_table.h"
 #include "frontends/http/http_service.h"
 #include "ingest/body.h"
 
@@ -17,6 +18,10 @@ Status DecodeBody(HttpRequest& request, size_t max_bytes) {
   request.body = std::move(body.text);
   request.memory = std::move(body.reservation);
   return Status::Ok();
+}
+
+int BodyFaultStatus(const Status& status) {
+  return status.Is(StatusCode::kResourceExhausted) ? 413 : CodesOf(status.code()).http_status;
 }
 
 }  // namespace tarn::frontends

@@ -95,7 +95,7 @@ bool Exchange::ProduceFirst() {
     Result<bool> filled = response_.source->Fill(options_.chunk_bytes, plain_);
     if (!filled.ok()) {
       // Nothing was sent yet, so the failure can still be told as it should.
-      HttpResponse problem = Problem(filled.status(), engine::SqlErrorPosition(filled.status()), response_.query_id);
+      HttpResponse problem = Problem(filled.status(), response_.query_id);
       response_ = std::move(problem);
     } else {
       more = *filled;

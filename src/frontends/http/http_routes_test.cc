@@ -10,6 +10,7 @@ namespace tarn::frontends {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 TEST(Negotiation, AcceptChoosesTheFormat) {
   EXPECT_EQ(NegotiateFormat(""), ResultFormat::kJson);
@@ -225,8 +226,49 @@ TEST_F(HttpRoutes, WriteFaults) {
   EXPECT_EQ(Ask(address(), Post("/write?db=d&precision=seconds", "ok")).status, 204);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b&precision=h", "ok")).status, 400);
   EXPECT_EQ(Ask(address(), Post("/write?db=d&precision=auto", "ok")).status, 400);
-  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "ok", "Content-Encoding: br\r\n")).status, 415);
+  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "ok", "Content-Encoding: br\r\n")).status, 422);
+  EXPECT_EQ(Ask(address(), Post("/api/sql", "small", "Content-Encoding: br\r\n")).status, 422);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "not gzip", "Content-Encoding: gzip\r\n")).status, 400);
+}
+
+TEST_F(HttpRoutes, AWriteThatFailsBeforeItsHandlerHasItsVersionsShape) {
+  Start();
+  for (const std::string parameter : {"%zz", "b&x=%"}) {
+    const auto v1 = Ask(address(), Post("/write?db=" + parameter, "ok"));
+    EXPECT_EQ(v1.status, 400);
+    EXPECT_THAT(v1.body, StartsWith("{\"error\":\""));
+    const auto v2 = Ask(address(), Post("/api/v2/write?bucket=" + parameter, "ok"));
+    EXPECT_EQ(v2.status, 400);
+    EXPECT_THAT(v2.body, StartsWith("{\"code\":\"invalid\",\"message\":\""));
+    const auto v3 = Ask(address(), Post("/api/v3/write_lp?db=" + parameter, "ok"));
+    EXPECT_EQ(v3.status, 400);
+    EXPECT_THAT(v3.body, StartsWith("{\"error\":\""));
+    EXPECT_EQ(v3.headers.at("Content-Type"), "application/json");
+  }
+  EXPECT_THAT(Ask(address(), Post("/api/sql?x=%zz", "small")).body, HasSubstr("\"type\":\"about:blank\""));
+  EXPECT_THAT(Get("/api/v2/write").body, StartsWith("{\"code\":"));
+}
+
+TEST_F(HttpRoutes, Version3CanAskForAllOrNothing) {
+  Start();
+  EXPECT_EQ(Ask(address(), Post("/api/v3/write_lp?db=d&accept_partial=false", "ok")).status, 204);
+  EXPECT_EQ(Ask(address(), Post("/api/v3/write_lp?db=d&accept_partial=true", "ok")).status, 204);
+  EXPECT_EQ(Ask(address(), Post("/api/v3/write_lp?db=d&accept_partial=maybe", "ok")).status, 400);
+  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=d&accept_partial=false", "ok")).status, 204);
+  ASSERT_EQ(writes().size(), 3U);
+  EXPECT_FALSE(writes()[0].accept_partial);
+  EXPECT_TRUE(writes()[1].accept_partial);
+  EXPECT_TRUE(writes()[2].accept_partial);
+  EXPECT_EQ(WriteAnswer(3, AnswerWrite("ok\nbad\nbad\n"), /*accept_partial=*/false).body,
+            "{\"error\":\"parsing failed for write_lp endpoint\",\"data\":{\"original_line\":\"bad\","
+            "\"line_number\":2,\"error_message\":\"no field\"}}\n");
+}
+
+TEST_F(HttpRoutes, APositionIsToldOnce) {
+  Start();
+  const auto reply = Sql("misplaced");
+  EXPECT_THAT(reply.body, HasSubstr("\"detail\":\"no such column\""));
+  EXPECT_THAT(reply.body, HasSubstr("\"position\":7"));
 }
 
 TEST_F(HttpRoutes, GzipIsDecodedWithinItsBounds) {
@@ -243,6 +285,7 @@ TEST_F(HttpRoutes, GzipIsDecodedWithinItsBounds) {
   const std::string bomb = gzip(std::string(20 << 20, 'x'));
   EXPECT_EQ(Ask(address(), Post("/write?db=d", bomb, "Content-Encoding: gzip\r\n")).status, 413);
   EXPECT_EQ(writes().size(), 1U);
+  EXPECT_EQ(Ask(address(), Post("/api/sql", bomb, "Content-Encoding: gzip\r\n")).status, 413);
   EXPECT_EQ(request_memory_->used_bytes(), 0U);
 }
 

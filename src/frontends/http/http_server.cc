@@ -31,12 +31,14 @@ class TcpHttpServer final : public HttpServer {
         sweep_timer_(io_),
         query_pool_(ThreadPoolOptions{"tarn-query", options.query_threads, options.max_waiting}),
         write_pool_(ThreadPoolOptions{"tarn-write", options.write_threads, options.max_waiting}),
+        watch_pool_(ThreadPoolOptions{"tarn-watch", 1, options.max_waiting}),
         context_{.options = options_,
                  .service = service,
                  .request_memory = request_memory,
                  .clock = clock,
                  .query_pool = query_pool_,
                  .write_pool = write_pool_,
+                 .watch_pool = watch_pool_,
                  .observe = std::move(observe),
                  .closed = [this](const std::shared_ptr<Session>& session) { Forget(session); }} {}
 
@@ -178,6 +180,7 @@ class TcpHttpServer final : public HttpServer {
   bool draining_ GUARDED_BY(mutex_) = false;
   ThreadPool query_pool_;
   ThreadPool write_pool_;
+  ThreadPool watch_pool_;
   SessionContext context_;
   Thread network_;
 };

@@ -17,7 +17,7 @@ struct HttpServerOptions {
   /// 0 lets the operating system choose.
   uint16_t port = 8080;
   int max_connections = 2048;
-  /// Requests of each kind that are worked on at once, and that may wait for it.
+  /// Requests of each kind that are worked on at once, and that may wait for it; /metrics has a thread of its own.
   int query_threads = 10;
   int write_threads = 8;
   size_t max_waiting = 512;

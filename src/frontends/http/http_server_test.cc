@@ -109,6 +109,20 @@ TEST_F(HttpSockets, CompressesWhatIsWorthIt) {
   EXPECT_TRUE(decoded == plain);
 }
 
+TEST_F(HttpSockets, MetricsDoNotWaitBehindQueries) {
+  options_.query_threads = 1;
+  Start();
+  RawClient slow(address());
+  slow.Send(Post("/api/sql", "slow"));
+  // The only worker for queries waits with this one.
+  while (queries_.last_request().sql.empty()) SystemClockPause();
+  for (const char* path : {"/metrics", "/health", "/ready", "/ping"}) {
+    EXPECT_LT(Ask(address(), "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n\r\n").status, 300) << path;
+  }
+  slow.Close();
+  queries_.WaitForCancel();
+}
+
 TEST_F(HttpSockets, OldClientsGetAConnectionThatEndsWithTheBody) {
   Start();
   const std::string request = "POST /api/sql HTTP/1.0\r\nContent-Length: 3\r\n\r\nbig";
@@ -159,7 +173,7 @@ TEST_F(HttpSockets, SlowHeadersAndBodiesTimeOut) {
   RawClient header(address());
   header.Send("POST /api/sql HT");
   RawClient body(address());
-  body.Send("POST /api/sql HTTP/1.1\r\nContent-Length: 10\r\n\r\nsel");
+  body.Send("POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nsel");
   RawClient idle(address());
   EXPECT_EQ(Sql("small").status, 200);
   const auto wait = [&](RawClient& client) {
@@ -192,8 +206,8 @@ TEST_F(HttpSockets, OversizeBodiesAreRefusedAndTheClientHearsIt) {
   Start();
   // More than fits the socket's buffers: the client is still sending when the answer comes.
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", std::string(8 << 20, 'x'))).status, 413);
-  EXPECT_EQ(Ask(address(),
-                "POST /api/sql HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n" + std::string(2 << 20, 'x'))
+  EXPECT_EQ(Ask(address(), "POST /api/sql HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n" +
+                               std::string(2 << 20, 'x'))
                 .status,
             413);
   EXPECT_EQ(request_memory_->used_bytes(), 0U);
@@ -206,11 +220,11 @@ TEST_F(HttpSockets, RequestsWithoutMemoryAreToldToComeAgain) {
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.headers["Retry-After"], "1");
   RawClient holder(address());
-  holder.Send("POST /api/sql HTTP/1.1\r\nContent-Length: 900\r\n\r\nx");
-  while (request_memory_->used_bytes() == 0) Ask(address(), "GET /ping HTTP/1.1\r\n\r\n");
+  holder.Send("POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\nx");
+  while (request_memory_->used_bytes() == 0) Ask(address(), "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(Ask(address(), Post("/api/sql", std::string(200, ' '))).status, 503);
   holder.Close();
-  while (request_memory_->used_bytes() > 0) Ask(address(), "GET /ping HTTP/1.1\r\n\r\n");
+  while (request_memory_->used_bytes() > 0) Ask(address(), "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(Ask(address(), Post("/api/sql", "small")).status, 200);
 }
 
@@ -221,11 +235,13 @@ TEST_F(HttpSockets, MalformedRequestsGetAnAnswerAndAnEnd) {
       {"GET / HTTP/9.9\r\n\r\n", 505},
       {"GET  / HTTP/1.1\r\n\r\n", 400},
       {std::string("GET /\0 HTTP/1.1\r\n\r\n", 19), 400},
-      {"GET /%zz HTTP/1.1\r\n\r\n", 400},
-      {"POST /api/sql HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400},
-      {"POST /api/sql HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
-      {"POST /api/sql HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"POST /api/sql HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+      {"GET /ping HTTP/1.1\r\n\r\n", 400},
+      {"GET /ping HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+      {"GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+      {"POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400},
+      {"POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
+      {"POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /api/sql HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
       {"GET /ping HTTP/1.1\r\nX: " + std::string(100 << 10, 'x') + "\r\n\r\n", 431},
       {"GET /" + std::string(100 << 10, 'x') + " HTTP/1.1\r\n\r\n", 431},
       {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
@@ -245,8 +261,8 @@ TEST_F(HttpSockets, ConnectionsAreBounded) {
   Start();
   RawClient first(address());
   RawClient second(address());
-  first.Send("GET /ping HTTP/1.1\r\n\r\n");
-  second.Send("GET /ping HTTP/1.1\r\n\r\n");
+  first.Send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
+  second.Send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
   first.ReceiveReply();
   second.ReceiveReply();
   RawClient third(address());
@@ -276,7 +292,7 @@ TEST_F(HttpSockets, ABusyPoolSaysSo) {
 TEST_F(HttpSockets, DrainFinishesWhatIsUnderWay) {
   Start();
   RawClient idle(address());
-  idle.Send("GET /ping HTTP/1.1\r\n\r\n");
+  idle.Send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
   idle.ReceiveReply();
   EXPECT_TRUE(server_->Drain(3600 * kMicrosPerSecond));
   EXPECT_EQ(idle.ReceiveAll(), "");

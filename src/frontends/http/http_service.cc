@@ -30,7 +30,7 @@ constexpr std::array<RouteEntry, 9> kRoutes = {{
     {"/health", "GET, HEAD", WorkKind::kInline, Handler::kHealth},
     {"/ready", "GET, HEAD", WorkKind::kInline, Handler::kReady},
     {"/ping", "GET, HEAD, POST", WorkKind::kInline, Handler::kPing},
-    {"/metrics", "GET, HEAD", WorkKind::kQuery, Handler::kMetrics},
+    {"/metrics", "GET, HEAD", WorkKind::kWatch, Handler::kMetrics},
 }};
 
 const RouteEntry* FindRoute(std::string_view path) {
@@ -38,6 +38,21 @@ const RouteEntry* FindRoute(std::string_view path) {
     if (route.path == path) return &route;
   }
   return nullptr;
+}
+
+/// 0 for what is no write endpoint.
+int WriteApiVersion(const RouteEntry* route) {
+  if (route == nullptr) return 0;
+  switch (route->handler) {
+    case Handler::kWriteV1:
+      return 1;
+    case Handler::kWriteV2:
+      return 2;
+    case Handler::kWriteV3:
+      return 3;
+    default:
+      return 0;
+  }
 }
 
 bool Allows(std::string_view methods, std::string_view method) {
@@ -70,10 +85,14 @@ HttpService::Route HttpService::Find(std::string_view method, std::string_view p
 
 HttpResponse HttpService::Handle(HttpRequest& request) {
   const RouteEntry* route = FindRoute(request.path);
-  if (route == nullptr) return Problem(404, "NotFound", "there is nothing at '" + request.path + "'");
+  if (route == nullptr) {
+    std::string paths;
+    for (const RouteEntry& entry : kRoutes) paths += (paths.empty() ? "" : ", ") + std::string(entry.path);
+    return Problem(404, "NotFound", "there is nothing at '" + request.path + "'; there are " + paths);
+  }
   if (!Allows(route->methods, request.method)) {
-    HttpResponse response = Problem(405, "InvalidArgument",
-                                    request.path + " takes " + std::string(route->methods) + ", not " + request.method);
+    HttpResponse response = Fault(request.path, 405, "InvalidArgument",
+                                  request.path + " takes " + std::string(route->methods) + ", not " + request.method);
     response.headers.emplace_back("Allow", std::string(route->methods));
     return response;
   }
@@ -98,6 +117,16 @@ HttpResponse HttpService::Handle(HttpRequest& request) {
       return HandleMetrics();
   }
   return Problem(Status::Internal("a route without a handler"));
+}
+
+HttpResponse HttpService::Fault(std::string_view path, int http_status, std::string_view code,
+                                std::string_view detail) const {
+  const int version = WriteApiVersion(FindRoute(path));
+  return version != 0 ? WriteError(version, http_status, detail) : Problem(http_status, code, detail);
+}
+
+HttpResponse HttpService::Fault(std::string_view path, const Status& status) const {
+  return Fault(path, CodesOf(status.code()).http_status, StatusCodeName(status.code()), status.message());
 }
 
 HttpResponse HttpService::HandleHealth() const {

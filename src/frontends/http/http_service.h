@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "engine/query_service.h"
 #include "frontends/http/message.h"
-#include "ingest/line_protocol.h"
+#include "ingest/body.h"
 #include "ingest/write_service.h"
 
 namespace tarn::frontends {
@@ -21,7 +21,8 @@ namespace tarn::frontends {
 struct HttpBackend {
   engine::QueryService* queries = nullptr;
   /// ingest::WriteService::WriteLines.
-  std::function<ingest::WriteOutcome(const std::string& database, std::string_view body, ingest::Precision precision)>
+  std::function<ingest::WriteOutcome(const std::string& database, std::string_view body,
+                                     const ingest::WriteOptions& options)>
       write_lines;
 };
 
@@ -29,7 +30,7 @@ struct HttpServiceOptions {
   std::string version;
   std::string commit;
   /// Bodies larger than this are refused with 413, as they arrive and as they decode.
-  size_t max_body_bytes = 64 << 20;
+  size_t max_body_bytes = ingest::kMaxBodyBytes;
   /// The text of /metrics.
   std::function<std::string()> metrics_text;
 };
@@ -38,6 +39,8 @@ struct HttpServiceOptions {
 enum class WorkKind : uint8_t {
   /// At once: it neither waits nor computes.
   kInline,
+  /// Computes a little, and must answer however busy the others are.
+  kWatch,
   kQuery,
   kWrite,
 };
@@ -62,6 +65,9 @@ class HttpService {
   Route Find(std::string_view method, std::string_view path) const;
 
   HttpResponse Handle(HttpRequest& request);
+  /// The answer to a request that fails before Handle, in the shape that clients of its path expect.
+  HttpResponse Fault(std::string_view path, int http_status, std::string_view code, std::string_view detail) const;
+  HttpResponse Fault(std::string_view path, const Status& status) const;
 
   const HttpServiceOptions& options() const { return options_; }
   Random& random() { return random_; }
@@ -86,12 +92,14 @@ class HttpService {
 /// InvalidArgument for broken data, Unsupported for a coding that we lack, ResourceExhausted beyond `max_bytes`,
 /// Unavailable when memory is short.
 Status DecodeBody(HttpRequest& request, size_t max_bytes);
+/// The HTTP status of what DecodeBody returns.
+int BodyFaultStatus(const Status& status);
 
 /// The SQL request in a body: JSON when `content_type` says so, else the text itself.
 Status ParseSqlRequest(std::string_view content_type, std::string_view body, engine::QueryRequest& query);
 
 /// A write's answer in the shape of its API version (1, 2 or 3).
-HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome);
+HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome, bool accept_partial = true);
 HttpResponse WriteError(int api_version, int http_status, std::string_view message);
 
 }  // namespace tarn::frontends

@@ -2,6 +2,7 @@
 
 #include "base/error_table.h"
 #include "base/uri.h"
+#include "engine/query_service.h"
 #include "frontends/encoding/value_text.h"
 
 namespace tarn::frontends {
@@ -151,9 +152,9 @@ HttpResponse MakeProblem(int http_status, std::string_view code, std::string_vie
 
 }  // namespace
 
-HttpResponse Problem(const Status& status, std::optional<size_t> position, std::string_view query_id) {
-  return MakeProblem(CodesOf(status.code()).http_status, StatusCodeName(status.code()), status.message(), position,
-                     query_id);
+HttpResponse Problem(const Status& status, std::string_view query_id) {
+  return MakeProblem(CodesOf(status.code()).http_status, StatusCodeName(status.code()), engine::SqlErrorText(status),
+                     engine::SqlErrorPosition(status), query_id);
 }
 
 HttpResponse Problem(int http_status, std::string_view code, std::string_view detail) {

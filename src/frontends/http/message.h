@@ -85,9 +85,8 @@ struct HttpResponse {
 /// The text that goes with a status code.
 std::string_view ReasonPhrase(int status);
 
-/// problem+json (RFC 9457) for a status; `position` is a byte offset in the SQL text.
-HttpResponse Problem(const Status& status, std::optional<size_t> position = std::nullopt,
-                     std::string_view query_id = {});
+/// problem+json (RFC 9457) for a status; a position in the SQL text that it tells becomes a member of its own.
+HttpResponse Problem(const Status& status, std::string_view query_id = {});
 /// The same for faults that have an HTTP status but no status code of ours.
 HttpResponse Problem(int http_status, std::string_view code, std::string_view detail);
 

@@ -122,57 +122,61 @@ void Session::Parse() {
 
 void Session::OnParseError(const error_code& error) {
   const RequestBody::Fault fault = parser_->is_header_done() ? parser_->get().body().fault : RequestBody::Fault::kNone;
-  if (fault == RequestBody::Fault::kTooLarge) {
-    return Refuse(Problem(413, "ResourceExhausted",
-                          "the body is larger than " + std::to_string(route_.max_body_bytes) + " bytes"));
-  }
-  if (fault == RequestBody::Fault::kNoMemory) {
-    return Refuse(Problem(Status::Unavailable("the memory for requests is in use; try again")));
-  }
+  if (fault != RequestBody::Fault::kNone) return RefuseBody(fault);
   if (error == http::error::header_limit) {
-    return Refuse(Problem(431, "ResourceExhausted",
-                          "the header is larger than " + std::to_string(context_.options.max_header_bytes) + " bytes"));
+    return Refuse(431, "ResourceExhausted",
+                  "the header is larger than " + std::to_string(context_.options.max_header_bytes) + " bytes");
   }
-  if (error == http::error::bad_version) return Refuse(Problem(505, "Unsupported", "this is an HTTP/1.1 server"));
-  Refuse(Problem(400, "InvalidArgument", "malformed request: " + error.message()));
+  if (error == http::error::bad_version) return Refuse(505, "Unsupported", "this is an HTTP/1.1 server");
+  Refuse(400, "InvalidArgument", "malformed request: " + error.message());
 }
 
-std::optional<HttpResponse> Session::CheckExpectation(size_t max_body_bytes) {
+void Session::RefuseBody(RequestBody::Fault fault) {
+  if (fault == RequestBody::Fault::kNoMemory) {
+    return Refuse(Status::Unavailable("the memory for requests is in use; try again"));
+  }
+  Refuse(413, "ResourceExhausted", "the body is larger than " + std::to_string(route_.max_body_bytes) + " bytes");
+}
+
+bool Session::PrepareBody() {
   auto& message = parser_->get();
   RequestBody::value_type& body = message.body();
   body.budget = &context_.request_memory;
-  body.max_bytes = max_body_bytes;
+  body.max_bytes = route_.max_body_bytes;
   if (const auto length = parser_->content_length(); length.has_value() && !body.Admit(*length)) {
-    if (body.fault == RequestBody::Fault::kTooLarge) {
-      return Problem(413, "ResourceExhausted", "the body is larger than " + std::to_string(max_body_bytes) + " bytes");
-    }
-    return Problem(Status::Unavailable("the memory for requests is in use; try again"));
+    RefuseBody(body.fault);
+    return false;
   }
   const std::string_view expect = request_.Header("expect");
-  if (expect.empty()) return std::nullopt;
-  if (Lower(expect) != "100-continue") return Problem(417, "Unsupported", "only 'Expect: 100-continue' is known");
+  if (expect.empty()) return true;
+  if (Lower(expect) != "100-continue") {
+    Refuse(417, "Unsupported", "only 'Expect: 100-continue' is known");
+    return false;
+  }
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   if (message.version() >= 11 && !parser_->is_done() && input_.size() == 0) {
     // Nothing else is on its way out, so that so few bytes always fit.
     if (send(socket_.native_handle(), kContinue.data(), kContinue.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) Abort();
   }
-  return std::nullopt;
+  return true;
 }
 
 bool Session::OnHeader() {
   auto& message = parser_->get();
   request_.method = std::string(message.method_string());
   CopyHeaders(message, request_);
-  if (Status status = ParseTarget({message.target().data(), message.target().size()}, request_); !status.ok()) {
-    Refuse(Problem(status));
-    return false;
-  }
+  const Status target = ParseTarget({message.target().data(), message.target().size()}, request_);
   route_ = context_.service.Find(request_.method, request_.path);
-  if (auto refusal = CheckExpectation(route_.max_body_bytes)) {
-    Refuse(std::move(*refusal));
+  if (!target.ok()) {
+    Refuse(target);
     return false;
   }
-  return state_ == State::kHeader;
+  // RFC 9112, section 3.2: a proxy before us and we must not disagree about whom a request is for.
+  if (const auto hosts = message.count(http::field::host); hosts > 1 || (hosts == 0 && message.version() >= 11)) {
+    Refuse(400, "InvalidArgument", hosts == 0 ? "the request has no Host" : "the request has more than one Host");
+    return false;
+  }
+  return PrepareBody() && state_ == State::kHeader;
 }
 
 void Session::Dispatch() {
@@ -195,10 +199,14 @@ void Session::Dispatch() {
   Run(exchange, /*first=*/true);
 }
 
+Executor& Session::Pool() {
+  if (route_.work == WorkKind::kWatch) return context_.watch_pool;
+  return route_.work == WorkKind::kWrite ? context_.write_pool : context_.query_pool;
+}
+
 void Session::Run(const std::shared_ptr<Exchange>& exchange, bool first) {
-  Executor& pool = route_.work == WorkKind::kWrite ? context_.write_pool : context_.query_pool;
   deadline_micros_ = 0;
-  const Status submitted = pool.Submit([self = shared_from_this(), exchange, first] {
+  const Status submitted = Pool().Submit([self = shared_from_this(), exchange, first] {
     const auto progress = first ? exchange->Begin(self->context_.service) : exchange->Step();
     asio::post(self->socket_.get_executor(), [self, exchange, progress] { self->OnProgress(exchange, progress); });
   });
@@ -208,8 +216,7 @@ void Session::Run(const std::shared_ptr<Exchange>& exchange, bool first) {
     return OnProgress(exchange, Exchange::Progress::kBroken);
   }
   const Status busy = Status::Unavailable("the server is busy: " + submitted.message());
-  const bool write = route_.work == WorkKind::kWrite;
-  OnProgress(exchange, exchange->Answer(write ? WriteError(2, 503, busy.message()) : Problem(busy)));
+  OnProgress(exchange, exchange->Answer(context_.service.Fault(exchange->request().path, busy)));
 }
 
 void Session::Refuse(HttpResponse response) {
@@ -219,13 +226,6 @@ void Session::Refuse(HttpResponse response) {
   request_.body = std::string();
   request_.memory = MemoryBudget::Reservation();
   parser_.reset();
-  if (route_.work == WorkKind::kWrite) {
-    const int version = request_.path == "/api/v2/write" ? 2 : 1;
-    const std::string detail = response.status == 413   ? "the body is too large"
-                               : response.status == 503 ? "the memory for requests is in use; try again"
-                                                        : "malformed request";
-    response = WriteError(version, response.status, detail);
-  }
   state_ = State::kWorking;
   deadline_micros_ = 0;
   auto exchange = std::make_shared<Exchange>(std::move(request_), options, socket_.native_handle(), context_.clock);
@@ -303,7 +303,7 @@ void Session::CheckDeadline(int64_t now_micros) {
   if (deadline_micros_ == 0 || now_micros < deadline_micros_) return;
   deadline_micros_ = 0;
   if (state_ == State::kHeader || state_ == State::kBody) {
-    return Refuse(Problem(408, "DeadlineExceeded", "the request did not arrive in time"));
+    return Refuse(408, "DeadlineExceeded", "the request did not arrive in time");
   }
   Abort();
 }

@@ -27,6 +27,7 @@ struct SessionContext {
   Clock& clock;
   Executor& query_pool;
   Executor& write_pool;
+  Executor& watch_pool;
   std::function<void(const HttpRecord&)> observe;
   std::function<void(const std::shared_ptr<Session>&)> closed;
 };
@@ -67,11 +68,18 @@ class Session : public std::enable_shared_from_this<Session> {
   void BeginRequest();
   bool OnHeader();
   void OnParseError(const boost::system::error_code& error);
-  std::optional<HttpResponse> CheckExpectation(size_t max_body_bytes);
+  /// Makes room for the announced body and answers `Expect`; false when the request was refused.
+  bool PrepareBody();
   void Dispatch();
+  Executor& Pool();
   void Run(const std::shared_ptr<Exchange>& exchange, bool first);
   /// Answers a request that was not read to its end; the connection cannot go on after it.
   void Refuse(HttpResponse response);
+  void Refuse(int http_status, std::string_view code, std::string_view detail) {
+    Refuse(context_.service.Fault(request_.path, http_status, code, detail));
+  }
+  void Refuse(const Status& status) { Refuse(context_.service.Fault(request_.path, status)); }
+  void RefuseBody(RequestBody::Fault fault);
   void OnProgress(const std::shared_ptr<Exchange>& exchange, Exchange::Progress progress);
   void Write(const std::shared_ptr<Exchange>& exchange);
   void OnAnswered(const std::shared_ptr<Exchange>& exchange, bool keep_alive);

@@ -115,7 +115,7 @@ Status ParseSqlRequest(std::string_view content_type, std::string_view body, eng
 
 HttpResponse HttpService::HandleSql(HttpRequest& request) {
   const std::string query_id = random_.Uuid();
-  const auto fail = [&](const Status& status) { return Problem(status, engine::SqlErrorPosition(status), query_id); };
+  const auto fail = [&](const Status& status) { return Problem(status, query_id); };
   const std::optional<ResultFormat> format = NegotiateFormat(request.Header("accept"));
   if (!format.has_value()) {
     return Problem(406, "InvalidArgument",
@@ -125,7 +125,9 @@ HttpResponse HttpService::HandleSql(HttpRequest& request) {
   }
   engine::QueryRequest query;
   query.query_id = query_id;
-  if (Status status = DecodeBody(request, options_.max_body_bytes); !status.ok()) return fail(status);
+  if (Status status = DecodeBody(request, options_.max_body_bytes); !status.ok()) {
+    return Problem(BodyFaultStatus(status), StatusCodeName(status.code()), status.message());
+  }
   if (Status status = ParseSqlRequest(request.Header("content-type"), request.body, query); !status.ok()) {
     return fail(status);
   }

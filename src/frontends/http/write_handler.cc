@@ -27,7 +27,6 @@ std::string_view InfluxCode(int http_status) {
       return "conflict";
     case 413:
       return "request too large";
-    case 415:
     case 422:
       return "unprocessable entity";
     case 429:
@@ -39,19 +38,31 @@ std::string_view InfluxCode(int http_status) {
   }
 }
 
-void AppendLineErrors(const ingest::WriteOutcome& outcome, ByteBuffer& json) {
-  json.Append(",\"data\":[");
+void AppendLineError(const ingest::LineError& error, ByteBuffer& json) {
+  json.Append("{\"original_line\":");
+  AppendJsonString(error.original_line, json);
+  json.Append(",\"line_number\":");
+  AppendInt(error.line_number, json);
+  json.Append(",\"error_message\":");
+  AppendJsonString(error.reason, json);
+  json.Push('}');
+}
+
+/// InfluxDB 3's two shapes: every bad line of what was kept in part, the first of what was refused as a whole.
+void AppendLineErrors(const ingest::WriteOutcome& outcome, bool accept_partial, ByteBuffer& json) {
+  const char* const what = !accept_partial          ? "parsing failed for write_lp endpoint"
+                           : outcome.lines_kept > 0 ? "partial write of line protocol occurred"
+                                                    : "line protocol parsing error";
+  json.Append("{\"error\":");
+  AppendJsonString(what, json);
+  json.Append(",\"data\":");
+  if (!accept_partial && !outcome.errors.empty()) return AppendLineError(outcome.errors.front(), json);
+  json.Push('[');
   bool first = true;
   for (const ingest::LineError& error : outcome.errors) {
     if (!first) json.Push(',');
     first = false;
-    json.Append("{\"original_line\":");
-    AppendJsonString(error.original_line, json);
-    json.Append(",\"line_number\":");
-    AppendInt(error.line_number, json);
-    json.Append(",\"error_message\":");
-    AppendJsonString(error.reason, json);
-    json.Push('}');
+    AppendLineError(error, json);
   }
   json.Push(']');
 }
@@ -115,7 +126,7 @@ HttpResponse WriteError(int api_version, int http_status, std::string_view messa
   return response;
 }
 
-HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome) {
+HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome, bool accept_partial) {
   if (!outcome.status.ok()) {
     return WriteError(api_version, WriteFailureStatus(outcome.status), outcome.status.message());
   }
@@ -133,10 +144,7 @@ HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome) {
       AppendInt(outcome.errors.front().line_number, json);
     }
   } else {
-    json.Append("{\"error\":");
-    AppendJsonString(outcome.lines_kept > 0 ? "partial write of line protocol occurred" : "line protocol parsing error",
-                     json);
-    AppendLineErrors(outcome, json);
+    AppendLineErrors(outcome, accept_partial, json);
   }
   json.Append("}\n");
   response.status = 400;
@@ -160,14 +168,18 @@ HttpResponse HttpService::HandleWrite(HttpRequest& request, int api_version) {
                                       : ingest::WriteApi::kV3;
   const auto precision = ingest::ParsePrecision(request.Query("precision").value_or(""), api);
   if (!precision.ok()) return WriteError(api_version, 400, precision.status().message());
+  ingest::WriteOptions options{.precision = *precision};
+  if (const std::string partial = request.Query("accept_partial").value_or("true"); api_version == 3) {
+    if (partial != "true" && partial != "false") {
+      return WriteError(api_version, 400, "accept_partial is true or false, not '" + partial + "'");
+    }
+    options.accept_partial = partial == "true";
+  }
   if (Status status = DecodeBody(request, options_.max_body_bytes); !status.ok()) {
-    const int http_status = status.Is(StatusCode::kResourceExhausted) ? 413
-                            : status.Is(StatusCode::kUnsupported)     ? 415
-                                                                      : CodesOf(status.code()).http_status;
-    return WriteError(api_version, http_status, status.message());
+    return WriteError(api_version, BodyFaultStatus(status), status.message());
   }
   if (!ready_) return WriteError(api_version, 503, "the server is not ready for writes yet");
-  return WriteAnswer(api_version, backend_.write_lines(database, request.body, *precision));
+  return WriteAnswer(api_version, backend_.write_lines(database, request.body, options), options.accept_partial);
 }
 
 HttpResponse HttpService::HandleInfluxQuery(const HttpRequest& request) {

@@ -29,6 +29,9 @@ Result<FakeStream::Script> AnswerSql(const engine::QueryRequest& request) {
   if (request.sql == "missing") return Status::NotFound("there is no table 'missing'");
   if (request.sql == "full") return Status::ResourceExhausted("too many queries");
   if (request.sql == "wrong") return Status::InvalidArgument("syntax error");
+  if (request.sql == "misplaced") {
+    return engine::WithSqlErrorPosition(Status::InvalidArgument("no such column"), 7);
+  }
   if (request.sql == "forbidden") return Status::PermissionDenied("not a query");
   return small;
 }
@@ -69,17 +72,16 @@ HttpFixture::HttpFixture() : queries_(AnswerSql) {
 }
 
 ingest::WriteOutcome HttpFixture::Answer(const std::string& database, std::string_view body,
-                                         ingest::Precision precision) {
+                                         const ingest::WriteOptions& options) {
   MutexLock lock(mutex_);
-  writes_.push_back({database, std::string(body), precision});
+  writes_.push_back({database, std::string(body), options.precision, options.accept_partial});
   return AnswerWrite(body);
 }
 
 HttpBackend HttpFixture::Backend() {
   return {.queries = &queries_,
-          .write_lines = [this](const std::string& database, std::string_view body, ingest::Precision precision) {
-            return Answer(database, body, precision);
-          }};
+          .write_lines = [this](const std::string& database, std::string_view body,
+                                const ingest::WriteOptions& options) { return Answer(database, body, options); }};
 }
 
 void HttpFixture::Start(bool attach) {

@@ -18,7 +18,7 @@ namespace tarn::frontends {
 
 /// An HTTP server on a free port of loopback, before fakes. The SQL texts that it knows:
 ///   "small": two rows · "big": some 40 MB · "slow": waits for Cancel · "breaks": rows, then a failure ·
-///   "wrong": a syntax error at byte 3 · "missing": NotFound · "full": ResourceExhausted
+///   "wrong": a syntax error · "misplaced": an error at byte 7 · "missing": NotFound · "full": ResourceExhausted
 /// Writes are kept in `writes`; a line "bad" is an error of that line, the body "no memory" is Unavailable.
 class HttpFixture : public testing::Test {
  protected:
@@ -34,6 +34,7 @@ class HttpFixture : public testing::Test {
     std::string database;
     std::string body;
     ingest::Precision precision;
+    bool accept_partial;
   };
   std::vector<Write> writes() EXCLUDES(mutex_);
   HttpBackend Backend();
@@ -48,7 +49,7 @@ class HttpFixture : public testing::Test {
   std::unique_ptr<HttpService> service_;
 
  private:
-  ingest::WriteOutcome Answer(const std::string& database, std::string_view body, ingest::Precision precision)
+  ingest::WriteOutcome Answer(const std::string& database, std::string_view body, const ingest::WriteOptions& options)
       EXCLUDES(mutex_);
 
   Mutex mutex_;
