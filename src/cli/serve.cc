@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
-#include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error_table.h"
+#include "base/executor.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/command_line.h"
@@ -39,6 +40,7 @@ class StopSignals {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, kDone);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
   }
@@ -48,6 +50,22 @@ class StopSignals {
     }
     return signal;
   }
+  /// Runs `work` on a thread of its own, so that a signal meanwhile ends the process at once and in peace.
+  Status RunOrExit(const std::function<Status()>& work) {
+    Status status;
+    Thread worker("tarn-open", [&] {
+      status = work();
+      kill(getpid(), kDone);
+    });
+    if (const int signal = Wait(); signal != kDone) {
+      Log(LogLevel::kInfo, "stopped before the lake was open; its write-ahead log keeps every row",
+          {{"signal", Name(signal)}});
+      _exit(0);
+    }
+    worker.Join();
+    return status;
+  }
+  static const char* Name(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
   /// From here on a signal ends the process at once: what was acknowledged is in the write-ahead log.
   void EndAtOnce() {
     struct sigaction action{};
@@ -58,6 +76,9 @@ class StopSignals {
   }
 
  private:
+  /// From RunOrExit's thread; nobody else sends it.
+  static inline const int kDone = SIGRTMIN;
+
   sigset_t set_{};
 };
 
@@ -65,8 +86,7 @@ Status Serve(const ServeOptions& options) {
   ConfigureLog(LogLevel::kInfo, options.json_log ? LogFormat::kJson : LogFormat::kText);
   std::optional<std::string> file;
   if (!options.config_file.empty()) file = options.config_file;
-  TARN_ASSIGN_OR_RETURN(server::Config config,
-                        server::LoadConfig(file, [](const char* name) -> const char* { return std::getenv(name); }));
+  TARN_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(file, server::ProcessEnvironment()));
   for (const auto& [key, text] : options.flags) {
     if (Status status = server::ApplyKey(key, text, config); !status.ok()) return status.WithContext(key);
   }
@@ -78,9 +98,9 @@ Status Serve(const ServeOptions& options) {
                                                .version = Version(),
                                                .commit = Commit()},
                                               SystemClock(), random));
-  TARN_RETURN_NOT_OK(server->OpenLake());
+  TARN_RETURN_NOT_OK(signals.RunOrExit([&] { return server->OpenLake(); }));
   const int signal = signals.Wait();
-  Log(LogLevel::kInfo, "stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  Log(LogLevel::kInfo, "stopping", {{"signal", StopSignals::Name(signal)}});
   signals.EndAtOnce();
   TARN_RETURN_NOT_OK(server->Shutdown(kDrainMicros));
   server.reset();

@@ -1,10 +1,14 @@
 #include "server/config.h"
 
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <fstream>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -100,6 +104,50 @@ const ConfigKey* FindKey(std::string_view name) {
   return nullptr;
 }
 
+/// Edits of one byte between two names.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// "; did you mean …?" with the nearest of `names`, where one is near.
+std::string DidYouMean(std::string_view name, const std::vector<std::string>& names) {
+  const size_t bound = std::max<size_t>(2, name.size() / 3);
+  const std::string* best = nullptr;
+  size_t least = bound + 1;
+  for (const std::string& candidate : names) {
+    const size_t distance = Distance(name, candidate);
+    if (distance < least) {
+      least = distance;
+      best = &candidate;
+    }
+  }
+  return best == nullptr ? "" : "; did you mean " + *best + "?";
+}
+
+/// Variables of this project's development tools, which share the prefix.
+constexpr std::array<std::string_view, 7> kToolVariables = {"TARN_CACHE",          "TARN_KILLS",  "TARN_PROGRAM",
+                                                            "TARN_REQUIRE_SHARED", "TARN_SHARED", "TARN_TOOLCHAIN",
+                                                            "TARN_UPDATE_GOLDEN"};
+
+/// What Kubernetes puts into the environment for a service that is called tarn or tarn-something.
+bool IsServiceLink(std::string_view name) {
+  if (name.ends_with("_SERVICE_HOST") || name.find("_SERVICE_PORT") != std::string_view::npos) return true;
+  const size_t port = name.rfind("_PORT");
+  if (port == std::string_view::npos) return false;
+  const std::string_view rest = name.substr(port + 5);
+  return rest.empty() || (rest.size() > 1 && rest[0] == '_' && std::isdigit(static_cast<unsigned char>(rest[1])) != 0);
+}
+
 /// The keys that may stand where an unknown one was found.
 std::string KnownKeys(const std::string& section) {
   std::set<std::string> names;
@@ -138,7 +186,10 @@ Status ApplyMapping(const YAML::Node& node, const std::string& section, const st
       }
       TARN_RETURN_NOT_OK(ApplyMapping(entry.second, word, file, config));
     } else {
-      return Status::InvalidArgument(where + "unknown key '" + name + "'; there are " + KnownKeys(section));
+      std::vector<std::string> names;
+      for (const ConfigKey& key : ConfigKeys()) names.emplace_back(key.name);
+      return Status::InvalidArgument(where + "unknown key '" + name + "'; there are " + KnownKeys(section) +
+                                     DidYouMean(name, names));
     }
   }
   return Status::Ok();
@@ -203,17 +254,36 @@ Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config)
   }
 }
 
-Status ApplyEnvironment(const std::function<const char*(const char*)>& get, Config& config) {
+Environment ProcessEnvironment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+Status ApplyEnvironment(const Environment& environment, Config& config) {
+  std::map<std::string, const ConfigKey*, std::less<>> keys;
+  std::vector<std::string> names;
   for (const ConfigKey& key : ConfigKeys()) {
-    const std::string name = EnvironmentName(key.name);
-    const char* value = get(name.c_str());
-    if (value == nullptr) continue;
-    if (Status status = key.set(config, value); !status.ok()) return status.WithContext(name);
+    names.push_back(EnvironmentName(key.name));
+    keys.emplace(names.back(), &key);
+  }
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with("TARN_")) continue;
+    const auto found = keys.find(name);
+    if (found != keys.end()) {
+      if (Status status = found->second->set(config, value); !status.ok()) return status.WithContext(name);
+    } else if (std::ranges::find(kToolVariables, name) == kToolVariables.end() && !IsServiceLink(name)) {
+      return Status::InvalidArgument("unknown setting '" + name + "' in the environment" + DidYouMean(name, names));
+    }
   }
   return Status::Ok();
 }
 
-Result<Config> LoadConfig(const std::optional<std::string>& file, const std::function<const char*(const char*)>& get) {
+Result<Config> LoadConfig(const std::optional<std::string>& file, const Environment& environment) {
   Config config;
   if (file.has_value()) {
     std::ifstream in(*file);
@@ -222,7 +292,7 @@ Result<Config> LoadConfig(const std::optional<std::string>& file, const std::fun
     text << in.rdbuf();
     TARN_RETURN_NOT_OK(ApplyYaml(text.str(), *file, config));
   }
-  TARN_RETURN_NOT_OK(ApplyEnvironment(get, config));
+  TARN_RETURN_NOT_OK(ApplyEnvironment(environment, config));
   return config;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,13 +48,17 @@ std::string EnvironmentName(std::string_view key);
 /// Sets what a YAML text says. InvalidArgument with "<file>:<line>:<column>: " for malformed YAML, an unknown or
 /// repeated key, or a bad value.
 Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config);
-/// Sets what environment variables say; `get` is getenv.
-Status ApplyEnvironment(const std::function<const char*(const char*)>& get, Config& config);
+/// Environment variables by name.
+using Environment = std::map<std::string, std::string, std::less<>>;
+Environment ProcessEnvironment();
+/// Sets what the environment says. Every variable TARN_… is a setting, so that an unknown one is InvalidArgument, but
+/// for those of the development tools and those that Kubernetes makes for a service of this name.
+Status ApplyEnvironment(const Environment& environment, Config& config);
 /// Sets one key by name, as a flag does.
 Status ApplyKey(std::string_view key, const std::string& text, Config& config);
 
 /// Defaults, then the file (where there is one), then the environment.
-Result<Config> LoadConfig(const std::optional<std::string>& file, const std::function<const char*(const char*)>& get);
+Result<Config> LoadConfig(const std::optional<std::string>& file, const Environment& environment);
 
 /// "1s", "500ms", "250us", "2m", "1h", "1d"; a number needs its unit, except 0.
 Result<int64_t> ParseDuration(std::string_view text);

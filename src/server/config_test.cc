@@ -12,6 +12,7 @@
 namespace tarn::server {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -66,6 +67,7 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
     return status.message();
   };
   EXPECT_THAT(message("lake: x\nflsh: 1\n"), StartsWith("tarn.yaml:2:1: unknown key 'flsh'; there are addr, "));
+  EXPECT_THAT(message("flush:\n  maxage: 1s\n"), EndsWith("; did you mean flush.max_age?"));
   EXPECT_THAT(message("flush:\n  max_ages: 1s\n"), StartsWith("tarn.yaml:2:3: unknown key 'flush.max_ages'"));
   EXPECT_THAT(message("flush:\n  max_age: soon\n"), StartsWith("tarn.yaml:2:12: flush.max_age: 'soon' is not"));
   EXPECT_THAT(message("flush: 1s\n"), StartsWith("tarn.yaml:1:8: 'flush' takes keys of its own: max_age"));
@@ -81,22 +83,36 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
 }
 
 TEST(ConfigPrecedence, TheEnvironmentWinsOverTheFile) {
-  std::map<std::string, std::string> environment = {{"TARN_FLUSH_MAX_AGE", "5s"}, {"TARN_QUERY_MAX_ROWS", "7"}};
-  const auto get = [&](const char* name) -> const char* {
-    const auto found = environment.find(name);
-    return found == environment.end() ? nullptr : found->second.c_str();
-  };
+  Environment environment = {{"TARN_FLUSH_MAX_AGE", "5s"}, {"TARN_QUERY_MAX_ROWS", "7"}};
   Config config;
   ASSERT_TRUE(Apply("flush: {max_age: 1m, max_rows: 3}\n", &config).ok());
-  ASSERT_TRUE(ApplyEnvironment(get, config).ok());
+  ASSERT_TRUE(ApplyEnvironment(environment, config).ok());
   EXPECT_EQ(config.flush_max_age_micros, 5'000'000);
   EXPECT_EQ(config.flush_max_rows, 3);
   EXPECT_EQ(config.query_max_rows, 7);
   ASSERT_TRUE(ApplyKey("flush.max_age", "2s", config).ok());
   EXPECT_EQ(config.flush_max_age_micros, 2'000'000);
   environment["TARN_MEMORY_LIMIT"] = "lots";
-  EXPECT_THAT(ApplyEnvironment(get, config).message(), StartsWith("TARN_MEMORY_LIMIT: "));
-  EXPECT_EQ(LoadConfig("/nonexistent/tarn.yaml", get).status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(ApplyEnvironment(environment, config).message(), StartsWith("TARN_MEMORY_LIMIT: "));
+  EXPECT_EQ(LoadConfig("/nonexistent/tarn.yaml", environment).status().code(), StatusCode::kNotFound);
+}
+
+TEST(ConfigEnvironment, AnUnknownSettingIsAnError) {
+  const auto message = [](const std::string& name) {
+    Config config;
+    const Status status = ApplyEnvironment({{"PATH", "/bin"}, {name, "1s"}}, config);
+    EXPECT_TRUE(status.ok() || status.Is(StatusCode::kInvalidArgument)) << status.ToString();
+    return status.message();
+  };
+  EXPECT_EQ(message("TARN_FLUSH_MAXAGE"),
+            "unknown setting 'TARN_FLUSH_MAXAGE' in the environment; did you mean TARN_FLUSH_MAX_AGE?");
+  EXPECT_EQ(message("TARN_SOMETHING_ELSE_ALTOGETHER"),
+            "unknown setting 'TARN_SOMETHING_ELSE_ALTOGETHER' in the environment");
+  EXPECT_NE(message("TARN_"), "");
+  for (const char* ours_not : {"TARNISHED", "TARN_SHARED", "TARN_REQUIRE_SHARED", "TARN_TOOLCHAIN", "TARN_SERVICE_HOST",
+                               "TARN_SERVICE_PORT_HTTP", "TARN_PORT", "TARN_PORT_8080_TCP_ADDR", "TARN_HTTP_PORT"}) {
+    EXPECT_EQ(message(ours_not), "") << ours_not;
+  }
 }
 
 TEST(ConfigValues, Durations) {
