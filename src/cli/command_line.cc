@@ -17,12 +17,13 @@ namespace {
 constexpr char kFooter[] = R"(
 Begin with:
   tarn serve                                     a server on http://127.0.0.1:8080 over ./tarn-data
-  curl 127.0.0.1:8080/api/v2/write?bucket=home -d 'weather,city=Bern temp=7.5'
+  curl '127.0.0.1:8080/api/v2/write?bucket=home' -d 'weather,city=Bern temp=7.5'
   curl 127.0.0.1:8080/api/sql -d 'select * from home.weather'
   tarn sql --lake ./tarn-data 'select * from home.weather'
 
 Every option of `tarn serve` can be set in a YAML file (-c) and by an environment variable (TARN_LAKE, TARN_ADDR_HTTP,
-TARN_MEMORY_LIMIT, …): flags win over the environment, the environment over the file. See docs/formats/configuration.md.
+TARN_MEMORY_LIMIT, …): flags win over the environment, the environment over the file; an unknown key or variable is an
+error. See docs/formats/configuration.md.
 
 Exit status: 0 success · 2 bad arguments or SQL · 3 not found · 4 already exists · 5 conflict · 6 unsupported ·
 7 corruption · 8 permission denied · 9 unauthenticated · 10 limit exceeded · 11 unavailable · 12 indeterminate ·

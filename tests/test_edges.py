@@ -1,0 +1,186 @@
+"""What users meet at the edges: broken-off results, exit statuses, settings, and the command line's manners."""
+
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+from conftest import TARN, run_tarn
+
+# Fails at a row near the end, long after the first bytes were sent.
+BREAKS = "select range as n, cast(case when range = 2999999 then 'x' else '1' end as int) as v from range(3000000)"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from conftest import Server
+
+    server = Server(tmp_path_factory.mktemp("edges") / "lake").start()
+    assert server.write("b", "m v=1i 1\n").status == 204
+    yield server
+    assert server.stop() == 0
+
+
+def raw_exchange(server, request: bytes) -> bytes:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    return answer
+
+
+@pytest.mark.parametrize("output", ["json", "ndjson", "csv", "arrow", "parquet", "markdown", "table"])
+def test_a_result_that_breaks_off_tells_why(server, tmp_path, output):
+    target = tmp_path / "result"
+    done = run_tarn("sql", "--server", server.url, "-o", output, "--output-file", target, BREAKS)
+    assert done.returncode == 2, done.stderr
+    assert "Could not convert string 'x' to INT32" in done.stderr
+    assert not list(tmp_path.iterdir()), "half a result must not look like a whole one"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.parquet",
+    ],
+)
+def test_a_body_that_breaks_off_has_no_last_chunk_and_a_logged_reason(server, accept):
+    sql = BREAKS.encode()
+    head = f"POST /api/sql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: {accept}\r\nContent-Length: {len(sql)}\r\n\r\n".encode()
+    answer = raw_exchange(server, head + sql)
+    headers, body = answer.split(b"\r\n\r\n", 1)
+    if headers.startswith(b"HTTP/1.1 400"):
+        # Formats that collect their first piece for long may fail before anything is sent.
+        assert b"problem+json" in headers
+        return
+    assert headers.startswith(b"HTTP/1.1 200")
+    assert not body.endswith(b"0\r\n\r\n")
+    query_id = next(line for line in headers.split(b"\r\n") if line.startswith(b"X-Tarn-Query-Id")).split(b": ")[1]
+    (row,) = server.sql(f"select state, error from system.queries where query_id = '{query_id.decode()}'")
+    assert row["state"] == "failed"
+    assert row["error"].startswith("InvalidArgument: ")
+
+
+def test_a_limit_that_breaks_a_result_off_has_its_own_exit_status(make_server):
+    limited = make_server(env={"TARN_QUERY_MAX_ROWS": "1000000"})
+    done = run_tarn("sql", "--server", limited.url, "-o", "csv", "select * from range(2000000)")
+    assert done.returncode == 10, done.stderr
+    assert "more than 1000000 rows" in done.stderr
+
+
+def test_an_error_points_at_its_place_locally_and_remotely(server):
+    for target in (["--server", server.url], ["--lake", server.lake]):
+        done = run_tarn("sql", *target, "select nope from range(3)")
+        assert done.returncode == 2
+        assert "\n         ^" in done.stderr, done.stderr
+        assert "at byte" not in done.stderr
+    problem = server.request("POST", "/api/sql", "select nope from range(3)").json()
+    assert problem["position"] == 7
+    assert "at byte" not in problem["detail"]
+
+
+def test_an_unknown_setting_in_the_environment_is_an_error(tmp_path):
+    done = run_tarn("serve", "--lake", tmp_path / "l", env={"TARN_FLUSH_MAXAGE": "1s"})
+    assert done.returncode == 2
+    assert "TARN_FLUSH_MAXAGE" in done.stderr and "did you mean TARN_FLUSH_MAX_AGE?" in done.stderr
+
+
+def read_csv(*arguments) -> list[str]:
+    done = run_tarn("sql", "-o", "csv", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[1:]
+
+
+def test_write_keeps_the_good_lines_of_the_table_and_names_the_others(tmp_path):
+    lines = tmp_path / "in.lp"
+    lines.write_text('home t="a\nb",v=1 1\nother v=2 2\n# other\n\nhome v=\nhome v=3 3\nothers v=4 4\n')
+    done = run_tarn("write", lines, "--to", "b.home", "--lake", tmp_path / "lake")
+    assert done.returncode == 2
+    assert f"{lines}:3: is not of measurement 'home'" in done.stderr
+    assert f"{lines}:6: " in done.stderr
+    assert f"{lines}:8: is not of" in done.stderr
+    assert "3 lines not kept" in done.stderr
+    assert read_csv("--lake", tmp_path / "lake", "select v from b.home order by v") == ["1", "3"]
+    assert run_tarn("table", "list", "--lake", tmp_path / "lake").stdout.count("b.") == 1
+
+
+def test_write_takes_standard_input_and_gzip(tmp_path, server):
+    many = "".join(f"home v={n}i {n}\n" for n in range(1, 400_001))
+    packed = tmp_path / "in.lp.gz"
+    half = len(many) // 2
+    packed.write_bytes(gzip.compress(many[:half].encode()) + gzip.compress(many[half:].encode()))
+    for target in (["--lake", tmp_path / "lake"], ["--server", server.url]):
+        done = run_tarn("write", packed, "--to", "gz", *target)
+        assert done.returncode == 0, done.stderr
+        done = run_tarn("write", "-", "--to", "gz.home", *target, stdin="home v=0i 1\nhome v=\n")
+        assert done.returncode == 2
+        assert "-:2: " in done.stderr
+        assert read_csv(*target, "select sum(v) from gz.home") == [str(sum(range(400_001)))]
+        assert read_csv(*target, "select count(*) from gz.home") == ["400001"]
+
+
+def test_write_refuses_what_is_no_line_protocol(tmp_path):
+    broken = tmp_path / "broken.gz"
+    broken.write_bytes(gzip.compress(os.urandom(1000).hex().encode())[:-9])
+    csv = tmp_path / "x.csv.gz"
+    csv.write_bytes(b"")
+    lake = ["--to", "b", "--lake", tmp_path / "lake"]
+    assert run_tarn("write", broken, *lake).returncode == 2
+    assert "unexpected end of file" in run_tarn("write", broken, *lake).stderr
+    assert run_tarn("write", csv, *lake).returncode == 6
+    assert run_tarn("write", tmp_path / "none", *lake).returncode == 3
+    assert run_tarn("write", tmp_path, *lake).returncode == 2
+
+
+def test_a_stop_while_the_lake_opens_is_prompt(tmp_path):
+    # Reading a pipe that nobody writes to takes for ever, as replaying a long log seems to.
+    (tmp_path / "lake" / "_tarn").mkdir(parents=True)
+    os.mkfifo(tmp_path / "lake" / "_tarn" / "lake.json")
+    process = subprocess.Popen(
+        [str(TARN), "serve", "--lake", str(tmp_path / "lake"), "--addr-http", "127.0.0.1:0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stderr.readline()
+    assert "opening the lake" in first and "listening" not in first
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert "stopped" in process.stderr.read()
+
+
+def test_an_unusable_lake_is_told_before_anything_listens(tmp_path):
+    (tmp_path / "lake" / "_tarn").mkdir(parents=True)
+    (tmp_path / "lake" / "_tarn" / "lake.json").write_text(json.dumps({"format_version": 999, "id": "x"}))
+    done = run_tarn("serve", "--lake", tmp_path / "lake", "--addr-http", "127.0.0.1:0")
+    assert done.returncode == 6
+    assert "listening" not in done.stderr
+
+
+def test_metrics_answer_while_every_query_thread_is_busy(server):
+    sql = b"select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 13 = 1"
+    host, port = server.url.removeprefix("http://").split(":")
+    connections = []
+    for _ in range(24):
+        connection = socket.create_connection((host, int(port)))
+        connection.sendall(b"POST /api/sql HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(sql), sql))
+        connections.append(connection)
+    for path in ("/metrics", "/health", "/ready", "/ping"):
+        assert server.request("GET", path).status < 300
+    for connection in connections:
+        connection.close()
+    pause = threading.Event()
+    for _ in range(500):
+        if b"\ntarn_queries_running 0" in server.request("GET", "/metrics").body:
+            return
+        pause.wait(0.02)
+    raise AssertionError("queries of vanished clients still run")
