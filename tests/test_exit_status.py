@@ -185,3 +185,23 @@ def test_a_query_that_takes_too_long(make_server):
     server = make_server(env={"TARN_QUERY_TIMEOUT": "100ms"})
     sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 1"
     assert run_tarn("sql", "--server", server.url, sql).returncode == 14
+
+
+def test_an_answer_that_breaks_off_and_nobody_knows_why():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            # The query, and then the question why it broke off.
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    head = b"HTTP/1.1 200 OK\r\nX-Tarn-Query-Id: abc-1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    connection.sendall(head + b"5\r\n[{}, \r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        done = run_tarn("sql", "--server", f"http://127.0.0.1:{listener.getsockname()[1]}", "-o", "json", "select 1")
+        thread.join()
+    assert done.returncode == 11
+    assert "broke off" in done.stderr and "abc-1" in done.stderr

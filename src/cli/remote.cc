@@ -152,10 +152,9 @@ Status PostSql(const std::string& server, const std::string& sql, std::string_vi
             .body = sql,
             .headers = {"Content-Type: text/plain; charset=utf-8", "Accept: " + std::string(media_type)}},
            &output));
-  if (answer.broken_off.has_value()) {
-    if (std::optional<Status> why = AskWhy(server, answer.query_id)) return *why;
-  }
-  return StatusOf(answer);
+  if (!answer.broken_off.has_value()) return StatusOf(answer);
+  if (std::optional<Status> why = AskWhy(server, answer.query_id)) return *why;
+  return {answer.broken_off->code(), answer.broken_off->message() + " (query " + answer.query_id + ")"};
 }
 
 Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
