@@ -184,3 +184,46 @@ def test_metrics_answer_while_every_query_thread_is_busy(server):
             return
         pause.wait(0.02)
     raise AssertionError("queries of vanished clients still run")
+
+
+def test_what_a_newcomer_types(server):
+    databases = [row["database_name"] for row in server.sql("show databases")]
+    assert {"b", "system"} <= set(databases) and not {"lake", "memory", "main"} & set(databases)
+    assert {"name": "b.m"} in server.sql("show tables")
+    detail = server.request("POST", "/api/sql", "select * from m").json()["detail"]
+    assert 'Did you mean "b.m"?' in detail
+    for sql in ("select * from nothing", "select * from pg_an", "select versio()"):
+        assert "Did you mean" not in server.request("POST", "/api/sql", sql).json()["detail"]
+    assert server.sql("select list_zip([1], ['a']) as x, 1 as y, 2 as y") == [
+        {"x": [{"": 1, "_1": "a"}], "y": 1, "y_1": 2}
+    ]
+
+
+def test_times_have_an_offset_when_they_have_a_zone(server):
+    sql = "select timestamptz '2024-01-02 03:04:05+02' as zoned, timestamp '2024-01-02 03:04:05' as zoneless"
+    assert server.sql(sql) == [{"zoned": "2024-01-02T01:04:05Z", "zoneless": "2024-01-02T03:04:05"}]
+
+
+def test_a_query_out_of_memory_is_told_what_can_be_done(make_server):
+    small = make_server(env={"TARN_MEMORY_LIMIT": "128MiB"})
+    reply = small.request("POST", "/api/sql", "select list(range) from range(100000000)")
+    assert reply.status == 429
+    assert "memory_limit in the server's configuration" in reply.json()["detail"]
+    assert "SET " not in reply.json()["detail"]
+
+
+def test_version_3_writes_all_or_nothing_when_asked(server):
+    reply = server.request("POST", "/api/v3/write_lp?db=all&accept_partial=false", "m v=1i 1\nbad\n")
+    assert reply.status == 400
+    assert reply.json()["data"]["line_number"] == 2
+    assert server.request("POST", "/api/sql", 'select * from "all".m').status == 404
+
+
+def test_a_restart_after_a_write_beside_the_server_reports_no_dead_owner(make_server):
+    server = make_server()
+    done = run_tarn("write", "-", "--to", "b", "--lake", server.lake, stdin="m v=1i 1\n")
+    assert (done.returncode, done.stderr) == (0, "1 line written\n")
+    assert server.stop() == 0
+    server.start()
+    assert not [line for line in server.log if "write-ahead log" in line]
+    assert server.value("select count(*) from b.m") == 1
