@@ -27,10 +27,10 @@ struct Fixture {
   HttpService service{{.version = "1", .commit = "c", .max_body_bytes = 1 << 16}, random};
   MemoryBudget memory{"requests", 1 << 20};
   Fixture() {
-    service.Attach(
-        {.queries = &queries, .write_lines = [](const std::string&, std::string_view body, ingest::Precision) {
-           return AnswerWrite(body);
-         }});
+    service.Attach({.queries = &queries,
+                    .write_lines = [](const std::string&, std::string_view body, const ingest::WriteOptions&) {
+                      return AnswerWrite(body);
+                    }});
   }
 };
 
