@@ -2,7 +2,6 @@
 # DuckDB always is the pinned build, because the engine room uses its C++ API.
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
-find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(spdlog REQUIRED)

@@ -1,6 +1,5 @@
 #include "cli/remote.h"
 
-#include <curl/curl.h>
 #include <simdjson.h>
 
 #include <memory>
@@ -9,6 +8,7 @@
 
 #include "base/error_table.h"
 #include "base/uri.h"
+#include "cli/curl_library.h"
 #include "engine/query_service.h"
 
 namespace tarn::cli {
@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kMaxErrorBytes = 1 << 20;
 
 struct Reply {
+  const CurlLibrary* library = nullptr;
   CURL* curl = nullptr;
   ResultOutput* output = nullptr;
   RemoteAnswer answer;
@@ -42,7 +43,7 @@ class TextOutput final : public ResultOutput {
 size_t Receive(char* data, size_t, size_t bytes, void* context) {
   auto& reply = *static_cast<Reply*>(context);
   long status = 0;
-  curl_easy_getinfo(reply.curl, CURLINFO_RESPONSE_CODE, &status);
+  reply.library->easy_getinfo(reply.curl, CURLINFO_RESPONSE_CODE, &status);
   if (status >= 200 && status < 300) {
     if (reply.output == nullptr) return bytes;
     reply.write_status = reply.output->Write({data, bytes});
@@ -93,11 +94,6 @@ std::optional<Status> AskWhy(const std::string& server, const std::string& query
   if (parser.parse(output.text()).at(0)["error"].get(error) != simdjson::SUCCESS) return {};
   return ParseStatus(error);
 }
-
-struct CurlGlobal {
-  CurlGlobal() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-  ~CurlGlobal() { curl_global_cleanup(); }
-};
 
 }  // namespace
 
@@ -158,41 +154,41 @@ Status PostSql(const std::string& server, const std::string& sql, std::string_vi
 }
 
 Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
-  static const CurlGlobal kGlobal;
-  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
+  TARN_ASSIGN_OR_RETURN(const CurlLibrary* const library, CurlLibrary::Load());
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(library->easy_init(), library->easy_cleanup);
   if (curl == nullptr) return Status::Internal("libcurl does not start");
   std::string server = request.server;
   while (server.ends_with('/')) server.pop_back();
   if (server.find("://") == std::string::npos) server = "http://" + server;
   const std::string url = server + request.path;
   curl_slist* list = nullptr;
-  for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
-  list = curl_slist_append(list, "Expect:");
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, curl_slist_free_all);
-  Reply reply{.curl = curl.get(), .output = output, .answer = {}, .write_status = {}};
+  for (const std::string& header : request.headers) list = library->slist_append(list, header.c_str());
+  list = library->slist_append(list, "Expect:");
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, library->slist_free_all);
+  Reply reply{.library = library, .curl = curl.get(), .output = output, .answer = {}, .write_status = {}};
   char detail[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.data());
-  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl.get(), CURLOPT_ACCEPT_ENCODING, "");
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, Receive);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &reply);
-  curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 10L);
-  const CURLcode code = curl_easy_perform(curl.get());
+  library->easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  library->easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+  library->easy_setopt(curl.get(), CURLOPT_POST, 1L);
+  library->easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  library->easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request.body.data());
+  library->easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+  library->easy_setopt(curl.get(), CURLOPT_ACCEPT_ENCODING, "");
+  library->easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, Receive);
+  library->easy_setopt(curl.get(), CURLOPT_WRITEDATA, &reply);
+  library->easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, detail);
+  library->easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  library->easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 10L);
+  const CURLcode code = library->easy_perform(curl.get());
   if (!reply.write_status.ok()) return reply.write_status;
   RemoteAnswer answer = std::move(reply.answer);
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.http_status);
+  library->easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.http_status);
   curl_header* header = nullptr;
-  if (curl_easy_header(curl.get(), "X-Tarn-Query-Id", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+  if (library->easy_header(curl.get(), "X-Tarn-Query-Id", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
     answer.query_id = header->value;
   }
   if (code != CURLE_OK) {
-    const char* const why = detail[0] != '\0' ? detail : curl_easy_strerror(code);
+    const char* const why = detail[0] != '\0' ? detail : library->easy_strerror(code);
     if (answer.http_status == 0) return Status::Unavailable(request.server + ": " + why);
     answer.broken_off = Status::Unavailable(request.server + ": the answer broke off: " + why);
   }
