@@ -227,3 +227,34 @@ def test_a_restart_after_a_write_beside_the_server_reports_no_dead_owner(make_se
     server.start()
     assert not [line for line in server.log if "write-ahead log" in line]
     assert server.value("select count(*) from b.m") == 1
+
+
+def test_ctrl_c_ends_a_local_query_and_leaves_nothing_behind(tmp_path):
+    out = tmp_path / "out.csv"
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    endless = "select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1"
+    query = subprocess.Popen(
+        [TARN, "sql", "--output-file", out, endless], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not list(tmp_path.glob("tarn-sql-*")):
+        assert query.poll() is None
+    query.send_signal(signal.SIGINT)
+    _, complaint = query.communicate(timeout=60)
+    assert query.returncode == 13
+    assert b"cancelled" in complaint or b"stopped" in complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_pipe_ends_a_local_query_without_a_word(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    query = subprocess.Popen(
+        [TARN, "sql", "-o", "csv", "select range as n from range(100000000)"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert query.stdout.readline() == b"n\r\n"
+    query.stdout.close()
+    assert query.stderr.read() == b""
+    assert query.wait(60) == 13
+    assert list(tmp_path.iterdir()) == []

@@ -54,7 +54,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : CodesOf(StatusCode::kInvalidArgument).exit_code;
   }
   const Status status = chosen();
-  if (!status.ok()) Note("tarn: " + status.message());
+  if (!status.ok() && !status.message().empty()) Note("tarn: " + status.message());
   return CodesOf(status.code()).exit_code;
 }
 
@@ -62,6 +62,8 @@ Status WriteStdout(std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
+    // As in `tarn sql … | head`: whoever closed it knows.
+    if (written < 0 && errno == EPIPE) return Status::Cancelled("");
     if (written < 0)
       return Status::Unavailable(std::string("cannot write to standard output: ") + std::strerror(errno));
     text.remove_prefix(static_cast<size_t>(written));

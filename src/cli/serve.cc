@@ -1,19 +1,16 @@
 #include <unistd.h>
-#include <CLI/CLI.hpp>
-#include <csignal>
 
-#include <functional>
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
-#include "base/error_table.h"
-#include "base/executor.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/command_line.h"
+#include "cli/stop_signals.h"
 #include "server/config.h"
 #include "server/server.h"
 
@@ -32,56 +29,6 @@ struct ServeOptions {
   bool json_log = false;
 };
 
-/// SIGINT and SIGTERM, taken by whoever asks instead of ending the process. Blocked before any thread begins, so that
-/// all threads inherit it.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, kDone);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  int Wait() {
-    int signal = 0;
-    while (sigwait(&set_, &signal) != 0) {
-    }
-    return signal;
-  }
-  /// Runs `work` on a thread of its own, so that a signal meanwhile ends the process at once and in peace.
-  Status RunOrExit(const std::function<Status()>& work) {
-    Status status;
-    Thread worker("tarn-open", [&] {
-      status = work();
-      kill(getpid(), kDone);
-    });
-    if (const int signal = Wait(); signal != kDone) {
-      Log(LogLevel::kInfo, "stopped before the lake was open; its write-ahead log keeps every row",
-          {{"signal", Name(signal)}});
-      _exit(0);
-    }
-    worker.Join();
-    return status;
-  }
-  static const char* Name(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
-  /// From here on a signal ends the process at once: what was acknowledged is in the write-ahead log.
-  void EndAtOnce() {
-    struct sigaction action{};
-    action.sa_handler = [](int signal) { _exit(128 + signal); };
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-    pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
-  }
-
- private:
-  /// From RunOrExit's thread; nobody else sends it.
-  static inline const int kDone = SIGRTMIN;
-
-  sigset_t set_{};
-};
-
 Status Serve(const ServeOptions& options) {
   ConfigureLog(LogLevel::kInfo, options.json_log ? LogFormat::kJson : LogFormat::kText);
   std::optional<std::string> file;
@@ -98,9 +45,16 @@ Status Serve(const ServeOptions& options) {
                                                .version = Version(),
                                                .commit = Commit()},
                                               SystemClock(), random));
-  TARN_RETURN_NOT_OK(signals.RunOrExit([&] { return server->OpenLake(); }));
+  TARN_RETURN_NOT_OK(signals.Run([&] { return server->OpenLake(); },
+                                 [](int signal) {
+                                   Log(LogLevel::kInfo,
+                                       "stopped before the lake was open; its write-ahead log keeps every row",
+                                       {{"signal", StopSignals::Name(signal)}});
+                                   _exit(0);
+                                 }));
   const int signal = signals.Wait();
   Log(LogLevel::kInfo, "stopping", {{"signal", StopSignals::Name(signal)}});
+  // What was acknowledged is in the write-ahead log.
   signals.EndAtOnce();
   TARN_RETURN_NOT_OK(server->Shutdown(kDrainMicros));
   server.reset();

@@ -1,6 +1,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -10,6 +14,7 @@
 #include "cli/local_lake.h"
 #include "cli/remote.h"
 #include "cli/result_output.h"
+#include "cli/stop_signals.h"
 #include "engine/query_service.h"
 #include "server/config.h"
 #include "server/system_tables.h"
@@ -40,18 +45,28 @@ Result<std::string> ReadStdin() {
   }
 }
 
-/// A folder that queries spill into, gone when the command ends.
+/// A folder that queries spill into, for this user alone, gone when the command ends.
 class SpillFolder {
  public:
-  SpillFolder() : path_(fs::temp_directory_path() / ("tarn-sql-" + std::to_string(getpid()))) {}
+  static Result<SpillFolder> Make() {
+    std::error_code error;
+    std::string path = (fs::temp_directory_path(error) / "tarn-sql-XXXXXX").string();
+    if (mkdtemp(path.data()) == nullptr) {
+      return Status::Unavailable("cannot make a temporary folder '" + path + "': " + std::strerror(errno));
+    }
+    return SpillFolder(std::move(path));
+  }
   ~SpillFolder() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    if (!path_.empty()) fs::remove_all(path_, ignored);
   }
-  std::string path() const { return path_.string(); }
+  SpillFolder(SpillFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  SpillFolder& operator=(SpillFolder&&) = delete;
+  const std::string& path() const { return path_; }
 
  private:
-  const fs::path path_;
+  explicit SpillFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
 };
 
 struct NamedTable {
@@ -89,6 +104,7 @@ Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, Resu
 }
 
 Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
+  StopSignals signals;
   LocalLake lake;
   Random random = Random::FromSystem();
   LocalCatalog catalog(SystemClock(), random);
@@ -108,7 +124,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
       TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri));
     }
   }
-  const SpillFolder spill;
+  TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());
   engine::EngineOptions engine_options;
   engine_options.memory_limit_bytes = server::AvailableMemoryBytes() / 100 * 60;
   engine_options.threads = server::AvailableProcessors();
@@ -122,8 +138,18 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   engine::QueryRequest request;
   request.sql = options.sql;
   request.principal = "command line";
-  TARN_ASSIGN_OR_RETURN(auto stream, queries->Execute(request));
-  return WriteResult(std::move(stream), format, output);
+  request.query_id = "command-line";
+  std::atomic<bool> stopped = false;
+  return signals.Run(
+      [&]() -> Status {
+        if (stopped) return Status::Cancelled("stopped before the query began");
+        TARN_ASSIGN_OR_RETURN(auto stream, queries->Execute(request));
+        return WriteResult(std::move(stream), format, output);
+      },
+      [&](int) {
+        stopped = true;
+        (void)queries->Cancel(request.query_id);
+      });
 }
 
 /// Points at the place in the SQL text that an error is about.
