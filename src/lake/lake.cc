@@ -155,6 +155,8 @@ LakeStats LakeImpl::stats() const {
   stats.rows_rejected = rows_rejected_;
   stats.flushes = flushes_;
   stats.flush_failures = flush_failures_;
+  stats.wals_adopted = wals_adopted_;
+  stats.rows_adopted = rows_adopted_;
   int64_t oldest = INT64_MAX;
   for (const auto& table : directory_.Known()) {
     const BufferTotals totals = table->totals();

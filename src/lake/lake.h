@@ -21,6 +21,9 @@
 
 namespace tarn::lake {
 
+/// How soon the rows of a server that died are shown by another one on the same machine that lives.
+inline constexpr int64_t kAdoptionIntervalMicros = 5 * kMicrosPerSecond;
+
 struct FlushPolicy {
   int64_t max_age_micros = kMicrosPerSecond;
   int64_t max_rows = 1'000'000;
@@ -80,6 +83,9 @@ struct LakeStats {
   int64_t oldest_buffered_age_micros = 0;
   /// WALs of dead owners whose rows are being flushed.
   int64_t adopted_wals = 0;
+  /// All that were ever adopted, with the rows that were not committed by then.
+  int64_t wals_adopted = 0;
+  int64_t rows_adopted = 0;
   /// WALs whose owner is another live process: a lake opened for reading does not see their buffered rows.
   int64_t foreign_live_wals = 0;
   wal::WalStats wal;
@@ -104,9 +110,11 @@ class Lake : public TableCatalog {
   /// for a table already open.
   virtual Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) = 0;
 
-  /// Commits every buffered row; returns the first error but tries every table.
+  /// Commits every buffered row, several tables at a time; returns the first error but tries every table. What could
+  /// not be committed stays in the WAL.
   virtual Status FlushAll() = 0;
-  /// Commits the tables whose policy says so (the background thread does this by itself).
+  /// Commits the tables whose policy says so and adopts the WALs of neighbours that died (the background thread does
+  /// this by itself).
   virtual Status FlushDue() = 0;
 
   /// Compacts one table; its rewrite holds no lock and appends go on.

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kFirstRetryMicros = 100 * kMicrosPerMilli;
 constexpr int64_t kMaxRetryMicros = 30 * kMicrosPerSecond;
-constexpr int64_t kIdleWaitMicros = 60 * kMicrosPerSecond;
+/// Of FlushAll beside its caller; most of a flush is waiting for the disk.
+constexpr size_t kMaxFlushHelpers = 16;
 
 int64_t RetryDelay(int failures) { return std::min(kMaxRetryMicros, kFirstRetryMicros << std::min(failures, 20)); }
 
@@ -98,8 +99,10 @@ Status LakeImpl::SubmitTask(std::function<void()> task) {
     --tasks_;
     task_ended_.notify_all();
   };
-  const Status submitted = options_.executor->Submit([task = std::move(task), ended] {
+  const Status submitted = options_.executor->Submit([task = std::move(task), ended]() mutable {
     task();
+    // What it holds (tables, logs and with them their folders' locks) must not outlive the lake.
+    task = nullptr;
     ended();
   });
   if (!submitted.ok()) ended();
@@ -134,6 +137,28 @@ Status LakeImpl::FlushWholeTable(const std::shared_ptr<LivingTable>& table) {
   return Status::Ok();
 }
 
+/// The tables of one FlushAll, taken one by one by whoever has a hand free.
+struct LakeImpl::FlushShare {
+  explicit FlushShare(std::vector<std::shared_ptr<LivingTable>> tables)
+      : tables(std::move(tables)), unfinished(this->tables.size()) {}
+
+  const std::vector<std::shared_ptr<LivingTable>> tables;
+  std::atomic<size_t> next = 0;
+  Mutex mutex;
+  CondVar finished;
+  size_t unfinished GUARDED_BY(mutex);
+  Status first_error GUARDED_BY(mutex);
+};
+
+void LakeImpl::FlushShareOf(FlushShare& share) {
+  for (size_t i = share.next++; i < share.tables.size(); i = share.next++) {
+    Status flushed = FlushWholeTable(share.tables[i]);
+    MutexLock guard(share.mutex);
+    if (share.first_error.ok()) share.first_error = std::move(flushed);
+    if (--share.unfinished == 0) share.finished.notify_all();
+  }
+}
+
 Status LakeImpl::FlushAll() {
   std::shared_ptr<RowLog> own;
   {
@@ -142,15 +167,24 @@ Status LakeImpl::FlushAll() {
   }
   // Rows acknowledged before this call may lie behind an append that is still under way.
   if (own != nullptr) own->AwaitVisible();
-  Status first;
-  for (const auto& table : directory_.Known()) {
-    Status flushed = FlushWholeTable(table);
-    if (first.ok() && !flushed.ok()) first = std::move(flushed);
+  auto tables = directory_.Known();
+  std::erase_if(tables, [](const auto& table) { return table->totals().rows == 0; });
+  if (tables.empty()) return Status::Ok();
+  const auto share = std::make_shared<FlushShare>(std::move(tables));
+  // The executor helps as far as it has threads; this thread does all that is left, so that it never waits for a place
+  // in the queue. A helper that comes late finds nothing to do.
+  const size_t helpers = std::min(kMaxFlushHelpers, share->tables.size() - 1);
+  for (size_t i = 0; i < helpers; ++i) {
+    if (!SubmitTask([this, share] { FlushShareOf(*share); }).ok()) break;
   }
-  return first;
+  FlushShareOf(*share);
+  MutexLock guard(share->mutex);
+  while (share->unfinished > 0) share->finished.wait(share->mutex);
+  return share->first_error;
 }
 
 Status LakeImpl::FlushDue() {
+  LookForDeadLogs();
   Status first;
   for (const auto& table : directory_.Known()) {
     if (!Due(*table, options_.clock->MonotonicMicros())) continue;
@@ -160,10 +194,33 @@ Status LakeImpl::FlushDue() {
   return first;
 }
 
+void LakeImpl::AdoptInBackground(int64_t now_micros) {
+  {
+    MutexLock guard(mutex_);
+    if (adopting_ || now_micros < adoption_due_) return;
+    adopting_ = true;
+  }
+  const auto ended = [this] {
+    MutexLock guard(mutex_);
+    adopting_ = false;
+    flush_wanted_ = true;
+    wake_.notify_all();
+  };
+  const Status submitted = SubmitTask([this, ended] {
+    LookForDeadLogs();
+    ended();
+  });
+  if (submitted.ok()) return;
+  MutexLock guard(mutex_);
+  adopting_ = false;
+  adoption_due_ = now_micros + kAdoptionIntervalMicros;
+}
+
 void LakeImpl::FlushInBackground() {
   while (true) {
     const int64_t now = options_.clock->MonotonicMicros();
-    int64_t next = now + kIdleWaitMicros;
+    int64_t next = now + kAdoptionIntervalMicros;
+    AdoptInBackground(now);
     for (const auto& table : directory_.Known()) {
       const int64_t due_at = DueAt(*table);
       if (due_at > now) {

@@ -57,11 +57,24 @@ class LakeImpl final : public Lake {
   Status ReadForeignLogs(const std::vector<std::string>& nodes);
   /// Locks a free node folder and opens its log; also one that was adopted by nobody.
   Result<std::shared_ptr<RowLog>> OpenOwnLog();
-  Result<std::shared_ptr<RowLog>> OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock);
-  /// Replays into buffers. `unreadable` remembers tables that cannot be read now: their rows wait, and no other
-  /// table's.
-  Status ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record,
-                      std::set<const LivingTable*>& unreadable);
+  /// Nothing of the log is shown when it fails. Of an adopted log `adopted_rows` gets how many rows are; they are due
+  /// for a flush at once, since their owner may be back and shows them only when they are committed.
+  Result<std::shared_ptr<RowLog>> OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock,
+                                          int64_t* adopted_rows = nullptr);
+  /// Takes over the log of an owner that died: its rows are shown, and flushed under its own identity.
+  Status AdoptLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) EXCLUDES(mutex_);
+  /// Adopts the logs of neighbours that died, unless that was looked into a moment ago.
+  void LookForDeadLogs() EXCLUDES(mutex_);
+  struct Replay {
+    std::shared_ptr<RowLog> log;
+    /// Tables met so far.
+    std::set<const LivingTable*> tables;
+    int64_t rows = 0;
+    /// How long ago the rows count as acknowledged.
+    int64_t age_micros = 0;
+  };
+  /// Shows the rows of a record unless they are committed. Rows of a table that cannot be read wait, and no other's.
+  Status ReplayRecord(Replay& replay, const wal::ReplayedRecord& record);
   /// Up to where the table holds the log's rows or has them settled; 0 when it has none.
   Result<wal::Position> CoveredPosition(LivingTable& table, const RowLog& log);
   Result<std::shared_ptr<MemoryBudget::Reservation>> ReserveForReplay(int64_t bytes);
@@ -83,12 +96,16 @@ class LakeImpl final : public Lake {
   bool Due(const LivingTable& table, int64_t now_micros) const;
   int64_t DueAt(const LivingTable& table) const;
   Status FlushTable(const std::shared_ptr<LivingTable>& table);
+  struct FlushShare;
+  void FlushShareOf(FlushShare& share);
   Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
   void CountRejected(const LivingTable& table, const FlushResult& result) EXCLUDES(mutex_);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                    const std::shared_ptr<const delta::Snapshot>& snapshot);
   void ReleaseLogs();
   void FlushInBackground();
+  /// Hands LookForDeadLogs to the executor when it is due.
+  void AdoptInBackground(int64_t now_micros) EXCLUDES(mutex_);
   /// Runs a task on the executor that Close waits for.
   Status SubmitTask(std::function<void()> task) EXCLUDES(mutex_);
 
@@ -107,6 +124,7 @@ class LakeImpl final : public Lake {
   bool flush_wanted_ GUARDED_BY(mutex_) = false;
   int tasks_ GUARDED_BY(mutex_) = 0;
   bool replacing_log_ GUARDED_BY(mutex_) = false;
+  bool adopting_ GUARDED_BY(mutex_) = false;
   std::shared_ptr<RowLog> own_log_ GUARDED_BY(mutex_);
   /// Of dead owners, or our own before it was replaced; given up once none of their rows is needed.
   std::vector<std::shared_ptr<RowLog>> adopted_logs_ GUARDED_BY(mutex_);
@@ -116,12 +134,17 @@ class LakeImpl final : public Lake {
   std::set<const LivingTable*> submitted_ GUARDED_BY(mutex_);
   std::map<const LivingTable*, int64_t> rejected_rows_ GUARDED_BY(mutex_);
   int64_t foreign_live_wals_ GUARDED_BY(mutex_) = 0;
+  int64_t adoption_due_ GUARDED_BY(mutex_) = INT64_MAX;
+  /// Nodes whose log could not be adopted, with when to try again.
+  std::map<std::string, int64_t> adoption_failed_ GUARDED_BY(mutex_);
 
   std::atomic<int64_t> rows_acknowledged_ = 0;
   std::atomic<int64_t> rows_flushed_ = 0;
   std::atomic<int64_t> rows_rejected_ = 0;
   std::atomic<int64_t> flushes_ = 0;
   std::atomic<int64_t> flush_failures_ = 0;
+  std::atomic<int64_t> wals_adopted_ = 0;
+  std::atomic<int64_t> rows_adopted_ = 0;
   Thread background_;
 };
 

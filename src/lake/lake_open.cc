@@ -15,6 +15,8 @@ namespace {
 
 constexpr char kIdentityKey[] = "_tarn/lake.json";
 constexpr int64_t kFormatVersion = 1;
+/// A log that could not be adopted for a reason that may pass is tried again after this long.
+constexpr int64_t kAdoptionRetryMicros = 30 * kMicrosPerSecond;
 
 /// Refuses a lake that a newer program wrote.
 Status CheckIdentityText(const std::string& text) {
@@ -70,26 +72,18 @@ Status LakeImpl::TakeLogs() {
   TARN_ASSIGN_OR_RETURN(const auto nodes, wal_folders_->ListNodes());
   if (options_.read_only) return ReadForeignLogs(nodes);
   std::shared_ptr<RowLog> own;
+  int64_t foreign = 0;
   for (const std::string& node : nodes) {
     auto lock = wal_folders_->Lock(node);
-    if (!lock.ok()) {
-      if (!lock.status().Is(StatusCode::kConflict)) return std::move(lock).status();
-      MutexLock guard(mutex_);
-      ++foreign_live_wals_;
+    if (lock.status().Is(StatusCode::kConflict)) {
+      ++foreign;
       continue;
     }
-    TARN_ASSIGN_OR_RETURN(auto log, OpenLog(node, std::move(lock).value()));
+    if (!lock.ok()) return std::move(lock).status();
     if (own == nullptr) {
-      own = log;
+      TARN_ASSIGN_OR_RETURN(own, OpenLog(node, std::move(lock).value()));
     } else {
-      // A log that was left empty, as `tarn write` beside a server leaves one, is no news.
-      if (const size_t records = log->num_needed(); records > 0) {
-        Log(LogLevel::kInfo,
-            "took over the rows in the write-ahead log of a process that ended without committing them",
-            {{"folder", JoinPath(options_.wal_root, node)}, {"records", records}});
-      }
-      MutexLock guard(mutex_);
-      adopted_logs_.push_back(std::move(log));
+      TARN_RETURN_NOT_OK(AdoptLog(node, std::move(lock).value()));
     }
   }
   if (own == nullptr) {
@@ -103,8 +97,65 @@ Status LakeImpl::TakeLogs() {
   {
     MutexLock guard(mutex_);
     own_log_ = own;
+    foreign_live_wals_ = foreign;
+    adoption_due_ = options_.clock->MonotonicMicros() + kAdoptionIntervalMicros;
   }
   return rolled_back ? ReplaceOwnLog(own) : Status::Ok();
+}
+
+Status LakeImpl::AdoptLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {
+  TARN_ASSIGN_OR_RETURN(const auto segments, wal_folders_->OpenSegments(node));
+  TARN_ASSIGN_OR_RETURN(const bool empty, wal::IsEmpty(*segments));
+  if (empty) return Status::Ok();
+  int64_t rows = 0;
+  TARN_ASSIGN_OR_RETURN(auto log, OpenLog(node, std::move(lock), &rows));
+  // A log that was left empty, as `tarn write` beside a server leaves one, is no news.
+  if (rows > 0) {
+    Log(LogLevel::kInfo, "took over the rows in the write-ahead log of a process that ended without committing them",
+        {{"folder", JoinPath(options_.wal_root, node)}, {"rows", rows}});
+    ++wals_adopted_;
+    rows_adopted_ += rows;
+  }
+  MutexLock guard(mutex_);
+  adopted_logs_.push_back(std::move(log));
+  return Status::Ok();
+}
+
+void LakeImpl::LookForDeadLogs() {
+  const int64_t now = options_.clock->MonotonicMicros();
+  std::set<std::string> passed_over;
+  {
+    MutexLock guard(mutex_);
+    if (closed_ || own_log_ == nullptr || now < adoption_due_) return;
+    adoption_due_ = now + kAdoptionIntervalMicros;
+    passed_over.insert(own_log_->node());
+    for (const auto& log : adopted_logs_) passed_over.insert(log->node());
+    for (const auto& [node, retry_at] : adoption_failed_) {
+      if (now < retry_at) passed_over.insert(node);
+    }
+  }
+  const auto nodes = wal_folders_->ListNodes();
+  if (!nodes.ok()) return;
+  int64_t foreign = 0;
+  for (const std::string& node : *nodes) {
+    if (passed_over.contains(node)) continue;
+    auto lock = wal_folders_->Lock(node);
+    if (lock.status().Is(StatusCode::kConflict)) ++foreign;
+    if (!lock.ok()) continue;
+    const Status adopted = AdoptLog(node, std::move(lock).value());
+    if (adopted.ok()) continue;
+    Log(LogLevel::kError, "the write-ahead log of a dead owner could not be adopted",
+        {{"node", node}, {"why", adopted.ToString()}});
+    MutexLock guard(mutex_);
+    // Damage does not go away; the next start reports it again.
+    adoption_failed_[node] = adopted.Is(StatusCode::kCorruption) ? INT64_MAX : now + kAdoptionRetryMicros;
+  }
+  {
+    MutexLock guard(mutex_);
+    foreign_live_wals_ = foreign;
+  }
+  // Some held nothing that was not committed.
+  ReleaseLogs();
 }
 
 Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
@@ -120,21 +171,25 @@ Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
     if (lock.ok()) held = std::move(lock).value();
     TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
     auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
-    std::set<const LivingTable*> unreadable;
-    TARN_RETURN_NOT_OK(
-        log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record, unreadable); }));
+    Replay replay{log, {}, 0, 0};
+    TARN_RETURN_NOT_OK(log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(replay, record); }));
     log->Unlock();
   }
   return Status::Ok();
 }
 
-Result<std::shared_ptr<RowLog>> LakeImpl::OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {
+Result<std::shared_ptr<RowLog>> LakeImpl::OpenLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock,
+                                                  int64_t* adopted_rows) {
   TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
   auto log = std::make_shared<RowLog>(node, std::move(lock), std::move(segments));
-  std::set<const LivingTable*> unreadable;
-  const auto replay = [&](const wal::ReplayedRecord& record) { return ReplayRecord(log, record, unreadable); };
-  TARN_RETURN_NOT_OK(
-      log->Open(options_.wal, *options_.clock, *options_.random, replay).WithContext("write-ahead log of " + node));
+  Replay replay{log, {}, 0, adopted_rows == nullptr ? 0 : options_.flush.max_age_micros};
+  const Status opened = log->Open(options_.wal, *options_.clock, *options_.random,
+                                  [&](const wal::ReplayedRecord& record) { return ReplayRecord(replay, record); });
+  if (!opened.ok()) {
+    for (const auto& table : directory_.Known()) table->Discard(*log);
+    return opened.WithContext("write-ahead log of " + node);
+  }
+  if (adopted_rows != nullptr) *adopted_rows = replay.rows;
   return log;
 }
 
@@ -198,21 +253,20 @@ Result<std::shared_ptr<MemoryBudget::Reservation>> LakeImpl::ReserveForReplay(in
   return std::make_shared<MemoryBudget::Reservation>(std::move(*held));
 }
 
-Status LakeImpl::ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::ReplayedRecord& record,
-                              std::set<const LivingTable*>& unreadable) {
+Status LakeImpl::ReplayRecord(Replay& replay, const wal::ReplayedRecord& record) {
+  const auto& log = replay.log;
   TARN_ASSIGN_OR_RETURN(const RowsSchema rows_schema, DecodeRowsSchema(record.schema.bytes));
   TARN_RETURN_NOT_OK(CheckTableName(rows_schema.name));
   auto found = directory_.Find(rows_schema.name);
   if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name);
   TARN_ASSIGN_OR_RETURN(const auto table, std::move(found));
-  if (!unreadable.contains(table.get())) {
-    const Status loaded = table->EnsureLoaded();
-    if (loaded.Is(StatusCode::kUnsupported) || loaded.Is(StatusCode::kCorruption)) {
+  if (replay.tables.insert(table.get()).second) {
+    // What a snapshot held for long does not show, the log's owner may have committed before it died.
+    const Status loaded = table->Refresh(kMicrosPerSecond);
+    if (!loaded.ok() && !loaded.Is(StatusCode::kUnsupported) && !loaded.Is(StatusCode::kCorruption)) return loaded;
+    if (!loaded.ok()) {
       Log(LogLevel::kWarning, "a table with rows in the write-ahead log cannot be read",
           {{"table", table->name().ToString()}, {"why", loaded.ToString()}});
-      unreadable.insert(table.get());
-    } else if (!loaded.ok()) {
-      return loaded;
     }
   }
   TARN_ASSIGN_OR_RETURN(const wal::Position covered, CoveredPosition(*table, *log));
@@ -224,12 +278,13 @@ Status LakeImpl::ReplayRecord(const std::shared_ptr<RowLog>& log, const wal::Rep
   BufferEntry entry;
   entry.log = log;
   entry.position = record.position;
-  entry.acked_monotonic_micros = options_.clock->MonotonicMicros();
+  entry.acked_monotonic_micros = options_.clock->MonotonicMicros() - replay.age_micros;
   entry.bytes = RowBytes(*rows);
   TARN_ASSIGN_OR_RETURN(entry.memory, ReserveForReplay(entry.bytes));
-  TARN_RETURN_NOT_OK(table->Restore(std::move(entry), rows));
+  // Needed before it is visible: a refresh right after may find that it is committed, and let it go.
   log->Replayed(record.position, true);
-  return Status::Ok();
+  replay.rows += rows->num_rows();
+  return table->Restore(std::move(entry), rows);
 }
 
 }  // namespace tarn::lake

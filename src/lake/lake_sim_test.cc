@@ -14,11 +14,13 @@ TEST(LakeSimulation, HoldsForSomeSeeds) {
     total.rows_acknowledged += counts.rows_acknowledged;
     total.crashes += counts.crashes;
     total.faults += counts.faults;
+    total.adoptions += counts.adoptions;
   }
   // A simulation in which nothing happens proves nothing.
   EXPECT_GT(total.rows_acknowledged, 400);
   EXPECT_GT(total.crashes, 5);
   EXPECT_GT(total.faults, 20);
+  EXPECT_GT(total.adoptions, 0);
 }
 
 TEST(LakeSimulation, FindsAPlantedBug) {

@@ -74,5 +74,50 @@ TEST(LakeThreads, CountsNeverFallLagOrOvershoot) {
   lake->Close();
 }
 
+// On a slow disk a shutdown must not wait for one table after the other: with four threads and this one, five tables
+// are under way at once, which each of them waits for.
+TEST(LakeThreads, FlushAllWorksOnSeveralTablesAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int64_t kTables = 100;
+  LakeWorld world;
+  Mutex mutex;
+  CondVar changed;
+  int under_way = 0;
+  int most = 0;
+  bool counting = false;
+  world.at_point = [&](std::string_view point) {
+    MutexLock guard(mutex);
+    if (!counting) return Status::Ok();
+    if (point == "before-commit") {
+      most = std::max(most, ++under_way);
+      changed.notify_all();
+      while (most <= kThreads) changed.wait(mutex);
+    }
+    if (point == "after-commit") --under_way;
+    return Status::Ok();
+  };
+  ThreadPool pool({.name = "lake-test", .threads = kThreads});
+  auto options = world.Options();
+  options.executor = &pool;
+  auto lake = std::move(*world.Open(options));
+  for (int64_t i = 0; i < kTables; ++i) {
+    ASSERT_TRUE(lake->Append({{{"db", "t" + std::to_string(i)}, MakeRows({.ids = {i}})}}).ok());
+  }
+  {
+    MutexLock guard(mutex);
+    counting = true;
+  }
+  // One table cannot be committed now: the others are, and its row stays in the log.
+  ASSERT_TRUE(world.store->Put("db/t7/_delta_log/00000000000000000000.json", AsBytes("{"), {}).ok());
+  EXPECT_EQ(lake->FlushAll().code(), StatusCode::kCorruption);
+  EXPECT_EQ(most, kThreads + 1);
+  EXPECT_EQ(lake->stats().rows_flushed, kTables - 1);
+  lake.reset();
+  ASSERT_TRUE(world.store->Delete("db/t7/_delta_log/00000000000000000000.json").ok());
+  lake = std::move(*world.Open());
+  EXPECT_EQ(testing::IdsIn(*lake, {"db", "t7"}), testing::Ids{7});
+  EXPECT_EQ(lake->stats().buffered_rows, 1);
+}
+
 }  // namespace
 }  // namespace tarn::lake

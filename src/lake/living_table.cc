@@ -187,6 +187,11 @@ void LivingTable::Settle(const RowLog& log, wal::Position position) {
   ReportCovered(covered);
 }
 
+void LivingTable::Discard(const RowLog& log) {
+  MutexLock guard(mutex_);
+  if (!DropLocked([&](const BufferEntry& entry) { return entry.log.get() == &log; }).empty()) RebuildColumnsLocked();
+}
+
 void LivingTable::ReportCovered(const CoveredRows& covered) {
   std::map<RowLog*, std::vector<wal::Position>> by_log;
   for (const auto& [log, position] : covered) by_log[log.get()].push_back(position);

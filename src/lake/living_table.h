@@ -123,6 +123,9 @@ class LivingTable {
   /// The rejected store says that all rows of `log` up to the position are settled: they are dropped here.
   void Settle(const RowLog& log, wal::Position position) EXCLUDES(mutex_);
 
+  /// Drops the rows of a log that could not be opened after all; they stay in it.
+  void Discard(const RowLog& log) EXCLUDES(mutex_);
+
   bool exists() const EXCLUDES(mutex_);
   /// Neither committed nor buffered, nor about to be: it may be forgotten.
   bool Forgettable() const EXCLUDES(mutex_);

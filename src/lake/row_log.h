@@ -55,11 +55,6 @@ class RowLog {
   /// Replay: the record at `position` is now in a buffer, or did not need to be.
   void Replayed(wal::Position position, bool needed) EXCLUDES(mutex_);
 
-  /// Records with rows that are in no committed file yet.
-  size_t num_needed() const EXCLUDES(mutex_) {
-    MutexLock guard(mutex_);
-    return needed_.size();
-  }
 
   /// Rows at these positions are in committed files.
   void Covered(const std::vector<wal::Position>& positions) EXCLUDES(mutex_);

@@ -65,6 +65,10 @@ void CollectLake(const lake::LakeStats& stats, Collected& out) {
   out.Gauge("tarn_buffered_bytes", "Bytes of the rows not yet committed.", stats.buffered_bytes);
   out.Gauge("tarn_oldest_buffered_age_seconds", "Age of the oldest row not yet committed.",
             static_cast<double>(stats.oldest_buffered_age_micros) / 1e6);
+  out.Counter("tarn_wals_adopted_total", "Write-ahead logs taken over from servers that died.", stats.wals_adopted);
+  out.Counter("tarn_rows_adopted_total", "Acknowledged rows found in them that were not committed.",
+              stats.rows_adopted);
+  out.Gauge("tarn_foreign_wals", "Write-ahead logs of other live servers on this lake.", stats.foreign_live_wals);
   out.Gauge("tarn_wal_segments", "Segments of the write-ahead log.", stats.wal.segments);
   out.Gauge("tarn_wal_bytes", "Bytes that the write-ahead log occupies.", stats.wal.bytes);
   out.Counter("tarn_wal_records_total", "Records appended to the write-ahead log.", stats.wal.records_appended);

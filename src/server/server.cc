@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFlushThreads = 2;
+constexpr int kFlushThreads = 8;
 constexpr int kMaxConcurrentQueries = 8;
 constexpr int kMaxTempSlots = 64;
 

@@ -449,4 +449,11 @@ Status Reset(storage::SegmentStore& segments, Random& random) {
   return FinishReset(segments, std::move(identity)).status();
 }
 
+Result<bool> IsEmpty(storage::SegmentStore& segments) {
+  TARN_ASSIGN_OR_RETURN(const std::vector<storage::SegmentInfo> files, segments.List());
+  return std::none_of(files.begin(), files.end(), [](const storage::SegmentInfo& file) {
+    return internal::ParseSegmentName(file.name).has_value();
+  });
+}
+
 }  // namespace tarn::wal

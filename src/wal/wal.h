@@ -110,4 +110,7 @@ class Wal {
 /// uuid.
 Status Reset(storage::SegmentStore& segments, Random& random);
 
+/// Whether a folder holds no segment: nothing was ever logged there, or Reset ended the log.
+Result<bool> IsEmpty(storage::SegmentStore& segments);
+
 }  // namespace tarn::wal

@@ -220,6 +220,22 @@ class Simulation {
     return Status::Ok();
   }
 
+  /// A server is dead for long enough that its neighbour adopts its log, and with it the duty to show its rows.
+  void StayAway(Server& dead, Server& neighbour) {
+    const int64_t before = neighbour.lake->stats().wals_adopted;
+    world_.clock.Advance(kAdoptionIntervalMicros);
+    if (OneIn(2)) MaybeArmFault();
+    (void)neighbour.lake->FlushDue();
+    EndFaults();
+    if (neighbour.lake->stats().wals_adopted == before) return;
+    ++counts.adoptions;
+    for (int table = 0; table < kTables; ++table) {
+      neighbour.must_show[table].merge(dead.must_show[table]);
+      dead.must_show[table].clear();
+      dead.shown[table].clear();
+    }
+  }
+
   Status CrashAndReopen(int server) {
     Server& state = servers_[server];
     ++counts.crashes;
@@ -234,6 +250,7 @@ class Simulation {
     }
     state.crashed = false;
     state.crash_at.clear();
+    if (OneIn(3)) StayAway(state, servers_[1 - server]);
     TARN_RETURN_NOT_OK(Reopen(server));
     return Status::Ok();
   }

@@ -21,6 +21,7 @@ struct SimulationCounts {
   int64_t crashes = 0;
   int64_t commits = 0;
   int64_t faults = 0;
+  int64_t adoptions = 0;
 };
 
 /// Two servers on one lake, in one thread, driven by a seed: appends to several tables, flushes, compaction, schema
