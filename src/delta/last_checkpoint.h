@@ -16,7 +16,8 @@ struct LastCheckpoint {
   std::optional<int64_t> parts;
 };
 
-/// nullopt when the text is not such a hint or its `checksum` does not fit.
+/// nullopt when the text is not such a hint. Its `checksum` is not looked at: the hint only says where the listing of
+/// the log begins, and is passed over unless a complete checkpoint is listed from there on.
 std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text);
 
 /// The table's hint, nullopt when it is missing, unreadable or wrong: it never is more than a hint.

@@ -149,7 +149,7 @@ TEST(ErrnoStatus, TellsFaultsApart) {
 }
 
 TEST(LocalStore, AFullDiskIsResourceExhaustedAndNothingIsThere) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP();
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full, the device whose writes find no space";
   const auto full = internal::OpenFd("/dev/full", O_WRONLY).value();
   EXPECT_EQ(internal::WriteAll(full.get(), AsBytes("x"), "k").code(), StatusCode::kResourceExhausted);
   const ByteSpan piece = AsBytes("x");

@@ -1,0 +1,113 @@
+#include "delta/protocol_features.h"
+
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
+#include <gtest/gtest.h>
+
+namespace tarn::delta {
+namespace {
+
+/// What may be done with a table that lists a feature.
+enum class May : uint8_t { kWrite, kRead, kNothing };
+
+struct FeatureCase {
+  const char* name;
+  /// The table lists it and does not use it.
+  May listed;
+  /// It also uses it, which a property or a field's metadata shows; "" when listing is using.
+  May used;
+  const char* property = "";
+  const char* value = "true";
+  const char* field_metadata = "";
+};
+
+// Every feature of PROTOCOL.md, "Valid Feature Names in Table Features", and the previews that are about.
+const FeatureCase kCases[] = {
+    {"appendOnly", May::kWrite, May::kWrite, "delta.appendOnly"},
+    {"invariants", May::kWrite, May::kRead, "", "", "delta.invariants"},
+    {"checkConstraints", May::kWrite, May::kRead, "delta.constraints.positive", "id > 0"},
+    {"changeDataFeed", May::kWrite, May::kRead, "delta.enableChangeDataFeed"},
+    {"generatedColumns", May::kWrite, May::kRead, "", "", "delta.generationExpression"},
+    {"columnMapping", May::kWrite, May::kNothing, "delta.columnMapping.mode", "name"},
+    {"identityColumns", May::kWrite, May::kRead, "", "", "delta.identity.start"},
+    {"timestampNtz", May::kWrite, May::kWrite},
+    {"vacuumProtocolCheck", May::kWrite, May::kWrite},
+    {"domainMetadata", May::kWrite, May::kWrite},
+    {"inCommitTimestamp", May::kWrite, May::kWrite, "delta.enableInCommitTimestamps"},
+    {"deletionVectors", May::kWrite, May::kWrite, "delta.enableDeletionVectors"},
+    {"v2Checkpoint", May::kWrite, May::kWrite, "delta.checkpointPolicy", "v2"},
+    {"typeWidening", May::kWrite, May::kNothing, "", "", "delta.typeChanges"},
+    {"typeWidening-preview", May::kWrite, May::kNothing, "", "", "delta.typeChanges"},
+    {"variantType", May::kRead, May::kRead},
+    {"variantType-preview", May::kRead, May::kRead},
+    {"allowColumnDefaults", May::kWrite, May::kRead, "", "", "CURRENT_DEFAULT"},
+    {"icebergCompatV1", May::kWrite, May::kRead, "delta.enableIcebergCompatV1"},
+    {"icebergCompatV2", May::kWrite, May::kRead, "delta.enableIcebergCompatV2"},
+    {"rowTracking", May::kRead, May::kRead, "delta.enableRowTracking"},
+    {"clustering", May::kRead, May::kRead},
+    {"variantShredding-preview", May::kNothing, May::kNothing},
+    {"catalogManaged", May::kNothing, May::kNothing},
+    {"fromTheFuture", May::kNothing, May::kNothing},
+};
+
+void ExpectMay(May may, const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema,
+               const std::string& name) {
+  const Status read = CheckReadable(protocol, metadata, schema);
+  const Status write = CheckWritable(protocol, metadata, schema);
+  EXPECT_EQ(read.code(), may == May::kNothing ? StatusCode::kUnsupported : StatusCode::kOk) << read.ToString();
+  EXPECT_EQ(write.code(), may == May::kWrite ? StatusCode::kOk : StatusCode::kUnsupported) << write.ToString();
+  for (const Status& refused : {read, write}) {
+    EXPECT_TRUE(refused.ok() || refused.message().find(" " + name + ",") != std::string::npos) << refused.ToString();
+  }
+}
+
+TEST(ProtocolFeatures, EveryFeatureIsTakenOrRefusedByName) {
+  for (const FeatureCase& feature : kCases) {
+    SCOPED_TRACE(feature.name);
+    const std::vector<std::string> names = {feature.name};
+    const Protocol protocol = {3, 7, names, names};
+    Metadata metadata;
+    auto field = arrow::field("id", arrow::int64());
+    ExpectMay(feature.listed, protocol, metadata, *arrow::schema({field}), feature.name);
+    if (*feature.property != '\0') metadata.configuration[feature.property] = feature.value;
+    if (*feature.field_metadata != '\0') {
+      field = field->WithMetadata(arrow::key_value_metadata({feature.field_metadata}, {"1"}));
+    }
+    ExpectMay(feature.used, protocol, metadata, *arrow::schema({field}), feature.name);
+    // Deep inside a column is in use as well.
+    field = arrow::field("outer", arrow::list(arrow::struct_({field})));
+    ExpectMay(feature.used, protocol, metadata, *arrow::schema({field}), feature.name);
+  }
+}
+
+TEST(ProtocolFeatures, AWriterFeatureIsNoObstacleToReading) {
+  for (const char* name : {"rowTracking", "fromTheFuture"}) {
+    const Protocol protocol = {1, 7, std::nullopt, std::vector<std::string>{name}};
+    ExpectMay(May::kRead, protocol, {}, *arrow::schema({arrow::field("id", arrow::int64())}), name);
+  }
+}
+
+TEST(ProtocolFeatures, OldVersionsImplyTheFeaturesOfTheirTime) {
+  const auto plain = arrow::schema({arrow::field("id", arrow::int64())});
+  for (int version = 1; version <= 6; ++version) {
+    EXPECT_TRUE(CheckWritable({version >= 5 ? 2 : 1, version, {}, {}}, {}, *plain).ok()) << version;
+  }
+  Metadata mapped;
+  mapped.configuration["delta.columnMapping.mode"] = "id";
+  ExpectMay(May::kNothing, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
+  Metadata constrained;
+  constrained.configuration["delta.constraints.positive"] = "id > 0";
+  ExpectMay(May::kWrite, {1, 2, {}, {}}, constrained, *plain, "checkConstraints");
+  ExpectMay(May::kRead, {1, 3, {}, {}}, constrained, *plain, "checkConstraints");
+}
+
+TEST(ProtocolFeatures, UnknownVersionsAndContradictionsAreRefused) {
+  const auto plain = arrow::schema({arrow::field("id", arrow::int64())});
+  EXPECT_EQ(CheckReadable({4, 7, {}, {}}, {}, *plain).code(), StatusCode::kUnsupported);
+  EXPECT_EQ(CheckWritable({1, 8, {}, {}}, {}, *plain).code(), StatusCode::kUnsupported);
+  EXPECT_EQ(CheckReadable({3, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
+  EXPECT_EQ(CheckWritable({1, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
+}
+
+}  // namespace
+}  // namespace tarn::delta
