@@ -55,7 +55,6 @@ class RowLog {
   /// Replay: the record at `position` is now in a buffer, or did not need to be.
   void Replayed(wal::Position position, bool needed) EXCLUDES(mutex_);
 
-
   /// Rows at these positions are in committed files.
   void Covered(const std::vector<wal::Position>& positions) EXCLUDES(mutex_);
   /// Removes what nobody needs from storage.
