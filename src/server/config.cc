@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include <unistd.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -83,6 +84,30 @@ Status SetMemoryLimit(Config& config, const std::string& text) {
   if (bytes < kLeast) return Status::InvalidArgument("must be at least 128MiB");
   config.memory_limit = bytes;
   return Status::Ok();
+}
+
+/// Remembers where documents begin.
+class DocumentBegins final : public YAML::EventHandler {
+ public:
+  std::vector<YAML::Mark> marks;
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Where the documents begin, the first two at most: in text like ",: " the library finds documents without end.
+std::vector<YAML::Mark> FirstDocuments(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentBegins begins;
+  while (begins.marks.size() < 2 && parser.HandleNextDocument(begins)) continue;
+  return std::move(begins.marks);
 }
 
 std::string Place(const std::string& file, const YAML::Mark& mark) {
@@ -240,15 +265,17 @@ Status ApplyKey(std::string_view name, const std::string& text, Config& config) 
 
 Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() > 1) {
-      return Status::InvalidArgument(Place(file, documents[1].Mark()) + "a configuration is one document");
+    const std::string text(yaml);
+    const std::vector<YAML::Mark> begins = FirstDocuments(text);
+    if (begins.size() > 1) {
+      return Status::InvalidArgument(Place(file, begins[1]) + "a configuration is one document");
     }
-    if (documents.empty() || documents[0].IsNull()) return Status::Ok();
-    if (!documents[0].IsMap()) {
-      return Status::InvalidArgument(Place(file, documents[0].Mark()) + "a configuration is a mapping of keys");
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsNull()) return Status::Ok();
+    if (!document.IsMap()) {
+      return Status::InvalidArgument(Place(file, document.Mark()) + "a configuration is a mapping of keys");
     }
-    return ApplyMapping(documents[0], "", file, config);
+    return ApplyMapping(document, "", file, config);
   } catch (const YAML::Exception& error) {
     return Status::InvalidArgument(Place(file, error.mark) + error.msg);
   }

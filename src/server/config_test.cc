@@ -75,11 +75,16 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
   EXPECT_THAT(message("lake: x\nlake: y\n"), StartsWith("tarn.yaml:2:1: 'lake' is given twice"));
   EXPECT_THAT(message("lake: [\n"), StartsWith("tarn.yaml:"));
   EXPECT_THAT(message("- a\n"), StartsWith("tarn.yaml:1:1: "));
-  EXPECT_THAT(message("lake: a\n---\nlake: b\n"), StartsWith("tarn.yaml:"));
   EXPECT_THAT(message("memory_limit: 101%\n"), StartsWith("tarn.yaml:1:15: memory_limit: "));
   EXPECT_THAT(message("flush: {max_age: 0}\n"), HasSubstr("more than 0"));
   EXPECT_THAT(message("addr: {http: nowhere}\n"), HasSubstr("not an address"));
   EXPECT_THAT(message("query: {max_rows: -1}\n"), HasSubstr("not a whole number"));
+}
+
+TEST(ConfigYaml, IsOneDocument) {
+  EXPECT_THAT(Apply("lake: a\n---\nlake: b\n").message(), StartsWith("tarn.yaml:2:1: a configuration is one document"));
+  // Of these the YAML library makes documents without end.
+  for (const char* text : {",: ", "]", "lake: a\n,: "}) EXPECT_FALSE(Apply(text).ok()) << text;
 }
 
 TEST(ConfigPrecedence, TheEnvironmentWinsOverTheFile) {
