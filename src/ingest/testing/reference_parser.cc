@@ -311,7 +311,7 @@ ReferenceResult ParseByReference(const std::string& body, const LineProtocolOpti
   ReferenceResult result;
   std::map<std::string, Table> tables;
   int64_t number = 1;
-  for (size_t begin = 0; begin < body.size();) {
+  for (size_t begin = body.starts_with("\xef\xbb\xbf") ? 3 : 0; begin < body.size();) {
     const size_t end = LineEnd(body, begin);
     std::string text = body.substr(begin, end - begin);
     const auto feeds = static_cast<int64_t>(std::count(text.begin(), text.end(), '\n'));
