@@ -1,15 +1,62 @@
 """Run the fuzzers, each on its own corpus in build/fuzz-corpus (kept between runs)."""
 
 import argparse
-import os
+import subprocess
 
 from . import build
 from .paths import BUILD, ROOT
-from .run import TaskError, foreground, say
+from .run import TaskError, say
+
+FIXTURES = ROOT / "tests" / "fixtures"
+# Files of the small corpus that are inputs as they are; what else a fuzzer begins with is in tests/fixtures/fuzz.
+SEEDS = {
+    "commit_json_fuzz": "delta/*/table/_delta_log/*.json",
+    "wal_rows_fuzz": "wal_rows/*",
+    "last_checkpoint_fuzz": "delta/*/table/_delta_log/_last_checkpoint",
+}
+ARTIFACTS = BUILD / "fuzz-artifacts"
 
 
 def names() -> list[str]:
     return sorted(path.stem for path in (ROOT / "src").rglob("*_fuzz.cc"))
+
+
+def _seeds(name: str) -> list[str]:
+    return [
+        str(path)
+        for pattern in (f"fuzz/{name}/*", SEEDS.get(name))
+        if pattern
+        for path in sorted(FIXTURES.glob(pattern))
+    ]
+
+
+def run(seconds: int, chosen: list[str] | None = None) -> dict[str, int]:
+    """Builds and runs fuzzers (all when none is named); returns how each ended, 0 when it found nothing."""
+    folder = build.build("fuzz", chosen or names(), quiet=True)
+    ARTIFACTS.mkdir(exist_ok=True)
+    ended = {}
+    for name in chosen or names():
+        corpus = BUILD / "fuzz-corpus" / name
+        corpus.mkdir(parents=True, exist_ok=True)
+        log = BUILD / f"{name}.log"
+        command = [
+            str(folder / "src" / name),
+            f"-max_total_time={seconds}",
+            "-timeout=20",
+            "-rss_limit_mb=4096",
+            f"-artifact_prefix={ARTIFACTS}/{name}-",
+            f"-seed_inputs={','.join(_seeds(name))}",
+            str(corpus),
+        ]
+        with open(log, "w") as out:
+            ended[name] = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
+        lines = log.read_text(errors="replace").splitlines()
+        if ended[name] != 0:
+            say("\n".join(lines[-60:]))
+        say(
+            f"  fuzz {name}: {'nothing found' if ended[name] == 0 else 'FOUND SOMETHING'}: {lines[-1] if lines else ''}"
+        )
+    return ended
 
 
 def main(arguments: list[str]) -> int:
@@ -17,35 +64,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=60, help="for each fuzzer (default 60)")
     parser.add_argument("names", nargs="*", help="fuzzers to run (default: all)")
     options = parser.parse_args(arguments)
-    known = names()
-    if unknown := sorted(set(options.names) - set(known)):
-        raise TaskError(f"no fuzzer {', '.join(unknown)}; there are {', '.join(known)}")
-    folder = build.configure("fuzz")
-    # A fuzzer is a target only where its room is built in this preset.
-    shown = os.popen(f"ninja -C {folder} -t targets all").read()
-    chosen = [name for name in options.names or known if f"{name}:" in shown]
-    build.build("fuzz", chosen, quiet=True)
-    failed = []
-    for name in chosen:
-        corpus = BUILD / "fuzz-corpus" / name
-        corpus.mkdir(parents=True, exist_ok=True)
-        seeds = ROOT / "tests" / "fixtures" / "fuzz" / name
-        artifacts = BUILD / "fuzz-artifacts"
-        artifacts.mkdir(exist_ok=True)
-        command = [
-            folder / "src" / name,
-            f"-max_total_time={options.seconds}",
-            "-timeout=20",
-            "-rss_limit_mb=4096",
-            "-print_final_stats=1",
-            "-verbosity=0",
-            f"-artifact_prefix={artifacts}/{name}-",
-            corpus,
-            *([seeds] if seeds.exists() else []),
-        ]
-        say(f"{name}: {options.seconds} s")
-        if foreground(command) != 0:
-            failed.append(name)
-    if failed:
-        raise TaskError(f"found something: {', '.join(failed)}; inputs in build/fuzz-artifacts")
+    if unknown := sorted(set(options.names) - set(names())):
+        raise TaskError(f"no fuzzer {', '.join(unknown)}; there are {', '.join(names())}")
+    if failed := [name for name, status in run(options.seconds, options.names).items() if status != 0]:
+        raise TaskError(f"found something: {', '.join(failed)}; inputs in {ARTIFACTS.relative_to(ROOT)}")
     return 0
