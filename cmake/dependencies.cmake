@@ -27,6 +27,8 @@ tarn_system_library(isal isal isa-l.h)
 tarn_system_library(zstd zstd zstd.h)
 tarn_system_library(roaring roaring roaring/roaring.h)
 
+# The pinned ones, which no system has: tarn_program (cmake/program.cmake) takes them along with a program.
+set(tarn_pinned "")
 if(TARN_TOOLCHAIN)
   function(tarn_arrow target library)
     set(path ${TARN_TOOLCHAIN}/arrow/lib/lib${library}.so.2600)
@@ -41,6 +43,7 @@ if(TARN_TOOLCHAIN)
   tarn_arrow(tarn_dep::arrow arrow)
   tarn_arrow(tarn_dep::arrow_compute arrow_compute tarn_dep::arrow)
   tarn_arrow(tarn_dep::parquet parquet tarn_dep::arrow)
+  list(APPEND tarn_pinned tarn_dep::arrow tarn_dep::parquet)
 else()
   find_package(Arrow REQUIRED)
   find_package(Parquet REQUIRED)
@@ -58,4 +61,5 @@ if(TARN_ENGINE)
   set_target_properties(tarn_dep::duckdb PROPERTIES IMPORTED_LOCATION ${duckdb}/lib/libduckdb.so
     IMPORTED_SONAME libduckdb.so
     INTERFACE_INCLUDE_DIRECTORIES "${duckdb}/include/src/include;${duckdb}/include/extension/parquet/include;${duckdb}/include/third_party/parquet;${duckdb}/include/third_party/thrift;${duckdb}/include/third_party/fastpforlib")
+  list(APPEND tarn_pinned tarn_dep::duckdb)
 endif()
