@@ -154,8 +154,7 @@ TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
 }
 
 TEST_F(WriteServiceTest, NamesThatNoColumnCanHaveAreErrorsOfTheirLines) {
-  const WriteOutcome outcome =
-      service_.WriteLines("db", "m v=1 1\nm room\\ temp=2 2\nm,a;b=x v=3 3\nm v=4 4", Precision::kNanoseconds);
+  const WriteOutcome outcome = service_.WriteLines("db", "m v=1 1\nm room\\ temp=2 2\nm,a;b=x v=3 3\nm v=4 4", {});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
   EXPECT_EQ(outcome.lines_kept, 2);
   ASSERT_EQ(outcome.errors.size(), 2u);
