@@ -256,6 +256,47 @@ TEST_F(HttpSockets, MalformedRequestsGetAnAnswerAndAnEnd) {
   EXPECT_EQ(Sql("small").status, 200);
 }
 
+TEST_F(HttpSockets, EndlessChunkHeadersAndTrailersAreRefused) {
+  Start();
+  const std::string head = "POST /api/sql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string much(400'000, 'x');
+  for (const std::string& rest : {"0\r\nT: " + much + "\r\n\r\n", "8;" + much + "\r\nselect 1\r\n0\r\n\r\n",
+                                  std::string(400'000, '0') + "8\r\nselect 1\r\n0\r\n\r\n"}) {
+    const auto reply = Ask(address(), head + rest);
+    EXPECT_TRUE(reply.status == 431 || reply.status == 400) << reply.status << rest.substr(0, 10);
+  }
+  EXPECT_EQ(Ask(address(), "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 204);
+}
+
+TEST_F(HttpSockets, OtherTransferEncodingsSmuggleNothing) {
+  Start();
+  const std::string inner = "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const char* coding : {"xchunked", "identity", "chunked, identity", "chunked, chunked", "gzip, chunked",
+                             "\"chunked\"", "chunked\r\nTransfer-Encoding: chunked"}) {
+    RawClient client(address());
+    client.Send(std::string("POST /api/sql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ") + coding + "\r\n\r\n" + inner);
+    EXPECT_EQ(client.ReceiveReply().status, 400) << coding;
+    EXPECT_EQ(client.ReceiveAll(), "") << coding;
+  }
+  EXPECT_EQ(Ask(address(), "POST /api/sql HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + inner).status, 400);
+}
+
+TEST_F(HttpSockets, PagesFromElsewhereMayNotUseTheServer) {
+  Start();
+  const auto status = [&](const std::string& origin) {
+    return Ask(address(), "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: " + origin + "\r\n\r\n")
+        .status;
+  };
+  for (const char* origin :
+       {"http://evil.example", "http://localhost.evil.example", "null", "http://127.0.0.1.nip.io"}) {
+    EXPECT_EQ(status(origin), 403) << origin;
+  }
+  for (const char* origin :
+       {"http://localhost:3000", "http://127.0.0.1:8080", "http://[::1]:8080", "https://localhost"}) {
+    EXPECT_EQ(status(origin), 204) << origin;
+  }
+}
+
 TEST_F(HttpSockets, ConnectionsAreBounded) {
   options_.max_connections = 2;
   Start();

@@ -39,6 +39,17 @@ void CopyHeaders(const http::fields& fields, HttpRequest& request) {
   }
 }
 
+/// Whether a page at this origin was served by this very machine. A browser names the origin of a page with whatever
+/// the page sends elsewhere; without authentication its user's position is all that it takes to read and write here.
+bool IsLoopbackOrigin(std::string_view origin) {
+  const size_t scheme_end = origin.find("://");
+  if (scheme_end == std::string_view::npos) return false;
+  std::string_view host = origin.substr(scheme_end + 3);
+  if (host.starts_with("[::1]")) return true;
+  host = host.substr(0, host.find(':'));
+  return host == "localhost" || host == "127.0.0.1";
+}
+
 }  // namespace
 
 Session::Session(asio::ip::tcp::socket socket, const SessionContext& context)
@@ -116,7 +127,13 @@ void Session::Parse() {
       SetDeadline(context_.options.body_timeout_micros);
     }
     if (parser_->is_done()) return Dispatch();
-    if (used == 0) return;
+    if (used == 0) break;
+  }
+  // The parser keeps none of it before its end: the size line of a chunk, or the trailers.
+  if (state_ == State::kBody && input_.size() > context_.options.max_header_bytes) {
+    Refuse(431, "ResourceExhausted",
+           "a chunk's header or the trailers are larger than " + std::to_string(context_.options.max_header_bytes) +
+               " bytes");
   }
 }
 
@@ -161,6 +178,26 @@ bool Session::PrepareBody() {
   return true;
 }
 
+bool Session::CheckFraming() {
+  const auto& message = parser_->get();
+  // RFC 9112, section 3.2: a proxy before us and we must not disagree about whom a request is for …
+  if (const auto hosts = message.count(http::field::host); hosts > 1 || (hosts == 0 && message.version() >= 11)) {
+    Refuse(400, "InvalidArgument", hosts == 0 ? "the request has no Host" : "the request has more than one Host");
+    return false;
+  }
+  // … nor about where it ends (section 6.1). Any other coding would leave the body to be taken for the next request.
+  const auto codings = message.count(http::field::transfer_encoding);
+  if (codings > 1 || (codings == 1 && (message.version() < 11 || request_.Header("transfer-encoding") != "chunked"))) {
+    Refuse(400, "InvalidArgument", "the only Transfer-Encoding taken is 'chunked'");
+    return false;
+  }
+  if (const std::string_view origin = request_.Header("origin"); !origin.empty() && !IsLoopbackOrigin(origin)) {
+    Refuse(403, "PermissionDenied", "web pages from elsewhere may not use this server");
+    return false;
+  }
+  return true;
+}
+
 bool Session::OnHeader() {
   auto& message = parser_->get();
   request_.method = std::string(message.method_string());
@@ -171,12 +208,7 @@ bool Session::OnHeader() {
     Refuse(target);
     return false;
   }
-  // RFC 9112, section 3.2: a proxy before us and we must not disagree about whom a request is for.
-  if (const auto hosts = message.count(http::field::host); hosts > 1 || (hosts == 0 && message.version() >= 11)) {
-    Refuse(400, "InvalidArgument", hosts == 0 ? "the request has no Host" : "the request has more than one Host");
-    return false;
-  }
-  return PrepareBody() && state_ == State::kHeader;
+  return CheckFraming() && PrepareBody() && state_ == State::kHeader;
 }
 
 void Session::Dispatch() {

@@ -67,6 +67,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Parse();
   void BeginRequest();
   bool OnHeader();
+  /// False when the request was refused for what its header says of where it comes from, goes to or ends.
+  bool CheckFraming();
   void OnParseError(const boost::system::error_code& error);
   /// Makes room for the announced body and answers `Expect`; false when the request was refused.
   bool PrepareBody();
