@@ -26,6 +26,7 @@
 #include "engine/capped_functions.h"
 #include "engine/exception_barrier.h"
 #include "engine/instance_settings.h"
+#include "engine/result_types.h"
 #include "engine/sql_gate.h"
 
 namespace tarn::engine {
@@ -161,7 +162,9 @@ class Patience {
 class BatchBuilder {
  public:
   Status Begin(const duckdb::BaseQueryResult& result, duckdb::ClientProperties properties) {
+    TARN_RETURN_NOT_OK(CheckResultTypes(result.types, result.names));
     types_ = result.types;
+    check_hugeints_ = HugeintCheck(types_);
     properties_ = std::move(properties);
     ArrowSchema c_schema;
     duckdb::ArrowConverter::ToArrowSchema(&c_schema, types_, result.names, properties_);
@@ -190,13 +193,16 @@ class BatchBuilder {
     ArrowArray array = appender_->Finalize();
     appender_.reset();
     target_rows_ = std::min(target_rows_ * kBatchGrowth, kMaxBatchRows);
-    return columnar::FromArrow(arrow::ImportRecordBatch(&array, schema_));
+    TARN_ASSIGN_OR_RETURN(auto batch, columnar::FromArrow(arrow::ImportRecordBatch(&array, schema_)));
+    TARN_RETURN_NOT_OK(check_hugeints_(*batch));
+    return batch;
   }
 
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
 
  private:
   duckdb::vector<duckdb::LogicalType> types_;
+  HugeintCheck check_hugeints_;
   duckdb::ClientProperties properties_;
   std::shared_ptr<arrow::Schema> schema_;
   duckdb::unique_ptr<duckdb::ArrowAppender> appender_;

@@ -119,7 +119,7 @@ TEST_F(QueryServiceTest, KeepsTypes) {
       "date '2024-01-02' as d, time '01:02:03' as t, timestamp '2024-01-02 03:04:05.678901' as ts, "
       "timestamp_ns '2024-01-02 03:04:05.123456789' as ts_ns, timestamptz '2024-01-02 03:04:05+00' as tz, "
       "interval '1 day' as iv, uuid() as id, [1, null] as l, {'a': 1, 'b': [{'c': 'x'}]} as st, map {'k': 1} as m, "
-      "'a'::enum('a', 'b') as e, null as n, [1, 2]::integer[2] as arr, '{}'::json as j, '101'::bit as bits, "
+      "'a'::enum('a', 'b') as e, null as n, [1, 2]::integer[2] as arr, '{}'::json as j, "
       "union_value(a := 1) as un");
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   ASSERT_EQ(answer->rows, 1);
@@ -144,6 +144,46 @@ TEST_F(QueryServiceTest, KeepsTypes) {
   EXPECT_EQ(answer->schema->GetFieldByName("m")->type()->id(), arrow::Type::MAP);
   EXPECT_EQ(type("e"), "dictionary<values=string, indices=uint8, ordered=0>");
   EXPECT_EQ(type("n"), "int32");
+}
+
+TEST_F(QueryServiceTest, RefusesTypesWhoseValuesArrowWouldChange) {
+  const std::pair<const char*, const char*> refused[] = {
+      {"'340282366920938463463374607431768211455'::uhugeint", "UHUGEINT"},
+      {"'101'::bit", "BIT"},
+      {"'123'::bignum", "BIGNUM"},
+      {"'10:00:00+02'::timetz", "TIME WITH TIME ZONE"},
+      {"1::variant", "VARIANT"},
+  };
+  for (const auto& [value, type] : refused) {
+    const std::string text = value;
+    for (const std::string& sql : {text, "[" + text + "]", "{'k': [" + text + "]}", "map {'k': " + text + "}",
+                                   "map {" + text + ": 1}", "union_value(a := " + text + ")"}) {
+      const Status status = Query("select 1 as one, " + sql + " as bad").status();
+      EXPECT_EQ(status.code(), StatusCode::kUnsupported) << sql << ": " << status.ToString();
+      EXPECT_NE(status.message().find("column \"bad\""), std::string::npos) << status.ToString();
+      EXPECT_NE(status.message().find(type), std::string::npos) << status.ToString();
+      EXPECT_NE(status.message().find("cast it"), std::string::npos) << status.ToString();
+    }
+  }
+  EXPECT_EQ(Value("select ('101'::bit)::varchar"), "101");
+  EXPECT_EQ(Value("select count(*) from (select '101'::bit as a) where a = '101'::bit"), "1");
+}
+
+TEST_F(QueryServiceTest, HugeintsHaveAtMostTheDigitsThatArrowHas) {
+  const std::string largest(38, '9');
+  EXPECT_EQ(Value("select " + largest + "::hugeint"), largest);
+  EXPECT_EQ(Value("select -" + largest + "::hugeint"), "-" + largest);
+  EXPECT_EQ(Value("select sum(range) from range(1000000)"), "499999500000");
+  const std::string huge = "1" + std::string(38, '0') + "::hugeint";
+  for (const std::string& sql :
+       {huge, "-" + huge, std::string("170141183460469231731687303715884105727::hugeint"), "[1::hugeint, " + huge + "]",
+        "{'a': " + huge + "}", "map {'k': " + huge + "}", "[" + huge + ", 1]::hugeint[2]"}) {
+    const Status status = Query("select 1, " + sql + " as sum").status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << sql << ": " << status.ToString();
+    EXPECT_NE(status.message().find("column \"sum\""), std::string::npos) << status.ToString();
+    EXPECT_NE(status.message().find("38 digits"), std::string::npos) << status.ToString();
+  }
+  EXPECT_EQ(Value("select sum(a) from (select null::hugeint as a)"), "null");
 }
 
 TEST_F(QueryServiceTest, TimeIsUtcWhateverTheHostSays) {
