@@ -84,6 +84,7 @@ class BodyParser {
   bool ParseString(StagedField& field);
   bool ParseTimestamp();
   bool CheckLine(const char* line_begin);
+  bool HasRequiredColumns();
 
   bool UseMeasurement(std::string name);
   void CommitLine();
@@ -209,8 +210,11 @@ bool BodyParser::UseMeasurement(std::string name) {
     if (measurements_.size() >= kMaxMeasurements) {
       return Fail("there are more than " + std::to_string(kMaxMeasurements) + " measurements in one body");
     }
-    const auto schema = options_.schema_of == nullptr ? nullptr : options_.schema_of(name);
-    auto measurement = std::make_unique<Measurement>(std::move(name), schema.get(), options_.check_column);
+    Result<std::shared_ptr<arrow::Schema>> schema = std::shared_ptr<arrow::Schema>();
+    if (options_.schema_of != nullptr) schema = options_.schema_of(name);
+    auto measurement =
+        std::make_unique<Measurement>(std::move(name), schema.ok() ? schema->get() : nullptr, options_.check_column);
+    if (!schema.ok()) measurement->Refuse(schema.status().message());
     measurement_ = measurement.get();
     measurements_.emplace(std::move(folded), std::move(measurement));
   }
@@ -362,12 +366,24 @@ bool BodyParser::ParseTimestamp() {
   return true;
 }
 
+bool BodyParser::HasRequiredColumns() {
+  if (known_series_ != nullptr) {
+    // Their keys were not looked at again.
+    const SeriesTag* const tags = memo_.TagsOf(*known_series_);
+    for (size_t i = 0; i < known_series_->tag_count; ++i) tags[i].column->last_line = line_serial_;
+  }
+  const Column* const missing = measurement_->MissingColumn(line_serial_);
+  return missing == nullptr ||
+         Fail("column " + Quoted(missing->name()) + " of the table must not be null, and the line has no value for it");
+}
+
 bool BodyParser::CheckLine(const char* line_begin) {
   const auto length = static_cast<size_t>(at_ - line_begin);
   if (length > options_.max_line_bytes) {
     return Fail("the line is longer than " + std::to_string(options_.max_line_bytes) + " bytes");
   }
   if (!utf8_valid_ && !simdjson::validate_utf8(line_begin, length)) return Fail("the line is not valid UTF-8");
+  if (measurement_->has_required_columns() && !HasRequiredColumns()) return false;
   int64_t first_uses = 0;
   for (const StagedTag& tag : tags_) first_uses += tag.column->used() ? 0 : 1;
   for (const StagedField& field : fields_) first_uses += field.column->used() ? 0 : 1;

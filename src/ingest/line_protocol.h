@@ -46,9 +46,9 @@ struct LineProtocolOptions {
   Precision precision = Precision::kNanoseconds;
   /// For lines without a timestamp, truncated to the precision.
   int64_t now_nanos = 0;
-  /// The types that a measurement's columns already have, or null when the table does not exist. A line that does not
-  /// fit is an error of that line.
-  std::function<std::shared_ptr<arrow::Schema>(std::string_view measurement)> schema_of;
+  /// The columns that a measurement's table already has, or null when it does not exist. A line that does not fit is an
+  /// error of that line; a status that is not OK makes errors of all lines of the measurement. Asked once per body.
+  std::function<Result<std::shared_ptr<arrow::Schema>>(std::string_view measurement)> schema_of;
   /// Whether a table of this name may be written; when not, its lines are errors with that message. Null allows all.
   std::function<Status(std::string_view measurement)> check_measurement;
   /// Whether a column that the table lacks may have this name, asked once per column of a body; likewise.

@@ -3,6 +3,7 @@
 #include <arrow/buffer.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -90,7 +91,14 @@ void Measurement::AddTableColumn(const arrow::Field& field) {
   const ColumnRole role = may_be_tag ? ColumnRole::kUnknown : ColumnRole::kField;
   columns_.push_back(std::make_unique<Column>(field.name(), role, kind.value_or(ValueKind::kString)));
   if (!kind.has_value()) columns_.back()->set_foreign_type(field.type()->ToString());
+  if (!field.nullable()) required_.push_back(columns_.back().get());
   by_folded_name_.emplace(folded, columns_.back().get());
+}
+
+const Column* Measurement::MissingColumn(int64_t line) const {
+  const auto missing = std::find_if(required_.begin(), required_.end(),
+                                    [line](const Column* column) { return column->last_line != line; });
+  return missing == required_.end() ? nullptr : *missing;
 }
 
 Column* Measurement::Resolve(std::string_view key, ColumnRole role, ValueKind kind, int64_t line, std::string& reason) {

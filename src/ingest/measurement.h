@@ -36,6 +36,11 @@ class Measurement {
 
   /// Why no line can be kept at all, or empty.
   const std::string& refusal() const { return refusal_; }
+  void Refuse(std::string reason) { refusal_ = std::move(reason); }
+
+  bool has_required_columns() const { return !required_.empty(); }
+  /// A column of the table that must not be null and got no value in this line; null when there is none.
+  const Column* MissingColumn(int64_t line) const;
 
   /// The column for a key used as `role` with values of `kind`, added for now when it is new. Null with `reason` set
   /// when the key is reserved or no name for a column, was given twice in this line, clashes or has another type.
@@ -73,6 +78,8 @@ class Measurement {
   size_t committed_columns_ = 0;
   /// By name in lower case. Ordered, so that chosen keys cannot make it slow as they can a hash table.
   std::map<std::string, Column*, std::less<>> by_folded_name_;
+  /// Columns of the table that must not be null.
+  std::vector<const Column*> required_;
   std::vector<Column*> tag_order_;
   std::vector<Column*> field_order_;
   std::vector<int64_t> micros_;

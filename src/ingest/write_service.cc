@@ -16,6 +16,16 @@ namespace {
 // A conflict needs another writer that adds a column in between; losing this often in a row means overload.
 constexpr int kMaxAttempts = 8;
 
+/// About the table or the rows, and so the fault of the lines that go there. All else may pass, and refuses the body.
+bool BlamesLines(const Status& status) {
+  return status.Is(StatusCode::kInvalidArgument) || status.Is(StatusCode::kUnsupported) ||
+         status.Is(StatusCode::kNotFound) || status.Is(StatusCode::kCorruption);
+}
+
+std::string ReasonFor(const Status& status) {
+  return (status.Is(StatusCode::kCorruption) ? "the table's log is unreadable: " : "") + status.message();
+}
+
 /// One write: what is known of its tables, and the attempts to append it.
 class Write {
  public:
@@ -31,9 +41,9 @@ class Write {
   WriteOutcome Run(std::string_view body) {
     Status status;
     for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-      schema_failure_ = Status::Ok();
+      passing_fault_ = Status::Ok();
       ParsedLines parsed = ParseLineProtocol(body, options_);
-      if (!schema_failure_.ok()) return {.status = schema_failure_};
+      if (!passing_fault_.ok()) return {.status = passing_fault_};
       if (!accept_partial_ && parsed.error_count > 0) {
         return {.errors = std::move(parsed.errors), .error_count = parsed.error_count};
       }
@@ -41,8 +51,8 @@ class Write {
       if (status.ok()) {
         return {.errors = std::move(parsed.errors), .error_count = parsed.error_count, .lines_kept = parsed.lines_kept};
       }
-      if (status.Is(StatusCode::kInvalidArgument) && !RefuseClashingNames(parsed)) return {.status = status};
-      if (!status.Is(StatusCode::kInvalidArgument) && !status.Is(StatusCode::kConflict)) return {.status = status};
+      if (status.Is(StatusCode::kConflict)) continue;
+      if (!BlamesLines(status) || !RefuseMeasurements(parsed)) return {.status = status};
     }
     // The client did nothing wrong and may try again.
     return {.status = Status::Unavailable("the table's schema kept changing: " + status.message())};
@@ -55,11 +65,16 @@ class Write {
     return lake::CheckTableName({database_, std::string(measurement)});
   }
 
-  std::shared_ptr<arrow::Schema> SchemaOf(std::string_view measurement) {
+  Result<std::shared_ptr<arrow::Schema>> SchemaOf(std::string_view measurement) {
     auto schema = lake_.SchemaOf({database_, std::string(measurement)});
-    if (schema.ok()) return *schema;
-    if (!schema.status().Is(StatusCode::kNotFound) && schema_failure_.ok()) schema_failure_ = schema.status();
-    return nullptr;
+    const Status status = schema.status();
+    if (status.Is(StatusCode::kNotFound)) return std::shared_ptr<arrow::Schema>();
+    if (status.ok()) return schema;
+    if (!BlamesLines(status)) {
+      if (passing_fault_.ok()) passing_fault_ = status;
+      return status;
+    }
+    return Status::InvalidArgument(refused_.emplace(measurement, ReasonFor(status)).first->second);
   }
 
   Status Append(const ParsedLines& parsed) {
@@ -72,19 +87,13 @@ class Write {
     return lake_.Append(std::move(batches)).status();
   }
 
-  // After the lake refused a name: finds the measurements that differ only in case from a table and refuses them from
+  // After the lake refused an append: finds the measurements whose rows it does not take and refuses their lines from
   // now on. False when there is none, so that trying again is useless.
-  bool RefuseClashingNames(const ParsedLines& parsed) {
-    const auto tables = lake_.ListTables(database_);
-    if (!tables.ok()) return false;
-    std::map<std::string, std::string> by_folded_name;
-    for (const std::string& table : *tables) by_folded_name.emplace(FoldCase(table), table);
+  bool RefuseMeasurements(const ParsedLines& parsed) {
     const size_t refused_before = refused_.size();
     for (const MeasurementRows& rows : parsed.measurements) {
-      const auto table = by_folded_name.find(FoldCase(rows.measurement));
-      if (table == by_folded_name.end() || table->second == rows.measurement) continue;
-      refused_.emplace(rows.measurement, "measurement '" + rows.measurement + "' differs only in case from table '" +
-                                             table->second + "'");
+      const Status status = lake_.CheckAppend({.name = {database_, rows.measurement}, .rows = rows.rows});
+      if (BlamesLines(status)) refused_.emplace(rows.measurement, ReasonFor(status));
     }
     return refused_.size() > refused_before;
   }
@@ -95,7 +104,8 @@ class Write {
   LineProtocolOptions options_;
   /// Measurement -> why.
   std::map<std::string, std::string, std::less<>> refused_;
-  Status schema_failure_;
+  /// Met while the body was read.
+  Status passing_fault_;
 };
 
 }  // namespace

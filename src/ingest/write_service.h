@@ -12,7 +12,8 @@
 namespace tarn::ingest {
 
 struct WriteOutcome {
-  /// OK also when some lines were bad (see `errors`): the rest is durable. Otherwise nothing was kept.
+  /// OK also when some lines were bad (see `errors`), or go to a table that cannot be written: the rest is durable.
+  /// Otherwise nothing was kept.
   Status status;
   std::vector<LineError> errors;
   int64_t error_count = 0;

@@ -26,21 +26,26 @@ class FakeLake final : public lake::Lake {
       answers.pop_front();
       TARN_RETURN_NOT_OK(answer());
     }
-    for (const lake::TableBatch& batch : batches) {
-      for (const auto& [name, schema] : schemas) {
-        if (FoldCase(name) == FoldCase(batch.name.table) && name != batch.name.table) {
-          return Status::InvalidArgument("table " + batch.name.table + " clashes");
-        }
-      }
-    }
+    for (const lake::TableBatch& batch : batches) TARN_RETURN_NOT_OK(CheckAppend(batch));
     for (const lake::TableBatch& batch : batches) {
       schemas.emplace(batch.name.table, batch.rows->schema());
       kept.measurements.push_back({batch.name.table, batch.rows});
     }
     return wal::Position{};
   }
+  Status CheckAppend(const lake::TableBatch& batch) override {
+    const auto found = refusals.find(batch.name.table);
+    if (found != refusals.end()) return found->second;
+    for (const auto& [name, schema] : schemas) {
+      if (FoldCase(name) == FoldCase(batch.name.table) && name != batch.name.table) {
+        return Status::InvalidArgument("table " + batch.name.table + " differs only in case from " + name);
+      }
+    }
+    return Status::Ok();
+  }
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName& name) override {
-    TARN_RETURN_NOT_OK(schema_failure);
+    ++schemas_read;
+    if (const auto found = schema_failures.find(name.table); found != schema_failures.end()) return found->second;
     for (const auto& [table, schema] : schemas) {
       if (FoldCase(table) == FoldCase(name.table)) return schema;
     }
@@ -68,8 +73,11 @@ class FakeLake final : public lake::Lake {
 
   std::map<std::string, std::shared_ptr<arrow::Schema>> schemas;
   std::deque<std::function<Status()>> answers;
-  Status schema_failure;
+  /// By table: the lake takes none of its rows, or does not even tell its schema.
+  std::map<std::string, Status> refusals;
+  std::map<std::string, Status> schema_failures;
   int appends = 0;
+  int schemas_read = 0;
   ParsedLines kept;
 };
 
@@ -148,7 +156,7 @@ TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
   EXPECT_EQ(outcome.lines_kept, 1);
   ASSERT_EQ(outcome.errors.size(), 2u);
-  EXPECT_EQ(outcome.errors[0].reason, "measurement 'cpu' differs only in case from table 'CPU'");
+  EXPECT_EQ(outcome.errors[0].reason, "table cpu differs only in case from CPU");
   EXPECT_EQ(outcome.errors[1].line_number, 3);
   EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 7, {{"v", testing::FloatText(2)}}}}));
 }
@@ -177,10 +185,50 @@ TEST_F(WriteServiceTest, OtherFailuresKeepNothing) {
 }
 
 TEST_F(WriteServiceTest, AFaultWhileReadingASchemaIsNoFaultOfTheLines) {
-  lake_.schema_failure = Status::Unavailable("storage is away");
-  const WriteOutcome outcome = service_.WriteLines("db", "m v=1", {});
+  lake_.schema_failures["m"] = Status::Unavailable("storage is away");
+  const WriteOutcome outcome = service_.WriteLines("db", "ok v=1\nm v=1", {});
   EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(lake_.appends, 0);
+}
+
+TEST_F(WriteServiceTest, LinesOfATableThatTakesNoRowsAreRefusedAlone) {
+  lake_.refusals["cc"] = Status::Unsupported("db.cc: table feature checkConstraints");
+  lake_.refusals["gone"] = Status::NotFound("table db.gone does not exist");
+  const WriteOutcome outcome = service_.WriteLines("db", "cc v=1 1\nok v=2 2\ncc v=3 3\ngone v=4 4", {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 1);
+  ASSERT_EQ(outcome.errors.size(), 3u);
+  EXPECT_EQ(outcome.errors[0].line_number, 1);
+  EXPECT_EQ(outcome.errors[0].reason, "db.cc: table feature checkConstraints");
+  EXPECT_EQ(outcome.errors[1].line_number, 3);
+  EXPECT_EQ(outcome.errors[2].line_number, 4);
+  EXPECT_EQ(outcome.errors[2].reason, "table db.gone does not exist");
+  EXPECT_EQ(Kept(), (std::vector<Point>{{"ok", 2, {{"v", testing::FloatText(2)}}}}));
+}
+
+TEST_F(WriteServiceTest, LinesOfATableThatCannotBeReadAreRefusedAlone) {
+  lake_.schema_failures["garb"] = Status::Corruption("db.garb: 00000000000000000000.json: not JSON");
+  const WriteOutcome outcome = service_.WriteLines("db", "garb v=1 1\nok v=2 2\ngarb v=3 3", {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 1);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].reason, "the table's log is unreadable: db.garb: 00000000000000000000.json: not JSON");
+  EXPECT_EQ(outcome.errors[1].line_number, 3);
+  EXPECT_EQ(lake_.schemas_read, 2) << "a broken log is read once for all lines";
+}
+
+TEST_F(WriteServiceTest, LinesWithoutAColumnThatMustNotBeNullAreNamed) {
+  lake_.schemas["m"] = arrow::schema({arrow::field("site", arrow::utf8(), false), arrow::field("v", arrow::float64()),
+                                      arrow::field("req", arrow::float64(), false)});
+  const WriteOutcome outcome =
+      service_.WriteLines("db", "m,site=a v=1 1\nm,site=a req=2 2\nm,site=a req=3,v=3 3\nm req=4 4\nok v=5 5", {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 3);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].line_number, 1);
+  EXPECT_EQ(outcome.errors[0].reason, "column 'req' of the table must not be null, and the line has no value for it");
+  EXPECT_EQ(outcome.errors[1].line_number, 4);
+  EXPECT_EQ(outcome.errors[1].reason, "column 'site' of the table must not be null, and the line has no value for it");
 }
 
 TEST_F(WriteServiceTest, DatabaseNamesAreChecked) {

@@ -96,7 +96,7 @@ Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, co
 
 Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
-  TARN_RETURN_NOT_OK(table->EnsureLoaded());
+  TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(name.ToString()));
   return table->Schema();
 }
 

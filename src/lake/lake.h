@@ -106,6 +106,10 @@ class Lake : public TableCatalog {
   /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short.
   virtual Result<wal::Position> Append(std::vector<TableBatch> batches) = 0;
 
+  /// Whether Append would take the batch as things are, without keeping anything: finds the ones to blame after it
+  /// refused several together. The message names the table.
+  virtual Status CheckAppend(const TableBatch& batch) = 0;
+
   /// The newest schema, buffered columns included; NotFound when the table does not exist. Cheap: no storage is touched
   /// for a table already open.
   virtual Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) = 0;

@@ -45,6 +45,14 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
   return range->last;
 }
 
+Status LakeImpl::CheckAppend(const TableBatch& batch) {
+  TARN_RETURN_NOT_OK(LogForAppend().status());
+  std::vector<Incoming> incoming;
+  TARN_RETURN_NOT_OK(PrepareBatch(batch, incoming));
+  incoming.back().table->Cancel(incoming.back().prepared);
+  return Status::Ok();
+}
+
 Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
   std::shared_ptr<RowLog> log;
   {
@@ -69,7 +77,7 @@ Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& 
     TARN_RETURN_NOT_OK(PlanColumns(*batch.rows->schema(), begun).status());
   }
   TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name));
-  TARN_RETURN_NOT_OK(table->EnsureLoaded());
+  TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(batch.name.ToString()));
   TARN_RETURN_NOT_OK(table->CheckWritable());
   if (!options_.create_missing_tables && !table->exists()) {
     return Status::NotFound("table " + batch.name.ToString() + " does not exist");

@@ -32,6 +32,7 @@ class LakeImpl final : public Lake {
   Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) override;
 
   Result<wal::Position> Append(std::vector<TableBatch> batches) override;
+  Status CheckAppend(const TableBatch& batch) override;
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) override;
   Status FlushAll() override;
   Status FlushDue() override;

@@ -18,6 +18,7 @@ class ScriptedLake final : public lake::Lake {
     return Status::NotFound("no tables");
   }
   Result<wal::Position> Append(std::vector<lake::TableBatch>) override { return Status::Unavailable("read only"); }
+  Status CheckAppend(const lake::TableBatch&) override { return Status::Unavailable("read only"); }
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName&) override { return Status::NotFound("none"); }
   Status FlushAll() override { return Status::Ok(); }
   Status FlushDue() override { return Status::Ok(); }
