@@ -21,9 +21,9 @@ Begin with:
   curl 127.0.0.1:8080/api/sql -d 'select * from home.weather'
   tarn sql --lake ./tarn-data 'select * from home.weather'
 
-Every option of `tarn serve` can be set in a YAML file (-c) and by an environment variable (TARN_LAKE, TARN_ADDR_HTTP,
+Every setting of `tarn serve` is a flag, a key of a YAML file (-c) and an environment variable (TARN_LAKE, TARN_ADDR_HTTP,
 TARN_MEMORY_LIMIT, …): flags win over the environment, the environment over the file; an unknown key or variable is an
-error. See docs/formats/configuration.md.
+error. --insecure-listen and --log-json are flags only. See docs/formats/configuration.md.
 
 Exit status: 0 success · 2 bad arguments or SQL · 3 not found · 4 already exists · 5 conflict · 6 unsupported ·
 7 corruption · 8 permission denied · 9 unauthenticated · 10 limit exceeded · 11 unavailable · 12 indeterminate ·
