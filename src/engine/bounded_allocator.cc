@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <cstdint>
 
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/main/client_context_state.hpp"
@@ -12,12 +13,16 @@ namespace {
 
 /// Smaller ones always succeed: code that cleans up after a failure needs them, and no huge value is made of them.
 constexpr duckdb::idx_t kLargeAllocation = 1 << 20;
+/// What the large allocations of planning may come to: footers of wide files, not folded constants.
+constexpr int64_t kMaxPlanningBytes = 64 << 20;
 
 std::atomic<int64_t> g_limit_bytes = 0;
 std::atomic<int64_t> g_allocated_bytes = 0;
 
 /// Whether the query that this thread has a task of was interrupted; null outside tasks.
 thread_local const std::atomic<bool>* t_interrupted = nullptr;
+/// What planning has left, when this thread plans.
+thread_local int64_t t_planning_bytes_left = INT64_MAX;
 
 class InterruptibleTasks final : public duckdb::ClientContextState {
  public:
@@ -28,6 +33,10 @@ class InterruptibleTasks final : public duckdb::ClientContextState {
 
 bool Take(int64_t bytes, bool large) {
   if (large && t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed)) return false;
+  if (large && t_planning_bytes_left != INT64_MAX) {
+    if (bytes > t_planning_bytes_left) return false;
+    t_planning_bytes_left -= bytes;
+  }
   const int64_t total = g_allocated_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const int64_t limit = g_limit_bytes.load(std::memory_order_relaxed);
   if (!large || limit == 0 || total <= limit) return true;
@@ -73,6 +82,16 @@ duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator() {
 
 void MakeAllocationsInterruptible(duckdb::ClientContext& context) {
   context.registered_state->Insert(InterruptibleTasks::kKey, duckdb::make_shared_ptr<InterruptibleTasks>());
+}
+
+PlanningAllocations::PlanningAllocations(duckdb::ClientContext& context) {
+  t_interrupted = &context.interrupted;
+  t_planning_bytes_left = kMaxPlanningBytes;
+}
+
+PlanningAllocations::~PlanningAllocations() {
+  t_interrupted = nullptr;
+  t_planning_bytes_left = INT64_MAX;
 }
 
 int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }

@@ -23,6 +23,17 @@ duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator();
 /// vectors of rows only, and a function may work long on one.
 void MakeAllocationsInterruptible(duckdb::ClientContext& context);
 
+/// While it lives, this thread plans a statement: large allocations fail once the query is interrupted or when they
+/// come to more than planning can need. Folding a constant must not take what running it would; DuckDB then leaves it
+/// to the run, where it can be stopped.
+class PlanningAllocations {
+ public:
+  explicit PlanningAllocations(duckdb::ClientContext& context);
+  ~PlanningAllocations();
+  PlanningAllocations(const PlanningAllocations&) = delete;
+  PlanningAllocations& operator=(const PlanningAllocations&) = delete;
+};
+
 /// Bytes that DuckDB holds now, those of its buffer manager included.
 int64_t EngineAllocatedBytes();
 

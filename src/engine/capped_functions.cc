@@ -6,6 +6,7 @@
 
 #include "duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp"
 #include "duckdb/common/types/data_chunk.hpp"
+#include "duckdb/common/types/interval.hpp"
 #include "duckdb/common/types/vector.hpp"
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
@@ -64,6 +65,12 @@ class Arguments {
       default:
         return 0;
     }
+  }
+
+  Size IntervalMicros(size_t argument, duckdb::idx_t row) const {
+    const auto& interval = At<duckdb::interval_t>(argument, row);
+    return static_cast<Size>(interval.micros) + static_cast<Size>(duckdb::Interval::MICROS_PER_DAY) * interval.days +
+           static_cast<Size>(duckdb::Interval::MICROS_PER_MONTH) * interval.months;
   }
 
   /// Bytes of a string, or of a list's elements without what they point to.
@@ -132,12 +139,12 @@ Size BitstringBytes(const Arguments& args, duckdb::idx_t row) { return args.Numb
 
 Size ResizeBytes(const Arguments& args, duckdb::idx_t row) { return args.ElementBytes(0) * args.Number(1, row); }
 
-/// Series of numbers; those of timestamps have no number for a step and are left to the allocator's bound.
+/// Series of numbers, and of timestamps by an interval.
 Size SeriesBytes(const Arguments& args, duckdb::idx_t row) {
   if (args.count() == 1) return sizeof(int64_t) * args.Number(0, row);
   const Size span = args.Number(1, row) - args.Number(0, row);
   if (args.count() == 2) return sizeof(int64_t) * span;
-  const Size step = args.Number(2, row);
+  const Size step = args.type(2) == duckdb::PhysicalType::INTERVAL ? args.IntervalMicros(2, row) : args.Number(2, row);
   return step == 0 ? 0 : sizeof(int64_t) * (span / step);
 }
 

@@ -27,6 +27,8 @@ void ConfigureInstance(duckdb::DBConfig& config, const DatabaseOptions& options)
 Status LockInstance(duckdb::Connection& setup, const DatabaseOptions& options) {
   std::vector<std::string> statements = {
       "SET GLOBAL TimeZone = 'UTC'",
+      // Planning takes more than quadratic time in the depth of an expression, and nothing interrupts it.
+      "SET GLOBAL max_expression_depth = 300",
       "SET allow_community_extensions = false",
       "SET allow_persistent_secrets = false",
   };

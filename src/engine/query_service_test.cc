@@ -254,6 +254,8 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
         "select len(regexp_split_to_array(repeat('a', 60000000), 'a'))",
         "select len(list_intersect(range(8000000), range(8000000)))",
         "select range(8000000) && range(-8000000, 0)",
+        "select generate_series(timestamp '0001-01-01', timestamp '9999-01-01', interval 1 microsecond)",
+        "select unnest([range(1000000) for x in range(1000)], recursive := true)",
         "select sum(len(list_transform(range(50000), x -> repeat('a', 1000)))) from range(100)",
         "select length(string_agg(repeat('x', 1000000) || range::varchar, '')) from range(10000)",
         "select len(list(repeat('x', 1000000) || range::varchar)) from range(10000)"}) {
@@ -274,6 +276,26 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   EXPECT_EQ(Value("select length(replace(repeat('xy', 1000000), 'xyxyxyxyxy', repeat('z', 100)))"), "20000000");
   EXPECT_EQ(Value("select regexp_replace('abc', '(b)', '[\\1]', 'g')"), "a[b]c");
   EXPECT_EQ(service_->stats().instances_replaced, 0);
+}
+
+TEST_F(QueryServiceTest, StatementsThatTakeLongToPlanAreRefused) {
+  const auto chain = [](const std::string& first, const std::string& more, int times) {
+    std::string sql = "select " + first;
+    for (int i = 0; i < times; ++i) sql += more;
+    return sql;
+  };
+  for (const std::string& sql : {
+           chain("1 ", "/*", 5000),
+           chain("'a'", "||'a'", 500),
+           chain("1", "+1", 990),
+           chain("true", " and true", 20'000),
+           chain("range = 1", " or range = 2", 20'000) + " from range(3)",
+       }) {
+    EXPECT_EQ(Query(sql).status().code(), StatusCode::kInvalidArgument) << sql.substr(0, 40);
+  }
+  EXPECT_EQ(Value(chain("1", "+1", 200)), "201");
+  EXPECT_EQ(Value(chain("true", " and true", 500)), "true");
+  EXPECT_EQ(Value("select /* a /* b */ c */ 1 -- /*"), "1");
 }
 
 TEST_F(QueryServiceTest, SortsMoreThanItsMemoryAndLeavesNoFileBehind) {

@@ -6,6 +6,7 @@
 #include "duckdb/common/string_util.hpp"
 #include "duckdb/main/client_context_state.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/parser/expression/conjunction_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
 #include "duckdb/parser/expression/subquery_expression.hpp"
 #include "duckdb/parser/parsed_expression_iterator.hpp"
@@ -109,7 +110,19 @@ const Names& DeniedFunctions() {
   return names;
 }
 
+constexpr size_t kMaxComments = 1000;
+
 [[noreturn]] void Deny(const std::string& what) { ThrowStatus(Status::PermissionDenied(what)); }
+
+/// The parser takes quadratic time in comments that begin within comments, and nothing interrupts it.
+void CheckComments(const std::string& sql) {
+  size_t openers = 0;
+  for (size_t at = sql.find("/*"); at != std::string::npos; at = sql.find("/*", at + 2)) {
+    if (++openers > kMaxComments) {
+      ThrowStatus(Status::InvalidArgument("the statement has more than " + std::to_string(kMaxComments) + " comments"));
+    }
+  }
+}
 
 bool Contains(const Names& names, const std::string& name) { return names.count(name) > 0; }
 
@@ -200,6 +213,13 @@ class TreeGate {
       const std::string name = duckdb::StringUtil::Lower(function.function_name);
       if (Contains(DeniedFunctions(), name)) Deny("function " + name + " is not allowed");
     }
+    if (expression.GetExpressionClass() == duckdb::ExpressionClass::CONJUNCTION) {
+      terms_ += expression.Cast<duckdb::ConjunctionExpression>().children.size();
+      if (terms_ > kMaxTerms) {
+        ThrowStatus(Status::InvalidArgument("the statement joins more than " + std::to_string(kMaxTerms) +
+                                            " conditions by AND and OR"));
+      }
+    }
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
       CheckNode(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
     }
@@ -267,9 +287,11 @@ class TreeGate {
   }
 
   static constexpr int kMaxQueryNodes = 1000;
+  static constexpr size_t kMaxTerms = 10'000;
 
   const SessionPolicy policy_;
   int query_nodes_ = 0;
+  size_t terms_ = 0;
 };
 
 bool AllowedOperator(duckdb::LogicalOperatorType type) {
@@ -364,6 +386,7 @@ bool IsDeniedFunction(const std::string& name) { return Contains(DeniedFunctions
 
 duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
                                                        const SessionPolicy& policy) {
+  CheckComments(sql);
   duckdb::Parser parser(options);
   parser.ParseQuery(sql);
   if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
