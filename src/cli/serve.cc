@@ -7,7 +7,10 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/error_table.h"
+#include "base/executor.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "cli/command_line.h"
 #include "cli/stop_signals.h"
@@ -20,6 +23,8 @@ namespace {
 
 /// Requests under way get this long; what remains of 30 seconds is for committing the buffers.
 constexpr int64_t kDrainMicros = 10 * kMicrosPerSecond;
+/// How long a query that was broken off may take to notice, once every row is committed.
+constexpr int64_t kTeardownMicros = 5 * kMicrosPerSecond;
 
 struct ServeOptions {
   std::string config_file;
@@ -27,6 +32,38 @@ struct ServeOptions {
   std::map<std::string, std::string> flags;
   bool insecure_listen = false;
   bool json_log = false;
+};
+
+/// Ends the process with `exit_code` when it does not end by itself: the engine cannot be interrupted everywhere, and
+/// by then there is nothing left to lose.
+class LastCall {
+ public:
+  explicit LastCall(int exit_code) {
+    thread_ = Thread("tarn-last-call", [this, exit_code] {
+      MutexLock lock(mutex_);
+      const int64_t deadline = SystemClock().MonotonicMicros() + kTeardownMicros;
+      while (!ended_ && SystemClock().MonotonicMicros() < deadline) SystemClock().WaitUntil(wake_, mutex_, deadline);
+      if (ended_) return;
+      Log(LogLevel::kWarning, "stopped without waiting for a query that does not end");
+      _exit(exit_code);
+    });
+  }
+  ~LastCall() {
+    {
+      MutexLock lock(mutex_);
+      ended_ = true;
+      wake_.notify_all();
+    }
+    thread_.Join();
+  }
+  LastCall(const LastCall&) = delete;
+  LastCall& operator=(const LastCall&) = delete;
+
+ private:
+  Mutex mutex_;
+  CondVar wake_;
+  bool ended_ GUARDED_BY(mutex_) = false;
+  Thread thread_;
 };
 
 Status Serve(const ServeOptions& options) {
@@ -56,8 +93,12 @@ Status Serve(const ServeOptions& options) {
   Log(LogLevel::kInfo, "stopping", {{"signal", StopSignals::Name(signal)}});
   // What was acknowledged is in the write-ahead log.
   signals.EndAtOnce();
-  TARN_RETURN_NOT_OK(server->Shutdown(kDrainMicros));
-  server.reset();
+  const Status stopped = server->Shutdown(kDrainMicros);
+  {
+    const LastCall last_call(CodesOf(stopped.code()).exit_code);
+    server.reset();
+  }
+  TARN_RETURN_NOT_OK(stopped);
   Log(LogLevel::kInfo, "stopped");
   return Status::Ok();
 }

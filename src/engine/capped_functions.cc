@@ -284,12 +284,13 @@ void CheckSizes(const Arguments& args, const CappedFunction& function) {
                                            : function.is_loose ? kMaxVectorBytes
                                                                : kMaxValueBytes);
   if (function.is_sum && SumFits(args, max_value)) return;
+  const auto max_total = static_cast<Size>(function.is_loose ? kMaxVectorWorkBytes : kMaxVectorBytes);
   Size total = 0;
   for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
     if (ResultIsNull(args, row, function.nulls)) continue;
     const Size bytes = std::max<Size>(0, function.estimate(args, row));
-    if (!function.is_loose) total += bytes;
-    if (bytes > max_value || total > static_cast<Size>(kMaxVectorBytes)) {
+    total += bytes;
+    if (bytes > max_value || total > max_total) {
       ThrowStatus(Status::ResourceExhausted(std::string(function.name) + " would make a value that is too large"));
     }
   }

@@ -12,6 +12,10 @@ namespace tarn::engine {
 inline constexpr int64_t kMaxValueBytes = int64_t{64} << 20;
 inline constexpr int64_t kMaxVectorBytes = int64_t{256} << 20;
 
+/// The most that a function may work through for one vector of rows where its result is much smaller than that: a few
+/// seconds, in which nothing interrupts it.
+inline constexpr int64_t kMaxVectorWorkBytes = int64_t{8} << 30;
+
 /// The most while a statement is planned. The optimizer copies a constant many times, and what it may not fold is
 /// computed when the query runs.
 inline constexpr int64_t kMaxConstantBytes = int64_t{64} << 10;

@@ -235,6 +235,7 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
         "select length(format('{:1000000000}', 1))",
         "select levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
         "select damerau_levenshtein(repeat('a', 20000), repeat('b', 20000))",
+        "select sum(levenshtein(repeat('a', 16000) || range, repeat('b', 16000))) from range(2000)",
         "select jaro_similarity(repeat('a', 1000000), repeat('b', 1000000))",
         "select len(string_split(repeat('a,', 20000000), ','))",
         "select length(format('{:>{}}', 'x', 1000000000))",

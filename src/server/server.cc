@@ -64,6 +64,10 @@ class WholeServer final : public Server {
   }
 
   ~WholeServer() override {
+    // Breaks off what still runs, and waits for it: first of all, since it uses everything else.
+    sources_.http = nullptr;
+    metrics_.SetSources(sources_);
+    http_.reset();
     if (lake_ != nullptr) lake_->Close();
   }
 
@@ -123,12 +127,9 @@ class WholeServer final : public Server {
     if (http_ != nullptr && !http_->Drain(drain_micros)) {
       Log(LogLevel::kWarning, "requests were broken off", {{"connections", http_->stats().connections}});
     }
-    // What still runs is broken off here; nothing can be written after it.
-    sources_.http = nullptr;
-    metrics_.SetSources(sources_);
-    http_.reset();
     if (compactor_ != nullptr) compactor_->Stop();
     if (lake_ == nullptr) return Status::Ok();
+    // A write that is still under way is refused from Close on, or acknowledged from the write-ahead log.
     const Status flushed = lake_->FlushAll();
     if (!flushed.ok()) {
       Log(LogLevel::kError, "not every row could be committed; the write-ahead log keeps them",
