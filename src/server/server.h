@@ -28,8 +28,8 @@ class Server {
 
   /// Opens the lake, which replays the write-ahead log, and everything above it; then the server is ready.
   virtual Status OpenLake() = 0;
-  /// Takes no more requests, finishes those under way within `drain_micros`, and commits every buffered row. What was not
-  /// finished is broken off by the destructor, which waits as long as a query needs to notice.
+  /// Takes no more requests, finishes those under way within `drain_micros`, and commits every buffered row. What was
+  /// not finished is broken off by the destructor, which waits as long as a query needs to notice.
   virtual Status Shutdown(int64_t drain_micros) = 0;
 
   virtual const std::string& address() const = 0;
