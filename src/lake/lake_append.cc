@@ -21,9 +21,10 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
     return status;
   };
   TARN_ASSIGN_OR_RETURN(auto log, LogForAppend());
+  const int64_t began = options_.clock->MonotonicMicros();
   for (const TableBatch& batch : batches) {
     if (batch.rows == nullptr || batch.rows->num_rows() == 0) continue;
-    if (Status prepared = PrepareBatch(batch, incoming); !prepared.ok()) return cancel(std::move(prepared));
+    if (Status prepared = PrepareBatch(batch, began, incoming); !prepared.ok()) return cancel(std::move(prepared));
     const auto rolled_back = WasRolledBack(*incoming.back().table, *log);
     if (!rolled_back.ok()) return cancel(rolled_back.status());
     if (!*rolled_back) continue;
@@ -48,7 +49,7 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
 Status LakeImpl::CheckAppend(const TableBatch& batch) {
   TARN_RETURN_NOT_OK(LogForAppend().status());
   std::vector<Incoming> incoming;
-  TARN_RETURN_NOT_OK(PrepareBatch(batch, incoming));
+  TARN_RETURN_NOT_OK(PrepareBatch(batch, directory_.AMomentAgo(), incoming));
   incoming.back().table->Cancel(incoming.back().prepared);
   return Status::Ok();
 }
@@ -67,16 +68,16 @@ Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
   return own_log_;
 }
 
-Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& batch) {
+Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& batch, int64_t listed_since_micros) {
   if (!options_.create_missing_tables) {
     TARN_RETURN_NOT_OK(CheckTableName(batch.name));
-    TARN_RETURN_NOT_OK(directory_.Find(batch.name).status());
-  } else if (auto known = directory_.Find(batch.name); known.status().Is(StatusCode::kNotFound)) {
+    TARN_RETURN_NOT_OK(directory_.Find(batch.name, listed_since_micros).status());
+  } else if (directory_.Find(batch.name, listed_since_micros).status().Is(StatusCode::kNotFound)) {
     // Rows that no table can take must not leave one behind.
     TARN_ASSIGN_OR_RETURN(const TableColumns begun, ColumnsOfNewTable(*batch.rows->schema()));
     TARN_RETURN_NOT_OK(PlanColumns(*batch.rows->schema(), begun).status());
   }
-  TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name));
+  TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name, listed_since_micros));
   TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(batch.name.ToString()));
   TARN_RETURN_NOT_OK(table->CheckWritable());
   if (!options_.create_missing_tables && !table->exists()) {
@@ -85,9 +86,9 @@ Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& 
   return table;
 }
 
-Status LakeImpl::PrepareBatch(const TableBatch& batch, std::vector<Incoming>& incoming) {
+Status LakeImpl::PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming) {
   Incoming one;
-  TARN_ASSIGN_OR_RETURN(one.table, TableForAppend(batch));
+  TARN_ASSIGN_OR_RETURN(one.table, TableForAppend(batch, listed_since_micros));
   TARN_ASSIGN_OR_RETURN(one.prepared, one.table->Prepare(*batch.rows));
   incoming.push_back(std::move(one));
   return Status::Ok();

@@ -68,11 +68,13 @@ class LakeImpl final : public Lake {
   void LookForDeadLogs() EXCLUDES(mutex_);
   struct Replay {
     std::shared_ptr<RowLog> log;
+    /// On the monotonic clock.
+    int64_t began_micros = 0;
+    /// How long ago the rows count as acknowledged.
+    int64_t age_micros = 0;
     /// Tables met so far.
     std::set<const LivingTable*> tables;
     int64_t rows = 0;
-    /// How long ago the rows count as acknowledged.
-    int64_t age_micros = 0;
   };
   /// Shows the rows of a record unless they are committed. Rows of a table that cannot be read wait, and no other's.
   Status ReplayRecord(Replay& replay, const wal::ReplayedRecord& record);
@@ -85,8 +87,8 @@ class LakeImpl final : public Lake {
 
   // Appending (lake_append.cc).
   Result<std::shared_ptr<RowLog>> LogForAppend() EXCLUDES(mutex_);
-  Result<std::shared_ptr<LivingTable>> TableForAppend(const TableBatch& batch);
-  Status PrepareBatch(const TableBatch& batch, std::vector<Incoming>& incoming);
+  Result<std::shared_ptr<LivingTable>> TableForAppend(const TableBatch& batch, int64_t listed_since_micros);
+  Status PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming);
   Status Reserve(std::vector<Incoming>& incoming);
   Result<RowLog::Range> WriteLog(RowLog& log, std::vector<Incoming>& incoming);
   Result<std::shared_ptr<const wal::SchemaEntry>> SchemaEntryFor(RowLog& log, const Incoming& incoming)

@@ -171,7 +171,7 @@ Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
     if (lock.ok()) held = std::move(lock).value();
     TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
     auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
-    Replay replay{log, {}, 0, 0};
+    Replay replay{log, options_.clock->MonotonicMicros(), 0, {}, 0};
     TARN_RETURN_NOT_OK(log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(replay, record); }));
     log->Unlock();
   }
@@ -182,7 +182,8 @@ Result<std::shared_ptr<RowLog>> LakeImpl::OpenLog(const std::string& node, std::
                                                   int64_t* adopted_rows) {
   TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
   auto log = std::make_shared<RowLog>(node, std::move(lock), std::move(segments));
-  Replay replay{log, {}, 0, adopted_rows == nullptr ? 0 : options_.flush.max_age_micros};
+  const int64_t age_micros = adopted_rows == nullptr ? 0 : options_.flush.max_age_micros;
+  Replay replay{log, options_.clock->MonotonicMicros(), age_micros, {}, 0};
   const Status opened = log->Open(options_.wal, *options_.clock, *options_.random,
                                   [&](const wal::ReplayedRecord& record) { return ReplayRecord(replay, record); });
   if (!opened.ok()) {
@@ -257,8 +258,8 @@ Status LakeImpl::ReplayRecord(Replay& replay, const wal::ReplayedRecord& record)
   const auto& log = replay.log;
   TARN_ASSIGN_OR_RETURN(const RowsSchema rows_schema, DecodeRowsSchema(record.schema.bytes));
   TARN_RETURN_NOT_OK(CheckTableName(rows_schema.name));
-  auto found = directory_.Find(rows_schema.name);
-  if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name);
+  auto found = directory_.Find(rows_schema.name, replay.began_micros);
+  if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name, replay.began_micros);
   TARN_ASSIGN_OR_RETURN(const auto table, std::move(found));
   if (replay.tables.insert(table.get()).second) {
     // What a snapshot held for long does not show, the log's owner may have committed before it died.

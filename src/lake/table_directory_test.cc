@@ -1,0 +1,113 @@
+#include "lake/table_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "lake/testing/lake_world.h"
+#include "storage/stores.h"
+
+namespace tarn::lake {
+namespace {
+
+using testing::AppendIds;
+using testing::Ids;
+using testing::IdsIn;
+using testing::LakeWorld;
+using testing::MakeRows;
+using testing::MustOpen;
+
+/// Counts how often the folders below a key are listed, and lets time pass with every operation.
+class ListingCounter final : public storage::ObjectStore {
+ public:
+  ListingCounter(std::shared_ptr<storage::ObjectStore> inner, FakeClock& clock)
+      : inner_(std::move(inner)), clock_(clock) {}
+
+  Status List(const storage::ListOptions& options,
+              const std::function<bool(const storage::ListEntry&)>& visit) override {
+    if (options.group_by_folder) ++listings[options.prefix];
+    clock_.Advance(10 * kMicrosPerMilli);
+    return inner_->List(options, visit);
+  }
+  Result<storage::ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
+  Result<std::unique_ptr<storage::ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
+  Result<storage::ObjectInfo> Put(std::string_view key, ByteSpan bytes,
+                                  const storage::Precondition& precondition) override {
+    return inner_->Put(key, bytes, precondition);
+  }
+  Result<std::unique_ptr<storage::ObjectWriter>> OpenWriter(std::string_view key,
+                                                            const storage::Precondition& precondition) override {
+    return inner_->OpenWriter(key, precondition);
+  }
+  Status Delete(std::string_view key) override { return inner_->Delete(key); }
+  std::string uri() const override { return inner_->uri(); }
+  std::optional<std::string> LocalPath(std::string_view key) const override { return inner_->LocalPath(key); }
+
+  std::map<std::string, int> listings;
+
+ private:
+  const std::shared_ptr<storage::ObjectStore> inner_;
+  FakeClock& clock_;
+};
+
+constexpr int kNewTables = 200;
+
+struct CountedLake {
+  CountedLake() : counter(std::make_shared<ListingCounter>(world.store, world.clock)) {
+    options.store = counter;
+    auto lake = MustOpen(world);
+    EXPECT_TRUE(AppendIds(*lake, {1}, 0, {"db", "old"}).ok());
+    EXPECT_TRUE(lake->FlushAll().ok());
+  }
+
+  static TableName NewTable(int i) { return {"db", "t" + std::to_string(i)}; }
+
+  LakeWorld world;
+  std::shared_ptr<ListingCounter> counter;
+  LakeOptions options = world.Options();
+};
+
+TEST(TableDirectory, ListsADatabaseOnceForAllNewTablesOfAnAppend) {
+  CountedLake counted;
+  auto lake = counted.world.Open(counted.options).value();
+  std::vector<TableBatch> batches;
+  for (int i = 0; i < kNewTables; ++i) batches.push_back({CountedLake::NewTable(i), MakeRows({.ids = {i}})});
+  ASSERT_OK(lake->Append(std::move(batches)));
+  EXPECT_EQ(counted.counter->listings[""], 1);
+  EXPECT_EQ(counted.counter->listings["db/"], 1);
+}
+
+TEST(TableDirectory, ListsADatabaseOnceForAllNewTablesOfAReplay) {
+  CountedLake counted;
+  auto lake = MustOpen(counted.world);
+  for (int i = 0; i < kNewTables; ++i) ASSERT_OK(AppendIds(*lake, {i}, 0, CountedLake::NewTable(i)));
+  lake.reset();
+  counted.world.nodes.KillProcess();
+
+  lake = counted.world.Open(counted.options).value();
+  EXPECT_EQ(counted.counter->listings[""], 1);
+  EXPECT_EQ(counted.counter->listings["db/"], 1);
+  for (int i = 0; i < kNewTables; ++i) EXPECT_EQ(IdsIn(*lake, CountedLake::NewTable(i)), Ids{i});
+}
+
+TEST(TableDirectory, LooksForTheExactNameWithoutAListing) {
+  CountedLake counted;
+  auto lake = counted.world.Open(counted.options).value();
+  EXPECT_EQ(IdsIn(*lake, {"db", "old"}), Ids{1});
+  EXPECT_EQ(counted.counter->listings[""], 0);
+  EXPECT_EQ(counted.counter->listings["db/"], 0);
+}
+
+TEST(TableDirectory, ANewAppendSeesTheNamesThatOthersBeganMeanwhile) {
+  CountedLake counted;
+  auto lake = counted.world.Open(counted.options).value();
+  ASSERT_OK(AppendIds(*lake, {1}, 0, {"db", "mine"}));
+  auto other = MustOpen(counted.world);
+  ASSERT_OK(AppendIds(*other, {2}, 0, {"db", "Theirs"}));
+  ASSERT_OK(other->FlushAll());
+  counted.world.clock.Advance(1);
+  EXPECT_EQ(AppendIds(*lake, {3}, 0, {"db", "theirs"}).code(), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace tarn::lake
