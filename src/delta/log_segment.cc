@@ -12,10 +12,12 @@ namespace tarn::delta {
 
 namespace {
 
+using Parts = std::map<int, LogFile>;
+
 struct Listing {
   std::vector<LogFile> commits;
   /// By version, then by number of parts: sets of different sizes may stand beside each other.
-  std::map<int64_t, std::map<int, std::map<int, LogFile>>> checkpoints;
+  std::map<int64_t, std::map<int, Parts>> checkpoints;
   std::set<int64_t> uuid_checkpoints;
 };
 
@@ -50,18 +52,30 @@ Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
   return listing;
 }
 
+/// The first of a version's sets that has all its parts, or null.
+const Parts* CompleteSet(const std::map<int, Parts>& sets) {
+  for (const auto& [parts, files] : sets) {
+    if (static_cast<int>(files.size()) == parts) return &files;
+  }
+  return nullptr;
+}
+
+int64_t LastVersion(const Listing& listing) {
+  return std::max(listing.commits.empty() ? -1 : listing.commits.back().version,
+                  listing.checkpoints.empty() ? -1 : listing.checkpoints.rbegin()->first);
+}
+
 /// The newest complete checkpoint not after `limit`.
 std::optional<CheckpointFiles> NewestCheckpoint(const Listing& listing, int64_t limit,
                                                 const std::set<int64_t>& broken) {
   for (auto version = listing.checkpoints.rbegin(); version != listing.checkpoints.rend(); ++version) {
     if (version->first > limit || broken.contains(version->first)) continue;
-    for (const auto& [parts, files] : version->second) {
-      if (static_cast<int>(files.size()) != parts) continue;
-      CheckpointFiles checkpoint;
-      checkpoint.version = version->first;
-      for (const auto& [part, file] : files) checkpoint.parts.push_back(file);
-      return checkpoint;
-    }
+    const Parts* const files = CompleteSet(version->second);
+    if (files == nullptr) continue;
+    CheckpointFiles checkpoint;
+    checkpoint.version = version->first;
+    for (const auto& [part, file] : *files) checkpoint.parts.push_back(file);
+    return checkpoint;
   }
   return std::nullopt;
 }
@@ -72,6 +86,16 @@ Status MissingVersion(int64_t version, const Listing& listing) {
                                " is kept only in a v2 checkpoint");
   }
   return Status::Corruption("the log lacks version " + std::to_string(version));
+}
+
+/// For a version that nothing at or before it leads to: what the log has instead, when its beginning was cleaned behind
+/// a later checkpoint. Cleanup takes the oldest first, so anything older that is left makes it a gap.
+Status CleanedVersion(int64_t version, const Listing& listing) {
+  const auto first = std::find_if(listing.checkpoints.upper_bound(version), listing.checkpoints.end(),
+                                  [](const auto& entry) { return CompleteSet(entry.second) != nullptr; });
+  if (first == listing.checkpoints.end()) return MissingVersion(0, listing);
+  return Status::NotFound("version " + std::to_string(version) + " is gone: the log was cleaned and has the versions " +
+                          std::to_string(first->first) + " to " + std::to_string(LastVersion(listing)));
 }
 
 Result<LogSegment> BuildSegment(Listing listing, const SegmentOptions& options) {
@@ -90,14 +114,15 @@ Result<LogSegment> BuildSegment(Listing listing, const SegmentOptions& options) 
     if (commit.version > limit) break;
     if (commit.version == base) segment.modified_millis = commit.modified_millis;
     if (commit.version < next) continue;
-    if (commit.version != next) return MissingVersion(next, listing);
+    if (commit.version != next) return next == 0 ? CleanedVersion(limit, listing) : MissingVersion(next, listing);
     segment.modified_millis = commit.modified_millis;
     segment.version = commit.version;
     segment.commits.push_back(std::move(commit));
     ++next;
   }
-  if (segment.version < 0) return MissingVersion(0, listing);
+  if (segment.version < 0) return CleanedVersion(limit, listing);
   if (options.version.has_value() && segment.version != *options.version) {
+    if (LastVersion(listing) > segment.version) return MissingVersion(next, listing);
     return Status::NotFound("the log ends at version " + std::to_string(segment.version) + ", before version " +
                             std::to_string(*options.version));
   }

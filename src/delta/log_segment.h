@@ -44,8 +44,9 @@ struct SegmentOptions {
   std::set<int64_t> broken_checkpoints;
 };
 
-/// Lists the log. NotFound without a log or when it does not reach the version; Corruption names the first missing
-/// version; Unsupported names v2Checkpoint when only a checkpoint of that kind would make the log complete.
+/// Lists the log. NotFound without a log, or when it does not reach the version or was cleaned of it; Corruption names
+/// the first missing version; Unsupported names v2Checkpoint when only a checkpoint of that kind would make the log
+/// complete.
 Result<LogSegment> ListSegment(storage::ObjectStore& store, const SegmentOptions& options);
 
 /// All commits that the log still holds, ascending.

@@ -135,6 +135,29 @@ TEST(SnapshotTest, BrokenLogsAreCorruption) {
   EXPECT_EQ(LoadCode(MemoryTable()), StatusCode::kNotFound);
 }
 
+TEST(SnapshotTest, AVersionOfWhichTheLogWasCleanedIsNotFoundAndAGapIsCorruption) {
+  MemoryTable table;
+  for (int64_t version = 0; version < 12; ++version) {
+    table.PutCommit(version, (version == 0 ? FirstLines() : "") + AddLine("file-" + std::to_string(version)));
+  }
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshotAt(table.context(), 8)).ok());
+  const auto at = [&](int64_t version) { return LoadSnapshotAt(table.context(), version).status(); };
+  for (int64_t version = 0; version < 6; ++version) ASSERT_TRUE(table.store().Delete(CommitKey(version)).ok());
+  for (const int64_t version : {0, 3, 6, 7}) {
+    const Status gone = at(version);
+    EXPECT_EQ(gone.code(), StatusCode::kNotFound) << gone.ToString();
+    EXPECT_EQ(gone.message(),
+              "version " + std::to_string(version) + " is gone: the log was cleaned and has the versions 8 to 11");
+  }
+  EXPECT_TRUE(at(8).ok() && at(11).ok());
+  EXPECT_EQ(at(12).message(), "the log ends at version 11, before version 12");
+  ASSERT_TRUE(table.store().Delete(CommitKey(10)).ok());
+  for (const int64_t version : {10, 11}) {
+    EXPECT_EQ(at(version).ToString(), "Corruption: the log lacks version 10") << version;
+  }
+  EXPECT_TRUE(at(9).ok());
+}
+
 TEST(SnapshotTest, WindowsAndLazyStatisticsGiveTheSameTable) {
   MemoryTable table;
   std::string text = FirstLines();
