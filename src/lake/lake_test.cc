@@ -4,9 +4,12 @@
 #include <arrow/type.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "delta/transaction.h"
 #include "lake/testing/lake_world.h"
 #include "storage/stores.h"
+#include "storage/testing/temp_folder.h"
 
 namespace tarn::lake {
 namespace {
@@ -247,6 +250,24 @@ TEST(Lake, DeletedLogLosesNothingCommittedAndDoublesNothing) {
   ASSERT_OK(AppendIds(*lake, {2}));
   ASSERT_OK(lake->FlushAll());
   EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{1, 2}));
+}
+
+TEST(Lake, LogDeletedUnderALiveLakeIsAPassingFault) {
+  const storage::testing::TempFolder folder;
+  LakeWorld world;
+  auto options = world.Options();
+  options.wal_root = folder.path() + "/wal";
+  auto lake = std::move(*Lake::Open(options));
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  lake->Close();
+  lake = std::move(*Lake::Open(options));
+  std::filesystem::remove_all(options.wal_root);
+  EXPECT_EQ(AppendIds(*lake, {2}).code(), StatusCode::kUnavailable);
+  ASSERT_OK(AppendIds(*lake, {3}));
+  lake.reset();
+  lake = std::move(*Lake::Open(options));
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
 }
 
 TEST(Lake, RolledBackLogGivesWayToANewOne) {

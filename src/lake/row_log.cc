@@ -53,8 +53,10 @@ Result<RowLog::Range> RowLog::Append(std::vector<wal::NewRecord> records) {
     advanced_.notify_all();
     const Status failure = std::move(last).status();
     if (failure.Is(StatusCode::kResourceExhausted)) return Status::Unavailable("disk is short: " + failure.message());
-    if (!failure.Is(StatusCode::kInvalidArgument)) broken_ = true;
-    return failure;
+    if (failure.Is(StatusCode::kInvalidArgument)) return failure;
+    broken_ = true;
+    // Whatever the disk said (the folder is gone, it may not be written), it is not about the rows.
+    return Status::Unavailable("the write-ahead log failed: " + failure.message());
   }
   const Range range{*last - count + 1, *last};
   for (wal::Position position = range.first; position <= range.last; ++position) {
