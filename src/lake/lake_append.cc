@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "lake/lake_impl.h"
 
 namespace tarn::lake {
@@ -80,10 +81,22 @@ Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& 
   TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name, listed_since_micros));
   TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(batch.name.ToString()));
   TARN_RETURN_NOT_OK(table->CheckWritable());
+  if (table->snapshot() == nullptr) TARN_RETURN_NOT_OK(CheckPlace(*table));
   if (!options_.create_missing_tables && !table->exists()) {
     return Status::NotFound("table " + batch.name.ToString() + " does not exist");
   }
   return table;
+}
+
+Status LakeImpl::CheckPlace(const LivingTable& table) const {
+  // Elsewhere a key may have others below it.
+  if (!options_.store->LocalPath(table.folder()).has_value()) return Status::Ok();
+  const std::string database = table.folder().substr(0, table.folder().find('/'));
+  for (const std::string& folder : {database, table.folder(), JoinPath(table.folder(), "_delta_log")}) {
+    if (!options_.store->Head(folder).ok()) continue;
+    return Status::InvalidArgument(table.name().ToString() + ": a file lies where its folder would be: " + folder);
+  }
+  return Status::Ok();
 }
 
 Status LakeImpl::PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming) {

@@ -88,6 +88,8 @@ class LakeImpl final : public Lake {
   // Appending (lake_append.cc).
   Result<std::shared_ptr<RowLog>> LogForAppend() EXCLUDES(mutex_);
   Result<std::shared_ptr<LivingTable>> TableForAppend(const TableBatch& batch, int64_t listed_since_micros);
+  /// InvalidArgument when a file keeps a table that is not there yet from ever being made.
+  Status CheckPlace(const LivingTable& table) const;
   Status PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming);
   Status Reserve(std::vector<Incoming>& incoming);
   Result<RowLog::Range> WriteLog(RowLog& log, std::vector<Incoming>& incoming);

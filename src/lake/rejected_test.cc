@@ -200,6 +200,20 @@ TEST(Rejected, RowsOfATableWhosePlaceIsTakenBySomethingElseAreSetAside) {
   ASSERT_OK(lake->FlushAll());
   EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{1});
   EXPECT_EQ(lake->stats().buffered_rows, 0);
+  // From now on it can be seen.
+  const Status refused = AppendIds(*lake, {2});
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("db.cpu: a file lies where its folder would be: db/cpu"), std::string::npos)
+      << refused.ToString();
+  ASSERT_OK(world.store->Put("filed", AsBytes("a file"), storage::Precondition::None()));
+  ASSERT_OK(world.store->Put("db/log/_delta_log", AsBytes("a file"), storage::Precondition::None()));
+  EXPECT_EQ(AppendIds(*lake, {2}, 0, {"filed", "t"}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(AppendIds(*lake, {2}, 0, {"db", "log"}).code(), StatusCode::kInvalidArgument);
+  ASSERT_OK(world.store->Delete("db/cpu"));
+  ASSERT_OK(AppendIds(*lake, {3}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), Ids{3});
+  EXPECT_EQ(lake->stats().rows_rejected, 1);
 }
 
 TEST(Rejected, TransientFaultsRejectNothing) {
