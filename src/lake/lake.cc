@@ -140,7 +140,7 @@ Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
       status.buffered_rows = totals.rows;
       status.buffered_bytes = totals.bytes;
       MutexLock guard(mutex_);
-      const auto rejected = rejected_rows_.find(table->get());
+      const auto rejected = rejected_rows_.find((*table)->folder());
       if (rejected != rejected_rows_.end()) status.rejected_rows = rejected->second;
       all.push_back(std::move(status));
     }

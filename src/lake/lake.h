@@ -68,12 +68,14 @@ struct TableStatus {
   int64_t bytes = 0;
   int64_t buffered_rows = 0;
   int64_t buffered_bytes = 0;
+  /// All that lie in the rejected store.
   int64_t rejected_rows = 0;
 };
 
 struct LakeStats {
   int64_t rows_acknowledged = 0;
   int64_t rows_flushed = 0;
+  /// All that lie in the rejected store, not only since the lake was opened.
   int64_t rows_rejected = 0;
   int64_t flushes = 0;
   int64_t flush_failures = 0;

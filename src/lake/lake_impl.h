@@ -55,6 +55,8 @@ class LakeImpl final : public Lake {
   // Opening (lake_open.cc).
   Status CheckIdentity();
   Status TakeLogs();
+  /// Rows set aside before this opening, but for those whose flush is to be repeated and will count them.
+  Status CountOldRejects() EXCLUDES(mutex_);
   Status ReadForeignLogs(const std::vector<std::string>& nodes);
   /// Locks a free node folder and opens its log; also one that was adopted by nobody.
   Result<std::shared_ptr<RowLog>> OpenOwnLog();
@@ -137,7 +139,8 @@ class LakeImpl final : public Lake {
   const RowLog* schema_cache_log_ GUARDED_BY(mutex_) = nullptr;
   /// Tables whose flush is with the executor.
   std::set<const LivingTable*> submitted_ GUARDED_BY(mutex_);
-  std::map<const LivingTable*, int64_t> rejected_rows_ GUARDED_BY(mutex_);
+  /// By the table's folder.
+  std::map<std::string, int64_t> rejected_rows_ GUARDED_BY(mutex_);
   int64_t foreign_live_wals_ GUARDED_BY(mutex_) = 0;
   int64_t adoption_due_ GUARDED_BY(mutex_) = INT64_MAX;
   /// Nodes whose log could not be adopted, with when to try again.

@@ -42,6 +42,7 @@ Status CheckIdentityText(const std::string& text) {
 Status LakeImpl::Start() {
   TARN_RETURN_NOT_OK(CheckIdentity());
   TARN_RETURN_NOT_OK(TakeLogs());
+  TARN_RETURN_NOT_OK(CountOldRejects());
   if (!options_.read_only) ReleaseLogs();
   const bool has_threads = dynamic_cast<InlineExecutor*>(options_.executor) == nullptr;
   MutexLock guard(mutex_);
@@ -101,6 +102,26 @@ Status LakeImpl::TakeLogs() {
     adoption_due_ = options_.clock->MonotonicMicros() + kAdoptionIntervalMicros;
   }
   return rolled_back ? ReplaceOwnLog(own) : Status::Ok();
+}
+
+Status LakeImpl::CountOldRejects() {
+  TARN_ASSIGN_OR_RETURN(const auto files, ListRejectedFiles(*options_.store));
+  MutexLock guard(mutex_);
+  std::vector<std::shared_ptr<RowLog>> logs = adopted_logs_;
+  if (own_log_ != nullptr) logs.push_back(own_log_);
+  // A log larger than memory is flushed while it is replayed; what that set aside is among the files.
+  rejected_rows_.clear();
+  int64_t total = 0;
+  for (const RejectedFile& file : files) {
+    const bool comes_again = std::any_of(logs.begin(), logs.end(), [&file](const auto& log) {
+      return log->uuid() == file.log_uuid && log->IsNeeded(file.position);
+    });
+    if (comes_again) continue;
+    rejected_rows_[file.table_folder] += file.rows;
+    total += file.rows;
+  }
+  rows_rejected_ = total;
+  return Status::Ok();
 }
 
 Status LakeImpl::AdoptLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {

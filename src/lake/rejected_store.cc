@@ -6,7 +6,12 @@
 #include <arrow/type.h>
 #include <simdjson.h>
 
+#include <charconv>
+#include <optional>
+
+#include "base/log.h"
 #include "columnar/arrow_status.h"
+#include "columnar/parquet_reader.h"
 #include "columnar/parquet_writer.h"
 #include "lake/digits.h"
 
@@ -15,6 +20,30 @@ namespace tarn::lake {
 namespace {
 
 constexpr int64_t kFormatVersion = 1;
+constexpr std::string_view kRoot = "_tarn/rejected/";
+constexpr std::string_view kSuffix = ".parquet";
+constexpr size_t kPositionDigits = 20;
+constexpr size_t kPartDigits = 5;
+
+/// What a key says of its file; nullopt when it is no name that Write gives.
+std::optional<RejectedFile> ParseKey(std::string_view key) {
+  if (!key.starts_with(kRoot) || !key.ends_with(kSuffix)) return std::nullopt;
+  key.remove_prefix(kRoot.size());
+  key.remove_suffix(kSuffix.size());
+  const size_t slash = key.rfind('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  RejectedFile file;
+  file.table_folder = key.substr(0, slash);
+  key.remove_prefix(slash + 1);
+  constexpr size_t kTail = 1 + kPositionDigits + 1 + kPartDigits;
+  if (key.size() <= kTail) return std::nullopt;
+  file.log_uuid = key.substr(0, key.size() - kTail);
+  key.remove_prefix(key.size() - kTail + 1);
+  const char* const end = key.data() + kPositionDigits;
+  const auto [read_to, error] = std::from_chars(key.data(), end, file.position);
+  if (error != std::errc() || read_to != end) return std::nullopt;
+  return file;
+}
 
 /// Rows with the reason and nothing else changed.
 Result<std::shared_ptr<arrow::RecordBatch>> WithReason(const RefittedRows::Rejected& rejected) {
@@ -26,12 +55,34 @@ Result<std::shared_ptr<arrow::RecordBatch>> WithReason(const RefittedRows::Rejec
 
 }  // namespace
 
+Result<std::vector<RejectedFile>> ListRejectedFiles(storage::ObjectStore& store) {
+  std::vector<std::string> keys;
+  TARN_RETURN_NOT_OK(store.List({.prefix = std::string(kRoot)}, [&](const storage::ListEntry& entry) {
+    keys.push_back(entry.object.key);
+    return true;
+  }));
+  std::vector<RejectedFile> files;
+  for (const std::string& key : keys) {
+    auto file = ParseKey(key);
+    if (!file.has_value()) continue;
+    const auto opened = columnar::ParquetFile::Open(store, key);
+    if (!opened.ok()) {
+      Log(LogLevel::kWarning, "a file of rows set aside cannot be read", {{"why", opened.status().ToString()}});
+      continue;
+    }
+    file->rows = (*opened)->num_rows();
+    files.push_back(*std::move(file));
+  }
+  return files;
+}
+
 RejectedStore::RejectedStore(storage::ObjectStore& store, const std::string& table_folder, const std::string& log_uuid)
-    : store_(store), prefix_("_tarn/rejected/" + table_folder + "/" + log_uuid) {}
+    : store_(store), prefix_(std::string(kRoot) + table_folder + "/" + log_uuid) {}
 
 Status RejectedStore::Write(wal::Position position, size_t part, const RefittedRows::Rejected& rejected) {
   TARN_ASSIGN_OR_RETURN(const auto rows, WithReason(rejected));
-  const std::string key = prefix_ + "-" + Digits(position, 20) + "-" + Digits(part, 5) + ".parquet";
+  const std::string key =
+      prefix_ + "-" + Digits(position, kPositionDigits) + "-" + Digits(part, kPartDigits) + std::string(kSuffix);
   TARN_ASSIGN_OR_RETURN(auto writer, columnar::ParquetWriter::Open(store_, key, rows->schema(), {}));
   TARN_RETURN_NOT_OK(writer->Append(*rows));
   return writer->Finish().status();

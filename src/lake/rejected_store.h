@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "lake/living_table.h"
@@ -9,6 +10,19 @@
 #include "wal/wal.h"
 
 namespace tarn::lake {
+
+/// One file of rows that were set aside.
+struct RejectedFile {
+  /// The table's key in the lake.
+  std::string table_folder;
+  std::string log_uuid;
+  wal::Position position = 0;
+  int64_t rows = 0;
+};
+
+/// Every file of the lake's rejected store: one listing, and the footer of each file. What is none of ours, or cannot
+/// be read, is left out.
+Result<std::vector<RejectedFile>> ListRejectedFiles(storage::ObjectStore& store);
 
 /// Acknowledged rows of one table and one WAL that could not be kept: Parquet files below `_tarn/rejected/`, and how
 /// far the log is settled there (docs/formats/lake.md). Thread-compatible.

@@ -89,6 +89,46 @@ TEST(Rejected, RowsOfATableThatCannotBeWrittenAnyMoreAreSetAside) {
   }
 }
 
+TEST(Rejected, ARestartRemembersHowManyRowsWereSetAside) {
+  LakeWorld world;
+  auto lake = OvertakenLake(world, kUnwritable);
+  ASSERT_OK(AppendIds(*lake, {3, 4}, 0, {"db", "other"}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(world.store->Put("_tarn/rejected/db/cpu/notes.parquet", AsBytes("?"), storage::Precondition::None()));
+  for (int i = 0; i < 2; ++i) {
+    lake.reset();
+    world.nodes.LosePower();
+    lake = MustOpen(world);
+    EXPECT_EQ(lake->stats().rows_rejected, 1);
+    const auto tables = *lake->ListTableStatus();
+    ASSERT_EQ(tables.size(), 2u);
+    EXPECT_EQ(tables[0].rejected_rows, 1);
+    EXPECT_EQ(tables[1].rejected_rows, 0);
+  }
+}
+
+TEST(Rejected, ARestartCountsRowsOnceWhoseFlushIsRepeated) {
+  LakeWorld world;
+  auto lake = OvertakenLake(world, kUnwritable);
+  world.at_point = [](std::string_view point) {
+    return point == "before-settle" ? Status::Unavailable("crash") : Status::Ok();
+  };
+  lake.reset();
+  lake = MustOpen(world);
+  EXPECT_FALSE(lake->FlushAll().ok());
+  EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{2});
+  lake.reset();
+  world.nodes.LosePower();
+  world.at_point = nullptr;
+  lake = MustOpen(world);
+  EXPECT_EQ(lake->stats().rows_rejected, 0) << "the flush is not done";
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(lake->stats().rows_rejected, 1);
+  lake.reset();
+  lake = MustOpen(world);
+  EXPECT_EQ(lake->stats().rows_rejected, 1);
+}
+
 TEST(Rejected, ARestartNeitherShowsNorCommitsSettledRows) {
   LakeWorld world;
   auto lake = OvertakenLake(world, kUnwritable);

@@ -62,6 +62,11 @@ class RowLog {
   /// The same before the log is closed: when nobody needs anything, the next opening has nothing to replay.
   Status ReleaseAtEnd() EXCLUDES(mutex_);
 
+  /// Whether the record's rows are in no committed version and not set aside yet.
+  bool IsNeeded(wal::Position position) const EXCLUDES(mutex_) {
+    MutexLock guard(mutex_);
+    return needed_.contains(position);
+  }
   wal::Position visible_prefix() const EXCLUDES(mutex_);
   /// The last position that may have been given to a record.
   wal::Position end() const;
