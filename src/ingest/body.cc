@@ -3,6 +3,7 @@
 #include <isa-l/igzip_lib.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "ingest/text_scan.h"
@@ -78,16 +79,18 @@ Status BodyDecoder::Inflate(std::string_view bytes) {
   while (state.avail_in > 0 || more_output) {
     in_member_ = true;
     if (!header_read_) {
-      if (!ReadHeader()) return Fail(Status::InvalidArgument("the body is not valid gzip"));
+      TARN_RETURN_NOT_OK(CheckMagic());
+      if (!ReadHeader()) return Fail(Status::InvalidArgument("the body is damaged gzip"));
       more_output = header_read_;
       continue;
     }
     state.next_out = reinterpret_cast<uint8_t*>(window_.get());
     state.avail_out = kWindowBytes;
-    if (isal_inflate(&state) != ISAL_DECOMP_OK) return Fail(Status::InvalidArgument("the body is not valid gzip"));
+    if (isal_inflate(&state) != ISAL_DECOMP_OK) return Fail(Status::InvalidArgument("the body is damaged gzip"));
     TARN_RETURN_NOT_OK(Keep({window_.get(), kWindowBytes - state.avail_out}));
     more_output = state.avail_out == 0;
     if (state.block_state == ISAL_BLOCK_FINISH) {
+      first_member_ = false;
       BeginMember();
       more_output = false;
     }
@@ -100,8 +103,20 @@ void BodyDecoder::BeginMember() {
   // The header is read apart, because isal_inflate forgets its flags when a header comes in several pieces.
   inflate_->crc_flag = ISAL_GZIP_NO_HDR_VER;
   isal_gzip_header_init(header_.get());
+  magic_seen_ = 0;
   in_member_ = false;
   header_read_ = false;
+}
+
+// Tells what is no gzip from gzip that is damaged.
+Status BodyDecoder::CheckMagic() {
+  constexpr std::array<uint8_t, 2> kMagic = {0x1f, 0x8b};
+  for (uint32_t i = 0; magic_seen_ < kMagic.size() && i < inflate_->avail_in; ++i, ++magic_seen_) {
+    if (inflate_->next_in[i] == kMagic[magic_seen_]) continue;
+    return Fail(Status::InvalidArgument(first_member_ ? "the body is not gzip, though it is declared to be"
+                                                      : "something that is not gzip follows the gzip body"));
+  }
+  return Status::Ok();
 }
 
 // Reads on in a member's header; false when it is wrong.

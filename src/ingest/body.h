@@ -63,6 +63,7 @@ class BodyDecoder {
   Status Fail(Status status);
   Status Inflate(std::string_view bytes);
   void BeginMember();
+  Status CheckMagic();
   bool ReadHeader();
   Status Keep(std::string_view decoded);
   Status Grow(size_t bytes);
@@ -75,6 +76,9 @@ class BodyDecoder {
   std::unique_ptr<inflate_state> inflate_;
   std::unique_ptr<char[]> window_;
   std::unique_ptr<isal_gzip_header> header_;
+  bool first_member_ = true;
+  /// Bytes of the member's magic number seen.
+  size_t magic_seen_ = 0;
   bool in_member_ = false;
   bool header_read_ = false;
 };

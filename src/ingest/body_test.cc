@@ -110,10 +110,22 @@ TEST(Body, EveryCutGzipIsRefused) {
 TEST(Body, GarbageAfterGzipIsRefused) {
   const std::string bytes = Gzip("m v=1\n");
   for (const std::string& garbage :
-       {std::string(1, '\0'), std::string("x"), std::string("\x1f"), std::string(64, '\0')}) {
-    EXPECT_EQ(CodeOf(DecodeBody(bytes + garbage, GzipOptions())), StatusCode::kInvalidArgument);
+       {std::string(1, '\0'), std::string("x"), std::string("\x1f"), std::string("\x1fx"), std::string(64, '\0')}) {
+    for (const size_t piece : {size_t{1}, bytes.size() + garbage.size()}) {
+      const Status status = DecodeInPieces(bytes + garbage, GzipOptions(), piece).status();
+      EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+      EXPECT_EQ(status.message(),
+                garbage == "\x1f" ? "the gzip body is cut short" : "something that is not gzip follows the gzip body");
+    }
   }
-  EXPECT_EQ(CodeOf(DecodeBody("m v=1\n", GzipOptions())), StatusCode::kInvalidArgument);
+  for (const char* text : {"m v=1\n", "m", "\x1f\x8c"}) {
+    const Status status = DecodeBody(text, GzipOptions()).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), "the body is not gzip, though it is declared to be");
+  }
+  std::string damaged = bytes;
+  damaged[bytes.size() - 8] = static_cast<char>(damaged[bytes.size() - 8] ^ 1);
+  EXPECT_EQ(DecodeBody(damaged, GzipOptions()).status().message(), "the body is damaged gzip");
 }
 
 TEST(Body, EveryFlippedByteOfTheTrailerIsFound) {

@@ -14,7 +14,7 @@
 namespace tarn::ingest {
 
 /// Unit of the timestamps in a body; kAuto decides by magnitude (< 5e9 s, < 5e12 ms, < 5e15 us, else ns).
-enum class Precision : uint8_t { kNanoseconds, kMicroseconds, kMilliseconds, kSeconds, kAuto };
+enum class Precision : uint8_t { kNanoseconds, kMicroseconds, kMilliseconds, kSeconds, kAuto, kMinutes, kHours };
 
 /// One line that was not kept.
 struct LineError {

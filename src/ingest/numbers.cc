@@ -155,6 +155,10 @@ int64_t NanosPerUnit(Precision precision) {
       return 1'000'000;
     case Precision::kSeconds:
       return 1'000'000'000;
+    case Precision::kMinutes:
+      return 60'000'000'000;
+    case Precision::kHours:
+      return 3'600'000'000'000;
     case Precision::kNanoseconds:
     case Precision::kAuto:
       break;

@@ -39,8 +39,13 @@ Result<Precision> ParsePrecision(std::string_view text, WriteApi api) {
   for (const auto& [name, precision] : kNames) {
     if (text == name) return precision;
   }
+  const bool knows_minutes = api == WriteApi::kV1;
+  if (knows_minutes && text == "m") return Precision::kMinutes;
+  if (knows_minutes && text == "h") return Precision::kHours;
   return Status::InvalidArgument("precision '" + Excerpt(text, kMaxShownBytes) + "' is none of ns, us, ms, s" +
-                                 (knows_auto ? ", auto" : ""));
+                                 (knows_auto      ? ", auto"
+                                  : knows_minutes ? ", m, h"
+                                                  : ""));
 }
 
 }  // namespace tarn::ingest

@@ -21,10 +21,26 @@ TEST(ParsePrecision, KnowsTheNamesOfEachApi) {
     for (const char* text : {"s", "second", "seconds"}) {
       EXPECT_EQ(*ParsePrecision(text, api), Precision::kSeconds) << text;
     }
-    for (const char* text : {"m", "h", "NS", " ns", "seconds ", "1s", "\xff"}) {
+    for (const char* text : {"NS", "M", "min", " ns", "seconds ", "1s", "\xff"}) {
       EXPECT_EQ(ParsePrecision(text, api).status().code(), StatusCode::kInvalidArgument) << text;
     }
   }
+}
+
+TEST(ParsePrecision, OnlyTheFirstApiCountsMinutesAndHours) {
+  EXPECT_EQ(*ParsePrecision("m", WriteApi::kV1), Precision::kMinutes);
+  EXPECT_EQ(*ParsePrecision("h", WriteApi::kV1), Precision::kHours);
+  for (const WriteApi api : {WriteApi::kV2, WriteApi::kV3}) {
+    EXPECT_FALSE(ParsePrecision("m", api).ok());
+    EXPECT_FALSE(ParsePrecision("h", api).ok());
+  }
+  int64_t nanos = 0;
+  EXPECT_TRUE(ToNanos(-2, Precision::kMinutes, nanos));
+  EXPECT_EQ(nanos, -120'000'000'000);
+  EXPECT_TRUE(ToNanos(2'562'047, Precision::kHours, nanos));
+  EXPECT_EQ(nanos, 2'562'047 * 3'600'000'000'000);
+  EXPECT_FALSE(ToNanos(2'562'048, Precision::kHours, nanos));
+  EXPECT_EQ(TruncateNanos(3'700'000'000'000, Precision::kHours), 3'600'000'000'000);
 }
 
 TEST(ParsePrecision, OnlyTheThirdApiGuesses) {

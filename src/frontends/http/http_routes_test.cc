@@ -10,6 +10,7 @@ namespace tarn::frontends {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 TEST(Negotiation, AcceptChoosesTheFormat) {
@@ -162,6 +163,12 @@ TEST_F(HttpRoutes, PingUnknownPathsAndMethods) {
   auto wrong = Get("/api/sql");
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.headers["Allow"], "POST");
+  for (const char* path : {"/api/v2/write?bucket=b", "/write?db=b", "/api/v3/write_lp?db=b"}) {
+    wrong = Get(path);
+    EXPECT_EQ(wrong.status, 405);
+    EXPECT_THAT(wrong.body, Not(HasSubstr("internal")));
+  }
+  EXPECT_THAT(Get("/api/v2/write").body, HasSubstr("\"code\":\"method not allowed\""));
   EXPECT_THAT(Get("/metrics").body, HasSubstr("# TYPE"));
 }
 

@@ -23,6 +23,8 @@ std::string_view InfluxCode(int http_status) {
       return "forbidden";
     case 404:
       return "not found";
+    case 405:
+      return "method not allowed";
     case 409:
       return "conflict";
     case 413:
@@ -34,7 +36,7 @@ std::string_view InfluxCode(int http_status) {
     case 503:
       return "unavailable";
     default:
-      return "internal error";
+      return http_status < 500 ? "invalid" : "internal error";
   }
 }
 
