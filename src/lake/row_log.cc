@@ -8,20 +8,18 @@ namespace tarn::lake {
 
 namespace {
 
-/// The identity of the log in a folder, empty when there is none yet.
-Result<std::string> PeekUuid(storage::SegmentStore& segments) {
-  std::string uuid;
+/// The identity of the log in a folder, empty when there is none yet; known also where the records are damaged.
+Status PeekUuid(storage::SegmentStore& segments, std::string* uuid) {
   const Status read = wal::Wal::ReadOnly(
-      segments, &uuid, [](const wal::ReplayedRecord&) { return Status::Cancelled("the identity is enough"); });
-  if (!read.ok() && !read.Is(StatusCode::kCancelled) && !read.Is(StatusCode::kNotFound)) return read;
-  return uuid;
+      segments, uuid, [](const wal::ReplayedRecord&) { return Status::Cancelled("the identity is enough"); });
+  return read.Is(StatusCode::kCancelled) || read.Is(StatusCode::kNotFound) ? Status::Ok() : read;
 }
 
 }  // namespace
 
 Status RowLog::Open(const wal::WalOptions& options, Clock& clock, Random& random,
                     const std::function<Status(const wal::ReplayedRecord&)>& replay) {
-  TARN_ASSIGN_OR_RETURN(uuid_, PeekUuid(*segments_));
+  TARN_RETURN_NOT_OK(PeekUuid(*segments_, &uuid_));
   TARN_ASSIGN_OR_RETURN(std::shared_ptr<wal::Wal> wal, wal::Wal::Open(segments_, options, clock, random, replay));
   uuid_ = wal->uuid();
   MutexLock guard(mutex_);
@@ -31,7 +29,7 @@ Status RowLog::Open(const wal::WalOptions& options, Clock& clock, Random& random
 }
 
 Status RowLog::Read(const std::function<Status(const wal::ReplayedRecord&)>& replay) {
-  TARN_ASSIGN_OR_RETURN(uuid_, PeekUuid(*segments_));
+  TARN_RETURN_NOT_OK(PeekUuid(*segments_, &uuid_));
   const Status read = wal::Wal::ReadOnly(*segments_, &uuid_, replay);
   return read.Is(StatusCode::kNotFound) ? Status::Ok() : read;
 }
@@ -160,7 +158,10 @@ bool RowLog::TryAbandon(Random& random) {
     if (appending_ > 0 || !needed_.empty()) return false;
     wal_.reset();
   }
-  const Status reset = wal::Reset(*segments_, random);
+  // Where someone removed the folder, another log may have begun under its name.
+  std::string found;
+  (void)PeekUuid(*segments_, &found);
+  const Status reset = found == uuid_ ? wal::Reset(*segments_, random) : Status::Ok();
   if (reset.ok()) {
     lock_.reset();
     return true;

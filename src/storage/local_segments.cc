@@ -55,6 +55,7 @@ class LocalSegmentWriter final : public SegmentWriter {
       status_ = SyncName();
       name_is_durable_ = status_.ok();
     }
+    if (status_.ok()) status_ = CheckStillNamed();
     return status_;
   }
 
@@ -65,6 +66,14 @@ class LocalSegmentWriter final : public SegmentWriter {
     const std::string folder_path = internal::ParentFolder(path_);
     TARN_ASSIGN_OR_RETURN(const Fd folder, internal::OpenFd(folder_path, O_RDONLY | O_DIRECTORY));
     return internal::SyncFd(folder.get(), folder_path);
+  }
+
+  /// What was removed by other hands no restart will find, however durable its bytes are.
+  Status CheckStillNamed() const {
+    struct stat info;
+    if (fstat(fd_.get(), &info) != 0) return ErrnoStatus(errno, "stat", path_);
+    if (info.st_nlink > 0) return Status::Ok();
+    return Status::Unavailable("segment " + path_ + " was removed while it was written");
   }
 
   const Fd fd_;

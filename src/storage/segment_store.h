@@ -23,7 +23,8 @@ class SegmentWriter {
   virtual Status Append(ByteSpan bytes) = 0;
   /// Appends the pieces one after the other, as one call would.
   virtual Status AppendPieces(std::span<const ByteSpan> pieces);
-  /// Makes all appended bytes durable, the segment's name included.
+  /// Makes all appended bytes durable, the segment's name included. Unavailable when the segment was removed: OK means
+  /// that a later List shows it.
   virtual Status Sync() = 0;
   /// Bytes appended so far.
   virtual int64_t size_bytes() const = 0;

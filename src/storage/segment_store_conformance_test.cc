@@ -119,6 +119,22 @@ TEST_P(SegmentStoreConformance, NamesAreTakenOnceAndRemoved) {
   EXPECT_TRUE(store_.Create("a", 0).ok());
 }
 
+TEST_P(SegmentStoreConformance, ARemovedSegmentFailsItsNextSync) {
+  const auto writer = store_.Create("a", 4096).value();
+  ASSERT_TRUE(writer->Append(AsBytes("x")).ok());
+  ASSERT_TRUE(writer->Sync().ok());
+  ASSERT_TRUE(store_.Remove("a").ok());
+  (void)writer->Append(AsBytes("y"));
+  EXPECT_EQ(writer->Sync().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(writer->Append(AsBytes("z")).code(), StatusCode::kUnavailable);
+  // Another of the name is another segment.
+  const auto successor = store_.Create("a", 0).value();
+  ASSERT_TRUE(successor->Append(AsBytes("z")).ok());
+  EXPECT_EQ(writer->Sync().code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(successor->Sync().ok());
+  EXPECT_EQ(store_.Read("a").value(), "z");
+}
+
 TEST_P(SegmentStoreConformance, WholeFilesAreReplaced) {
   ASSERT_TRUE(store_.WriteFile("f.json", AsBytes("a longer first version")).ok());
   ASSERT_TRUE(store_.WriteFile("f.json", AsBytes("second")).ok());

@@ -136,6 +136,7 @@ Status SimulatedSegments::AppendTo(const std::shared_ptr<File>& file, int64_t li
 Status SimulatedSegments::SyncOf(const std::shared_ptr<File>& file, int64_t life) {
   MutexLock lock(mutex_);
   if (life != life_) return Dead();
+  if (file->removed) return Status::Unavailable("simulated: the segment was removed");
   if (syncs_until_failure_ > 0 && --syncs_until_failure_ == 0) {
     Tear(*file);
     return Status::Unavailable("simulated: fdatasync failed");
@@ -181,7 +182,9 @@ Result<std::vector<SegmentInfo>> SimulatedSegments::List() {
 Status SimulatedSegments::Remove(std::string_view name) {
   MutexLock lock(mutex_);
   const auto found = files_.find(name);
-  if (found != files_.end()) files_.erase(found);
+  if (found == files_.end()) return Status::Ok();
+  found->second->removed = true;
+  files_.erase(found);
   return Status::Ok();
 }
 

@@ -48,6 +48,7 @@ class SimulatedSegments final : public SegmentStore {
     /// Up to here the bytes outlive a power loss.
     size_t synced = 0;
     bool name_is_durable = false;
+    bool removed = false;
   };
 
   Status AppendTo(const std::shared_ptr<File>& file, int64_t life, ByteSpan bytes) EXCLUDES(mutex_);
