@@ -144,6 +144,8 @@ void ThrowStatus(const Status& status) {
   throw duckdb::Exception(info, TypeOf(status.code()), status.message());
 }
 
+bool IsOwnStatus(const duckdb::ErrorData& error) { return error.ExtraInfo().contains(kCodeKey); }
+
 Status StatusFromError(const duckdb::ErrorData& error) {
   const auto& info = error.ExtraInfo();
   auto code = info.find(kCodeKey);

@@ -39,6 +39,9 @@ Status StatusFromError(const duckdb::ErrorData& error);
 /// The same for the exception being handled: to be called inside a catch block only.
 Status StatusFromCurrentException();
 
+/// Whether the error is a status of ours on its way through DuckDB.
+bool IsOwnStatus(const duckdb::ErrorData& error);
+
 /// True when the error leaves the database instance unusable, so that it has to be replaced.
 bool InvalidatesInstance(const duckdb::ErrorData& error);
 

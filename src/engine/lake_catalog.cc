@@ -180,7 +180,7 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
     }
     TARN_ASSIGN_OR_RETURN(auto view, lake_.catalog->Pin({name, table}, as_of));
     std::string shown = view->name.table.empty() ? table : view->name.table;
-    return LakeTable::Make(catalog, *this, shown, std::move(view));
+    return LakeTable::Make(catalog, *this, shown, std::move(view), as_of.has_value());
   }
 
   std::shared_ptr<LakeTable> KeepUnreadable(duckdb::ClientContext& context, const std::string& table, Status why) {

@@ -15,6 +15,7 @@
 #include "duckdb/planner/filter/optional_filter.hpp"
 #include "duckdb/storage/statistics/numeric_stats.hpp"
 #include "engine/buffer_reader.h"
+#include "engine/data_file_errors.h"
 #include "engine/exception_barrier.h"
 #include "engine/hot_files.h"
 #include "engine/lake_file_list.h"
@@ -32,6 +33,9 @@ constexpr size_t kMaxFilesForStatistics = 64;
 struct LakeScanInfo final : public duckdb::TableFunctionInfo {
   std::shared_ptr<const ScanSource> source;
   std::shared_ptr<duckdb::TableCatalogEntry> entry;
+  /// Of DuckDB's Parquet scan.
+  duckdb::table_function_t scan = nullptr;
+  duckdb::table_function_init_local_t init_local = nullptr;
 };
 
 /// DuckDB 1.5 cannot rewrite a join's bloom filter for a file whose column is narrower than the table's ("Can't convert
@@ -71,11 +75,15 @@ struct LakeGlobalState final : public duckdb::MultiFileReaderGlobalState {
 
 /// Names, types and constants come from the log; a file's footer is read only when the file is.
 struct LakeReader final : public MultiFileReader {
-  explicit LakeReader(const LakeScanInfo& info) : source(info.source), entry(info.entry) {}
-  LakeReader(const LakeReader& other) : source(other.source), entry(other.entry) {}
+  explicit LakeReader(const LakeScanInfo& info)
+      : source(info.source), entry(info.entry), scan(info.scan), init_local(info.init_local) {}
+  LakeReader(const LakeReader& other)
+      : source(other.source), entry(other.entry), scan(other.scan), init_local(other.init_local) {}
 
   std::shared_ptr<const ScanSource> source;
   std::shared_ptr<duckdb::TableCatalogEntry> entry;
+  duckdb::table_function_t scan;
+  duckdb::table_function_init_local_t init_local;
 
   using MultiFileReader::CreateFileList;
   using MultiFileReader::CreateMapping;
@@ -135,7 +143,8 @@ struct LakeReader final : public MultiFileReader {
       source->Hold(hot);
       return duckdb::make_shared_ptr<BufferReader>(file, source, std::move(hot));
     }
-    return MultiFileReader::CreateReader(context, state, file, index, bind_data);
+    return OpeningDataFile(*source, file.path,
+                           [&] { return MultiFileReader::CreateReader(context, state, file, index, bind_data); });
   }
 
   void FinalizeBind(duckdb::MultiFileReaderData& reader_data, const duckdb::MultiFileOptions& file_options,
@@ -196,6 +205,32 @@ struct LakeReader final : public MultiFileReader {
 
 const LakeFileList& ListOf(const duckdb::FunctionData& bind_data) {
   return dynamic_cast<const LakeFileList&>(*bind_data.Cast<duckdb::MultiFileBindData>().file_list);
+}
+
+const LakeReader& ReaderOf(const duckdb::FunctionData& bind_data) {
+  return dynamic_cast<const LakeReader&>(*bind_data.Cast<duckdb::MultiFileBindData>().multi_file_reader);
+}
+
+void Scan(duckdb::ClientContext& context, duckdb::TableFunctionInput& input, duckdb::DataChunk& output) {
+  const LakeReader& reader = ReaderOf(*input.bind_data);
+  try {
+    reader.scan(context, input, output);
+  } catch (const std::exception& error) {
+    const auto* local = input.local_state ? &input.local_state->Cast<duckdb::MultiFileLocalState>() : nullptr;
+    const bool named = local != nullptr && local->reader;
+    RethrowOfScan(error, *reader.source, named ? local->reader->GetFileName() : std::string());
+  }
+}
+
+duckdb::unique_ptr<duckdb::LocalTableFunctionState> InitLocal(duckdb::ExecutionContext& context,
+                                                              duckdb::TableFunctionInitInput& input,
+                                                              duckdb::GlobalTableFunctionState* global) {
+  const LakeReader& reader = ReaderOf(*input.bind_data);
+  try {
+    return reader.init_local(context, input, global);
+  } catch (const std::exception& error) {
+    RethrowOfScan(error, *reader.source, "");
+  }
 }
 
 duckdb::virtual_column_map_t VirtualColumns(duckdb::ClientContext&, duckdb::optional_ptr<duckdb::FunctionData> data) {
@@ -262,7 +297,7 @@ duckdb::InsertionOrderPreservingMap<std::string> Describe(duckdb::TableFunctionT
 }
 
 duckdb::BindInfo TableOfScan(const duckdb::optional_ptr<duckdb::FunctionData> data) {
-  const auto& reader = dynamic_cast<const LakeReader&>(*data->Cast<duckdb::MultiFileBindData>().multi_file_reader);
+  const LakeReader& reader = ReaderOf(*data);
   // Virtual columns resolve only on a scan that names its table.
   return reader.entry ? duckdb::BindInfo(*reader.entry) : duckdb::BindInfo(duckdb::ScanType::EXTERNAL);
 }
@@ -299,6 +334,9 @@ duckdb::TableFunction MakeLakeScan(duckdb::ClientContext& context, std::shared_p
   duckdb::TableFunction function = ParquetScan(context);
   function.name = "lake_scan";
   function.get_multi_file_reader = LakeReader::Create;
+  auto info = duckdb::make_shared_ptr<LakeScanInfo>();
+  info->scan = std::exchange(function.function, Scan);
+  info->init_local = std::exchange(function.init_local, InitLocal);
   function.statistics = ColumnStatistics;
   function.get_partition_stats = CountsByTheLog;
   function.get_virtual_columns = VirtualColumns;
@@ -309,7 +347,6 @@ duckdb::TableFunction MakeLakeScan(duckdb::ClientContext& context, std::shared_p
   function.late_materialization = false;
   function.get_row_id_columns = nullptr;
   function.get_metrics = nullptr;
-  auto info = duckdb::make_shared_ptr<LakeScanInfo>();
   info->source = std::move(source);
   info->entry = std::move(entry);
   function.function_info = std::move(info);

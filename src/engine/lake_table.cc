@@ -18,9 +18,9 @@ namespace tarn::engine {
 Status ReadOnlyError() { return Status::PermissionDenied("the lake is read-only for SQL"); }
 
 Result<std::shared_ptr<LakeTable>> LakeTable::Make(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
-                                                   const std::string& name,
-                                                   std::shared_ptr<const lake::TableView> view) {
-  TARN_ASSIGN_OR_RETURN(auto source, ScanSource::Make(std::move(view)));
+                                                   const std::string& name, std::shared_ptr<const lake::TableView> view,
+                                                   bool is_past) {
+  TARN_ASSIGN_OR_RETURN(auto source, ScanSource::Make(std::move(view), is_past));
   duckdb::CreateTableInfo info(schema, name);
   for (const ScanColumn& column : source->columns()) {
     info.columns.AddColumn(duckdb::ColumnDefinition(column.name, column.type));

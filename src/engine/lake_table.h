@@ -15,7 +15,8 @@ namespace tarn::engine {
 class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_shared_from_this<LakeTable> {
  public:
   static Result<std::shared_ptr<LakeTable>> Make(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
-                                                 const std::string& name, std::shared_ptr<const lake::TableView> view);
+                                                 const std::string& name, std::shared_ptr<const lake::TableView> view,
+                                                 bool is_past);
   static Result<std::shared_ptr<LakeTable>> MakeSystem(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
                                                        const std::string& name, std::shared_ptr<SystemTable> table);
   static std::shared_ptr<LakeTable> MakeUnreadable(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,

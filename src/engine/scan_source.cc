@@ -27,8 +27,8 @@ std::string PhysicalName(const arrow::Field& field) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ScanSource>> ScanSource::Make(std::shared_ptr<const lake::TableView> view) {
-  auto source = std::shared_ptr<ScanSource>(new ScanSource(std::move(view)));
+Result<std::shared_ptr<const ScanSource>> ScanSource::Make(std::shared_ptr<const lake::TableView> view, bool is_past) {
+  auto source = std::shared_ptr<ScanSource>(new ScanSource(std::move(view), is_past));
   TARN_RETURN_NOT_OK(source->AddColumns());
   TARN_RETURN_NOT_OK(source->AddGroups());
   std::string uri = source->view_->store ? source->view_->store->uri() : std::string();

@@ -53,7 +53,9 @@ struct ScanColumn {
 /// O(columns + segments), never O(files).
 class ScanSource {
  public:
-  static Result<std::shared_ptr<const ScanSource>> Make(std::shared_ptr<const lake::TableView> view);
+  /// `is_past` for a view that was asked for by version or time.
+  static Result<std::shared_ptr<const ScanSource>> Make(std::shared_ptr<const lake::TableView> view,
+                                                        bool is_past = false);
 
   const lake::TableView& view() const { return *view_; }
   const delta::Snapshot* snapshot() const { return view_->snapshot.get(); }
@@ -61,6 +63,7 @@ class ScanSource {
   const std::vector<BufferGroup>& groups() const { return groups_; }
   int64_t buffered_rows() const { return buffered_rows_; }
   size_t num_files() const { return view_->snapshot ? view_->snapshot->num_files() : 0; }
+  bool is_past() const { return is_past_; }
   int64_t version() const { return view_->snapshot ? view_->snapshot->version() : -1; }
   /// Paths of the table's files begin with this, ending in '/'.
   const std::string& path_prefix() const { return path_prefix_; }
@@ -72,11 +75,12 @@ class ScanSource {
   }
 
  private:
-  explicit ScanSource(std::shared_ptr<const lake::TableView> view) : view_(std::move(view)) {}
+  ScanSource(std::shared_ptr<const lake::TableView> view, bool is_past) : view_(std::move(view)), is_past_(is_past) {}
   Status AddColumns();
   Status AddGroups();
 
-  std::shared_ptr<const lake::TableView> view_;
+  const std::shared_ptr<const lake::TableView> view_;
+  const bool is_past_;
   std::vector<ScanColumn> columns_;
   std::vector<BufferGroup> groups_;
   int64_t buffered_rows_ = 0;

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "engine/scan_source.h"
+
+namespace tarn::engine {
+
+/// Rethrows the exception being handled, which came from a scan of `path` (empty when that is not known): bytes that do
+/// not decode are a Corruption of the table, whoever asked. To be called inside a catch block only.
+[[noreturn]] void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path);
+
+/// The same for the opening of `path`: a file that is gone is a Corruption too, but NotFound where a past version was
+/// asked for, whose files VACUUM may have removed.
+[[noreturn]] void RethrowOfOpening(const std::exception& exception, const ScanSource& source, const std::string& path);
+
+/// Runs `body`, which opens `path`.
+template <typename Body>
+auto OpeningDataFile(const ScanSource& source, const std::string& path, Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::exception& error) {
+    RethrowOfOpening(error, source, path);
+  }
+}
+
+}  // namespace tarn::engine
