@@ -33,7 +33,7 @@ class InterruptibleTasks final : public duckdb::ClientContextState {
 
 bool Take(int64_t bytes, bool large) {
   if (large && t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed)) return false;
-  if (large && t_planning_bytes_left != INT64_MAX) {
+  if (large && PlanningScope::active()) {
     if (bytes > t_planning_bytes_left) return false;
     t_planning_bytes_left -= bytes;
   }
@@ -84,15 +84,17 @@ void MakeAllocationsInterruptible(duckdb::ClientContext& context) {
   context.registered_state->Insert(InterruptibleTasks::kKey, duckdb::make_shared_ptr<InterruptibleTasks>());
 }
 
-PlanningAllocations::PlanningAllocations(duckdb::ClientContext& context) {
+PlanningScope::PlanningScope(duckdb::ClientContext& context) {
   t_interrupted = &context.interrupted;
   t_planning_bytes_left = kMaxPlanningBytes;
 }
 
-PlanningAllocations::~PlanningAllocations() {
+PlanningScope::~PlanningScope() {
   t_interrupted = nullptr;
   t_planning_bytes_left = INT64_MAX;
 }
+
+bool PlanningScope::active() { return t_planning_bytes_left != INT64_MAX; }
 
 int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }
 

@@ -26,12 +26,15 @@ void MakeAllocationsInterruptible(duckdb::ClientContext& context);
 /// While it lives, this thread plans a statement: large allocations fail once the query is interrupted or when they
 /// come to more than planning can need. Folding a constant must not take what running it would; DuckDB then leaves it
 /// to the run, where it can be stopped.
-class PlanningAllocations {
+class PlanningScope {
  public:
-  explicit PlanningAllocations(duckdb::ClientContext& context);
-  ~PlanningAllocations();
-  PlanningAllocations(const PlanningAllocations&) = delete;
-  PlanningAllocations& operator=(const PlanningAllocations&) = delete;
+  explicit PlanningScope(duckdb::ClientContext& context);
+  ~PlanningScope();
+  PlanningScope(const PlanningScope&) = delete;
+  PlanningScope& operator=(const PlanningScope&) = delete;
+
+  /// Whether this thread plans now.
+  static bool active();
 };
 
 /// Bytes that DuckDB holds now, those of its buffer manager included.

@@ -10,6 +10,7 @@
 #include "duckdb/common/types/vector.hpp"
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
+#include "engine/bounded_allocator.h"
 #include "engine/exception_barrier.h"
 
 namespace tarn::engine {
@@ -256,8 +257,6 @@ struct CappedFunction {
   bool is_loose = false;
 };
 
-thread_local bool t_planning = false;
-
 bool ResultIsNull(const Arguments& args, duckdb::idx_t row, Nulls nulls) {
   if (nulls == Nulls::kEmpty) return false;
   if (nulls == Nulls::kSpreadFromFirst) return args.IsNull(0, row);
@@ -280,9 +279,9 @@ bool SumFits(const Arguments& args, Size max_value) {
 }
 
 void CheckSizes(const Arguments& args, const CappedFunction& function) {
-  const auto max_value = static_cast<Size>(t_planning          ? kMaxConstantBytes
-                                           : function.is_loose ? kMaxVectorBytes
-                                                               : kMaxValueBytes);
+  const auto max_value = static_cast<Size>(PlanningScope::active() ? kMaxConstantBytes
+                                           : function.is_loose     ? kMaxVectorBytes
+                                                                   : kMaxValueBytes);
   if (function.is_sum && SumFits(args, max_value)) return;
   const auto max_total = static_cast<Size>(function.is_loose ? kMaxVectorWorkBytes : kMaxVectorBytes);
   Size total = 0;
@@ -341,9 +340,6 @@ constexpr CappedFunction kCappedFunctions[] = {
 };
 
 }  // namespace
-
-PlanningScope::PlanningScope() { t_planning = true; }
-PlanningScope::~PlanningScope() { t_planning = false; }
 
 void CapFunctions(duckdb::DatabaseInstance& instance) {
   duckdb::ExtensionLoader loader(instance, "tarn");

@@ -20,15 +20,6 @@ inline constexpr int64_t kMaxVectorWorkBytes = int64_t{8} << 30;
 /// computed when the query runs.
 inline constexpr int64_t kMaxConstantBytes = int64_t{64} << 10;
 
-/// Marks that this thread plans a statement.
-class PlanningScope {
- public:
-  PlanningScope();
-  ~PlanningScope();
-  PlanningScope(const PlanningScope&) = delete;
-  PlanningScope& operator=(const PlanningScope&) = delete;
-};
-
 /// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …), and those that
 /// join, replace, split or compare in a matrix (||, concat, replace, string_split, levenshtein …), refuse with
 /// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts

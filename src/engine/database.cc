@@ -237,8 +237,7 @@ class DuckCursor final : public Cursor {
   Status DoStart(Statement& statement, const QueryRequest& request) {
     BoundParameters parameters = ToBoundParameters(request);
     // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
-    const PlanningScope planning;
-    const PlanningAllocations allocations(*connection_->context);
+    const PlanningScope planning(*connection_->context);
     duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
     pending_ = parameters.empty() ? connection_->context->PendingQuery(statement.Take(), how)
                                   : connection_->context->PendingQuery(statement.Take(), parameters, how);
