@@ -212,6 +212,29 @@ def test_a_query_out_of_memory_is_told_what_can_be_done(make_server):
     assert "SET " not in reply.json()["detail"]
 
 
+def test_a_body_of_many_short_lines_for_one_table_is_kept_whole(make_server):
+    # 24 bytes a row in memory, so that the rows take more than one record of the write-ahead log.
+    rows = 5_000_000
+    body = b"m v=1i 7\n" * rows
+    server = make_server(
+        env={"TARN_MEMORY_LIMIT": "2GiB", "TARN_FLUSH_MAX_AGE": "1h", "TARN_FLUSH_MAX_ROWS": "1000000000"}
+    )
+    assert server.write("b", body, "s").status == 204
+    assert server.value("select sum(v)::bigint from b.m") == rows
+    server.kill()
+    server.start()
+    assert server.value("select sum(v)::bigint from b.m") == rows
+
+
+def test_a_body_whose_rows_no_buffer_could_hold_is_too_large(make_server):
+    server = make_server(env={"TARN_MEMORY_LIMIT": "256MiB"})
+    # Sparse: each row has all the columns.
+    answer = server.write("b", "".join(f"m c{n}=1\n" for n in range(20)) * 25_000)
+    assert answer.status == 413, answer
+    assert "send fewer at once" in answer.json()["message"]
+    assert server.write("b", "m v=1i 7\n").status == 204
+
+
 def test_version_3_writes_all_or_nothing_when_asked(server):
     reply = server.request("POST", "/api/v3/write_lp?db=all&accept_partial=false", "m v=1i 1\nbad\n")
     assert reply.status == 400

@@ -105,7 +105,8 @@ class Lake : public TableCatalog {
   /// a table lacks (nullable, in order of appearance); `time_date` is derived from `time`. Nothing is kept when it
   /// fails: InvalidArgument for reserved or clashing names, Unsupported for columns that need a table feature and
   /// for tables that use one, Conflict when a column's type does not fit the table's
-  /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short.
+  /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short, ResourceExhausted for more rows
+  /// than fit into the buffers at all.
   virtual Result<wal::Position> Append(std::vector<TableBatch> batches) = 0;
 
   /// Whether Append would take the batch as things are, without keeping anything: finds the ones to blame after it

@@ -18,7 +18,7 @@ constexpr size_t kMaxCachedSchemas = 4096;
 Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
   std::vector<Incoming> incoming;
   const auto cancel = [&incoming](Status status) {
-    for (const Incoming& one : incoming) one.table->Cancel(one.prepared);
+    CancelAll(incoming);
     return status;
   };
   TARN_ASSIGN_OR_RETURN(auto log, LogForAppend());
@@ -50,9 +50,9 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
 Status LakeImpl::CheckAppend(const TableBatch& batch) {
   TARN_RETURN_NOT_OK(LogForAppend().status());
   std::vector<Incoming> incoming;
-  TARN_RETURN_NOT_OK(PrepareBatch(batch, directory_.AMomentAgo(), incoming));
-  incoming.back().table->Cancel(incoming.back().prepared);
-  return Status::Ok();
+  Status prepared = PrepareBatch(batch, directory_.AMomentAgo(), incoming);
+  CancelAll(incoming);
+  return prepared;
 }
 
 Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
@@ -100,14 +100,44 @@ Status LakeImpl::CheckPlace(const LivingTable& table) const {
 }
 
 Status LakeImpl::PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming) {
-  Incoming one;
-  TARN_ASSIGN_OR_RETURN(one.table, TableForAppend(batch, listed_since_micros));
-  TARN_ASSIGN_OR_RETURN(one.prepared, one.table->Prepare(*batch.rows));
-  incoming.push_back(std::move(one));
+  TARN_ASSIGN_OR_RETURN(const auto table, TableForAppend(batch, listed_since_micros));
+  return PrepareRows(table, *batch.rows, incoming);
+}
+
+Status LakeImpl::PrepareRows(const std::shared_ptr<LivingTable>& table, const arrow::RecordBatch& rows,
+                             std::vector<Incoming>& incoming) {
+  TARN_ASSIGN_OR_RETURN(PreparedRows prepared, table->Prepare(rows));
+  auto encoded = EncodedRows::Encode(*prepared.rows);
+  if (encoded.ok() && encoded->size_bytes() <= wal::kMaxPayloadBytes) {
+    incoming.push_back({table, std::move(prepared), nullptr, std::move(encoded).value()});
+    return Status::Ok();
+  }
+  table->Cancel(prepared);
+  TARN_RETURN_NOT_OK(encoded.status());
+  const int64_t bytes = encoded->size_bytes();
+  if (rows.num_rows() == 1) {
+    return Status::InvalidArgument(table->name().ToString() + ": a row of " + std::to_string(bytes) +
+                                   " bytes; the limit is " + std::to_string(wal::kMaxPayloadBytes));
+  }
+  const int64_t parts = bytes / wal::kMaxPayloadBytes + 1;
+  const int64_t part_rows = (rows.num_rows() + parts - 1) / parts;
+  for (int64_t begin = 0; begin < rows.num_rows(); begin += part_rows) {
+    TARN_RETURN_NOT_OK(PrepareRows(table, *rows.Slice(begin, part_rows), incoming));
+  }
   return Status::Ok();
 }
 
+void LakeImpl::CancelAll(const std::vector<Incoming>& incoming) {
+  for (const Incoming& one : incoming) one.table->Cancel(one.prepared);
+}
+
 Status LakeImpl::Reserve(std::vector<Incoming>& incoming) {
+  int64_t bytes = 0;
+  for (const Incoming& one : incoming) bytes += one.prepared.bytes;
+  if (const auto limit = static_cast<int64_t>(options_.buffer_budget->limit_bytes()); bytes > limit) {
+    return Status::ResourceExhausted("the rows take " + std::to_string(bytes) + " bytes of memory and all buffers " +
+                                     std::to_string(limit) + "; send fewer at once");
+  }
   for (Incoming& one : incoming) {
     auto memory = options_.buffer_budget->TryReserve(static_cast<size_t>(one.prepared.bytes));
     if (!memory.has_value()) {
@@ -150,7 +180,6 @@ Result<RowLog::Range> LakeImpl::WriteLog(RowLog& log, std::vector<Incoming>& inc
   for (Incoming& one : incoming) {
     wal::NewRecord record;
     TARN_ASSIGN_OR_RETURN(record.schema, SchemaEntryFor(log, one));
-    TARN_ASSIGN_OR_RETURN(one.encoded, EncodedRows::Encode(*one.prepared.rows));
     record.payload = one.encoded.pieces();
     records.push_back(std::move(record));
   }

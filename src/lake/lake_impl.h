@@ -42,7 +42,7 @@ class LakeImpl final : public Lake {
   void Close() override;
 
  private:
-  /// One batch of an Append on its way.
+  /// The rows of one record on their way; a batch that one record cannot hold becomes several.
   struct Incoming {
     std::shared_ptr<LivingTable> table;
     PreparedRows prepared;
@@ -93,6 +93,10 @@ class LakeImpl final : public Lake {
   /// InvalidArgument when a file keeps a table that is not there yet from ever being made.
   Status CheckPlace(const LivingTable& table) const;
   Status PrepareBatch(const TableBatch& batch, int64_t listed_since_micros, std::vector<Incoming>& incoming);
+  /// Cuts rows that one record cannot hold.
+  Status PrepareRows(const std::shared_ptr<LivingTable>& table, const arrow::RecordBatch& rows,
+                     std::vector<Incoming>& incoming);
+  static void CancelAll(const std::vector<Incoming>& incoming);
   Status Reserve(std::vector<Incoming>& incoming);
   Result<RowLog::Range> WriteLog(RowLog& log, std::vector<Incoming>& incoming);
   Result<std::shared_ptr<const wal::SchemaEntry>> SchemaEntryFor(RowLog& log, const Incoming& incoming)

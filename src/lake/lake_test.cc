@@ -182,7 +182,11 @@ TEST(Lake, AddsColumnsAndKeepsTypes) {
 TEST(Lake, FailedAppendKeepsNothing) {
   LakeWorld world(1, 4096);
   auto lake = MustOpen(world);
+  // More than all buffers hold, which waiting will not change; and more than they have room for now.
   std::vector<int64_t> many(10'000);
+  EXPECT_EQ(AppendIds(*lake, many).code(), StatusCode::kResourceExhausted);
+  many.resize(200);
+  auto others = world.budget.TryReserve(2048);
   EXPECT_EQ(AppendIds(*lake, many).code(), StatusCode::kUnavailable);
   EXPECT_EQ(lake->Pin(kTable, std::nullopt).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(lake->SchemaOf(kTable).status().code(), StatusCode::kNotFound);
@@ -190,6 +194,7 @@ TEST(Lake, FailedAppendKeepsNothing) {
   // A column that only the failed rows had has no type yet.
   ASSERT_OK(AppendIds(*lake, {1}));
   EXPECT_FALSE(lake->Append({{kTable, MakeRows({.ids = many, .extra_name = "x", .extra_type = arrow::int64()})}}).ok());
+  others.reset();
   ASSERT_OK(lake->Append({{kTable, MakeRows({.ids = {2}, .extra_name = "x", .extra_type = arrow::float64()})}}));
 }
 

@@ -29,7 +29,6 @@ inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr int64_t kSegmentHeaderBytes = 64;
 inline constexpr int64_t kRecordHeaderBytes = 32;
 inline constexpr int64_t kAlignment = 8;
-inline constexpr int64_t kMaxPayloadBytes = 64 << 20;
 inline constexpr size_t kMaxKeyBytes = 0xffff;
 inline constexpr size_t kUuidBytes = 36;
 

@@ -40,11 +40,11 @@ int64_t RecordBytes(int64_t payload_bytes, size_t key_bytes) {
 /// InvalidArgument when the format cannot hold the record.
 Status CheckRecord(const NewRecord& record) {
   if (record.schema == nullptr) return Status::InvalidArgument("a WAL record needs a schema");
-  if (PayloadBytes(record) > internal::kMaxPayloadBytes) {
+  if (PayloadBytes(record) > kMaxPayloadBytes) {
     return Status::InvalidArgument("a WAL record of " + std::to_string(PayloadBytes(record)) + " bytes; the limit is " +
-                                   std::to_string(internal::kMaxPayloadBytes));
+                                   std::to_string(kMaxPayloadBytes));
   }
-  if (static_cast<int64_t>(record.schema->bytes.size()) > internal::kMaxPayloadBytes) {
+  if (static_cast<int64_t>(record.schema->bytes.size()) > kMaxPayloadBytes) {
     return Status::InvalidArgument("a WAL schema of " + std::to_string(record.schema->bytes.size()) + " bytes");
   }
   if (record.idempotency_key.size() > internal::kMaxKeyBytes) {

@@ -18,6 +18,9 @@ namespace tarn::wal {
 /// Records are numbered 1, 2, 3, … for the life of one log; 0 means "before the first".
 using Position = uint64_t;
 
+/// Of one record.
+inline constexpr int64_t kMaxPayloadBytes = 64 << 20;
+
 /// A schema that row records refer to. The log treats it as opaque bytes and repeats it at the head of each segment
 /// that needs it, so that every segment can be read alone and older ones can be removed.
 struct SchemaEntry {
@@ -86,8 +89,8 @@ class Wal {
 
   /// Appends records with consecutive positions and returns the last one once all are durable. Concurrent calls share a
   /// sync. After a crash the records of one call are replayed all or not at all. InvalidArgument for no records, a
-  /// payload over 64 MiB or a key over 65535 bytes; ResourceExhausted for a full disk or log, after which a later call
-  /// may succeed; neither has written anything.
+  /// payload over kMaxPayloadBytes or a key over 65535 bytes; ResourceExhausted for a full disk or log, after which a
+  /// later call may succeed; neither has written anything.
   virtual Result<Position> Append(std::vector<NewRecord> records) = 0;
 
   /// Declares that no record up to `position` is needed any more; whole segments are removed.

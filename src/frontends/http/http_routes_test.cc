@@ -227,6 +227,7 @@ TEST_F(HttpRoutes, WriteFaults) {
   reply = Ask(address(), Post("/api/v2/write?bucket=b", "no memory"));
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.headers["Retry-After"], "1");
+  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "too many rows")).status, 413);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "broken disk")).status, 500);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write", "ok")).status, 400);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b&precision=%C2%B5", "ok")).status, 204);

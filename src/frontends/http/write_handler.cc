@@ -88,6 +88,8 @@ std::string DescribeErrors(const ingest::WriteOutcome& outcome) {
 int WriteFailureStatus(const Status& status) {
   switch (status.code()) {
     case StatusCode::kResourceExhausted:
+      // More than could ever be buffered: the client has to send less at once, as after a body that is too large.
+      return 413;
     case StatusCode::kConflict:
     case StatusCode::kDeadlineExceeded:
       return 503;

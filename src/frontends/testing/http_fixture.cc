@@ -42,6 +42,10 @@ ingest::WriteOutcome AnswerWrite(std::string_view body) {
     outcome.status = Status::Unavailable("the buffer is full");
     return outcome;
   }
+  if (body == "too many rows") {
+    outcome.status = Status::ResourceExhausted("send fewer at once");
+    return outcome;
+  }
   if (body == "broken disk") {
     outcome.status = Status::Corruption("a file is broken");
     return outcome;
