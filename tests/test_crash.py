@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import threading
 
 import deltalake
@@ -137,8 +138,6 @@ def test_two_servers_on_one_lake(make_server, tmp_path):
 
 
 def test_a_deleted_wal_loses_only_what_it_held(make_server):
-    import shutil
-
     server = make_server(env={"TARN_FLUSH_MAX_AGE": "20ms"})
     assert server.write("b", "m v=1i 1\n").status == 204
     assert server.stop() == 0
@@ -151,9 +150,38 @@ def test_a_deleted_wal_loses_only_what_it_held(make_server):
     assert server.value("select count(*) from b.m") == 2
 
 
-def test_a_rolled_back_wal_doubles_nothing(make_server, tmp_path):
-    import shutil
+def test_a_wal_deleted_under_a_live_server_is_replaced(make_server):
+    server = make_server(env={"TARN_FLUSH_MAX_AGE": "1h"})
+    acknowledged = 0
+    for n in range(1, 60):
+        if n % 20 == 10:
+            shutil.rmtree(server.lake / "_tarn" / "wal")
+        answer = server.write("b", f"m v={n}i {n}\n")
+        if answer.status == 204:
+            acknowledged += n
+        else:
+            assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, answer
+            assert n % 20 == 10, f"{n} came after it had healed: {answer}"
+        assert server.value("select sum(v)::bigint from b.m") == acknowledged
+    assert server.stop() == 0
+    server.start()
+    assert server.value("select sum(v)::bigint from b.m") == acknowledged
+    # What was acknowledged by the new log outlives the process too.
+    assert server.write("b", "m v=1000i 1\n").status == 204
+    server.kill()
+    server.start()
+    assert server.value("select sum(v)::bigint from b.m") == acknowledged + 1000
 
+
+def test_a_spill_folder_deleted_under_a_live_server_is_made_again(make_server):
+    server = make_server(env={"TARN_MEMORY_LIMIT": "256MiB"})
+    for _ in range(2):
+        shutil.rmtree(server.lake / "_tarn" / "tmp")
+        assert server.value("select count(*) from (select distinct md5(range::varchar) from range(4000000))") == 4000000
+        assert any((server.lake / "_tarn" / "tmp").iterdir())
+
+
+def test_a_rolled_back_wal_doubles_nothing(make_server, tmp_path):
     server = make_server(env={"TARN_FLUSH_MAX_AGE": "1h"})
     assert server.write("b", "m v=1i 1\n").status == 204
     server.kill()

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/clock.h"
@@ -363,6 +365,7 @@ class DuckDatabase final : public Database {
 
   Result<std::unique_ptr<Cursor>> NewCursor() override {
     return Guarded([&]() -> Result<std::unique_ptr<Cursor>> {
+      RestoreTempDirectory();
       auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
       return std::unique_ptr<Cursor>(std::make_unique<DuckCursor>(std::move(self), TakeConnection()));
     });
@@ -394,6 +397,14 @@ class DuckDatabase final : public Database {
     auto result = setup.Query(attach);
     if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(attach);
     return Status::Ok();
+  }
+
+  /// DuckDB makes the folder once, when it first spills; somebody may have tidied it away since. Where it cannot be
+  /// made, a query that spills says so.
+  void RestoreTempDirectory() const {
+    if (options_.temp_directory.empty()) return;
+    std::error_code ignored;
+    std::filesystem::create_directories(options_.temp_directory, ignored);
   }
 
   std::unique_ptr<duckdb::Connection> TakeConnection() {

@@ -49,10 +49,14 @@ StatusCode CatalogCode(const duckdb::ErrorData& error) {
 }
 
 StatusCode IoCode(const duckdb::ErrorData& error) {
+  const std::string& message = error.RawMessage();
+  // Its own files, to which it spills, are nothing that a query could have asked for.
+  for (const char* const own : {"Failed to create directory", "duckdb_temp_"}) {
+    if (message.find(own) != std::string::npos) return StatusCode::kUnavailable;
+  }
   const auto& info = error.ExtraInfo();
   auto number = info.find("errno");
   if (number != info.end() && number->second == "2") return StatusCode::kNotFound;
-  const std::string& message = error.RawMessage();
   if (message.find("No files found") != std::string::npos) return StatusCode::kNotFound;
   if (message.find("temp_directory") != std::string::npos) return StatusCode::kResourceExhausted;
   return StatusCode::kUnavailable;

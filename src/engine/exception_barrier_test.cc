@@ -45,6 +45,18 @@ TEST(ExceptionBarrierTest, DuckDbErrorsMapByType) {
   EXPECT_EQ(Guarded([] { throw 42; }).code(), StatusCode::kInternal);
 }
 
+TEST(ExceptionBarrierTest, AMissingFileIsNotFoundUnlessTheEngineWantedItForItself) {
+  const auto code = [](const std::string& message) {
+    const duckdb::unordered_map<std::string, std::string> info = {{"errno", "2"}};
+    return StatusFromError(duckdb::ErrorData(duckdb::IOException(info, message))).code();
+  };
+  EXPECT_EQ(code("Cannot open file \"/data/a.parquet\": No such file or directory"), StatusCode::kNotFound);
+  for (const char* const own : {"Failed to create directory \"/tmp/spill/0\": No such file or directory",
+                                "Cannot open file \"/tmp/spill/0/duckdb_temp_storage-0.tmp\": No such file"}) {
+    EXPECT_EQ(code(own), StatusCode::kUnavailable) << own;
+  }
+}
+
 TEST(ExceptionBarrierTest, InternalErrorsKeepTheirStackToThemselves) {
   Status status = Guarded([] { throw duckdb::InternalException("broken"); });
   EXPECT_EQ(status.code(), StatusCode::kInternal);

@@ -320,6 +320,20 @@ TEST_F(QueryServiceTest, SortsMoreThanItsMemoryAndLeavesNoFileBehind) {
   EXPECT_EQ(service_, nullptr);
 }
 
+TEST_F(QueryServiceTest, SpillsAgainAfterItsFolderWasRemoved) {
+  EngineOptions options = Options();
+  options.memory_limit_bytes = 64 << 20;
+  options.max_resident_bytes = int64_t{64} << 30;
+  options.max_temp_bytes = int64_t{1} << 30;
+  Open(options);
+  for (int i = 0; i < 3; ++i) {
+    std::filesystem::remove_all(options.temp_directory);
+    auto answer = Query("select range, md5(range::varchar) as m from range(1000000) order by m");
+    ASSERT_TRUE(answer.ok()) << i << ": " << answer.status().ToString();
+    EXPECT_EQ(answer->rows, 1000000);
+  }
+}
+
 TEST_F(QueryServiceTest, SpillIsBounded) {
   EngineOptions options = Options();
   options.memory_limit_bytes = 64 << 20;

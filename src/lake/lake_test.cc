@@ -270,9 +270,18 @@ TEST(Lake, LogDeletedUnderALiveLakeIsAPassingFault) {
   std::filesystem::remove_all(options.wal_root);
   EXPECT_EQ(AppendIds(*lake, {2}).code(), StatusCode::kUnavailable);
   ASSERT_OK(AppendIds(*lake, {3}));
+  // Once more, with rows that are in no table yet: they are in memory still.
+  std::filesystem::remove_all(options.wal_root);
+  const Status refused = AppendIds(*lake, {4});
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable);
+  EXPECT_NE(refused.message().find("the write-ahead log failed"), std::string::npos) << refused.ToString();
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(lake->stats().adopted_wals, 0) << "nothing is left to do for the log that is gone";
+  ASSERT_OK(AppendIds(*lake, {5}));
   lake.reset();
   lake = std::move(*Lake::Open(options));
-  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3, 5}));
 }
 
 TEST(Lake, RolledBackLogGivesWayToANewOne) {
