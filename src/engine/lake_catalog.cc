@@ -165,9 +165,11 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
   Result<std::shared_ptr<LakeTable>> Open(duckdb::ClientContext& context, const std::string& table,
                                           const std::optional<lake::AsOf>& as_of) {
     LakeTransaction& transaction = TransactionOf(context);
-    LakeTransaction::Key key{StringUtil::Lower(name), StringUtil::Lower(table), AsOfKey(as_of)};
+    LakeTransaction::Key key{name, table, AsOfKey(as_of)};
     if (auto entry = transaction.Find(key); entry && entry->status().ok()) return entry;
     TARN_ASSIGN_OR_RETURN(auto entry, Load(table, as_of));
+    // Names that differ only in case may be two tables or one; the latter is kept once.
+    key.table = entry->name;
     return transaction.Keep(key, std::move(entry));
   }
 
@@ -179,13 +181,14 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
       return LakeTable::MakeSystem(catalog, *this, StringUtil::Lower(table), std::move(system_table));
     }
     TARN_ASSIGN_OR_RETURN(auto view, lake_.catalog->Pin({name, table}, as_of));
-    std::string shown = view->name.table.empty() ? table : view->name.table;
+    // A table reached through a link goes by the name that was used.
+    const std::string& shown = StringUtil::CIEquals(view->name.table, table) ? view->name.table : table;
     return LakeTable::Make(catalog, *this, shown, std::move(view), as_of.has_value());
   }
 
   std::shared_ptr<LakeTable> KeepUnreadable(duckdb::ClientContext& context, const std::string& table, Status why) {
     // A key of its own, so that a later use of the table tries to open it and reports the reason itself.
-    LakeTransaction::Key key{StringUtil::Lower(name), StringUtil::Lower(table), "unreadable"};
+    LakeTransaction::Key key{name, table, "unreadable"};
     return TransactionOf(context).Keep(key, LakeTable::MakeUnreadable(catalog, *this, table, std::move(why)));
   }
 
@@ -210,8 +213,16 @@ class LakeCatalog final : public duckdb::Catalog {
 
   optional_ptr<duckdb::SchemaCatalogEntry> LookupSchema(CatalogTransaction, const duckdb::EntryLookupInfo& lookup,
                                                         duckdb::OnEntryNotFound if_not_found) override {
+    duckdb::vector<std::string> alike;
     for (const std::string& database : SchemaNames()) {
-      if (StringUtil::CIEquals(database, lookup.GetEntryName())) return Schema(database);
+      if (database == lookup.GetEntryName()) return Schema(database);
+      if (StringUtil::CIEquals(database, lookup.GetEntryName())) alike.push_back(database);
+    }
+    if (alike.size() == 1) return Schema(alike.front());
+    if (!alike.empty()) {
+      ThrowStatus(Status::InvalidArgument("database '" + lookup.GetEntryName() + "' is ambiguous: '" +
+                                          StringUtil::Join(alike, "' and '") +
+                                          "' differ only in case; spell it as one of them"));
     }
     if (if_not_found == duckdb::OnEntryNotFound::RETURN_NULL) return nullptr;
     ThrowStatus(Status::NotFound("there is no database " + lookup.GetEntryName()));

@@ -279,9 +279,7 @@ Status LakeImpl::ReplayRecord(Replay& replay, const wal::ReplayedRecord& record)
   const auto& log = replay.log;
   TARN_ASSIGN_OR_RETURN(const RowsSchema rows_schema, DecodeRowsSchema(record.schema.bytes));
   TARN_RETURN_NOT_OK(CheckTableName(rows_schema.name));
-  auto found = directory_.Find(rows_schema.name, replay.began_micros);
-  if (found.status().Is(StatusCode::kNotFound)) found = directory_.FindOrBegin(rows_schema.name, replay.began_micros);
-  TARN_ASSIGN_OR_RETURN(const auto table, std::move(found));
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.FindOrBeginAsSpelled(rows_schema.name, replay.began_micros));
   if (replay.tables.insert(table.get()).second) {
     // What a snapshot held for long does not show, the log's owner may have committed before it died.
     const Status loaded = table->Refresh(kMicrosPerSecond);

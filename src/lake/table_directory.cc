@@ -3,8 +3,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <set>
+#include <filesystem>
 
+#include "base/log.h"
 #include "base/uri.h"
 #include "lake/lake.h"
 #include "lake/table_names.h"
@@ -15,21 +16,55 @@ namespace tarn::lake {
 namespace {
 
 constexpr int64_t kListingAgeMicros = kMicrosPerSecond;
+/// More than anyone reads; beyond it no further pair of folders is warned about.
+constexpr size_t kMaxWarnings = 1000;
 
-/// Adds a name unless one that differs only in case is there; the first wins.
-void AddName(std::map<std::string, std::string>& names, const std::string& name) {
-  names.try_emplace(FoldCase(name), name);
+/// Each part once folded and once as spelled, so that names which differ only in case stand together; ended by a byte
+/// that no name may hold.
+std::string DatabasePrefix(const std::string& name) { return FoldCase(name) + '\0'; }
+std::string TablesPrefix(const std::string& database) { return DatabasePrefix(database) + database + '\0'; }
+std::string TablePrefix(const std::string& database, const std::string& table) {
+  return TablesPrefix(database) + FoldCase(table) + '\0';
+}
+std::string KeyOf(const TableName& name) { return TablePrefix(name.database, name.table) + name.table; }
+
+/// Names, each once, in the order of folded ones.
+class NameList {
+ public:
+  void Add(const std::string& name) { names_.emplace(FoldCase(name), name); }
+  std::vector<std::string> Values() const {
+    std::vector<std::string> values;
+    values.reserve(names_.size());
+    for (const auto& [folded, name] : names_) values.push_back(name);
+    return values;
+  }
+
+ private:
+  std::set<std::pair<std::string, std::string>> names_;
+};
+
+/// The folder that a key means once links are followed. A link that is put in another place later goes unnoticed.
+std::string RealFolder(const storage::ObjectStore& store, const std::string& key) {
+  const auto path = store.LocalPath(key);
+  if (!path.has_value()) return key;
+  std::error_code error;
+  const std::string real = std::filesystem::weakly_canonical(*path, error).string();
+  return error ? *path : real;
 }
 
-std::vector<std::string> Values(const std::map<std::string, std::string>& names) {
-  std::vector<std::string> values;
-  for (const auto& [folded, name] : names) values.push_back(name);
-  return values;
+/// Also where a file system does not tell case apart.
+bool IsSameFolder(const std::string& real, const std::string& other) {
+  std::error_code error;
+  return real == other || std::filesystem::equivalent(real, other, error);
 }
 
 }  // namespace
 
 int64_t TableDirectory::AMomentAgo() const { return clock_.MonotonicMicros() - kListingAgeMicros; }
+
+Result<bool> TableDirectory::IsTable(const std::string& key) const {
+  return delta::TableExists(*storage::MakePrefixStore(store_, key));
+}
 
 Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn(const std::string& parent_key,
                                                                                  int64_t listed_since_micros) {
@@ -52,10 +87,13 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
         if (part.empty() || part[0] == '_' || part[0] == '.') return true;
         auto name = PercentDecode(part);
         if (name.ok() && simdjson::validate_utf8(*name) && !(parent_key.empty() && IsReservedDatabase(*name))) {
-          folders->emplace(FoldCase(*name), Folder{*name, std::move(key)});
+          (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
         }
         return true;
       }));
+  for (auto& [folded, same] : *folders) {
+    if (same.size() > 1) TARN_RETURN_NOT_OK(SettleNames(!parent_key.empty(), same));
+  }
   MutexLock guard(mutex_);
   if (folders->empty() && !parent_key.empty()) {
     listings_.erase(parent_key);
@@ -64,123 +102,226 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
   return (listings_[parent_key] = {std::move(folders), now}).folders;
 }
 
-Result<std::optional<TableDirectory::Folder>> TableDirectory::FindFolder(const std::string& parent_key,
-                                                                         const std::string& name,
-                                                                         int64_t listed_since_micros) {
-  TARN_ASSIGN_OR_RETURN(const auto folders, FoldersIn(parent_key, listed_since_micros));
-  const auto [begin, end] = folders->equal_range(FoldCase(name));
-  if (begin == end) return std::optional<Folder>();
-  const auto exact = std::find_if(begin, end, [&name](const auto& entry) { return entry.second.name == name; });
-  return std::optional<Folder>(exact == end ? begin->second : exact->second);
+Status TableDirectory::SettleNames(bool are_tables, std::vector<Folder>& folders) {
+  std::vector<Folder> settled;
+  for (Folder& folder : folders) {
+    if (are_tables) {
+      TARN_ASSIGN_OR_RETURN(const bool is_table, IsTable(folder.key));
+      if (!is_table) continue;
+    }
+    const auto same = std::find_if(settled.begin(), settled.end(),
+                                   [&folder](const Folder& other) { return other.name == folder.name; });
+    if (same == settled.end()) {
+      settled.push_back(std::move(folder));
+      continue;
+    }
+    if (folder.key.substr(folder.key.rfind('/') + 1) == EncodePathPart(folder.name)) std::swap(*same, folder);
+    WarnOnce("two folders have one name once decoded; the other one is not seen", *same, folder);
+  }
+  for (size_t i = 1; i < settled.size(); ++i) {
+    WarnOnce("names of folders differ only in case; each is found only as it is spelled", settled[i - 1], settled[i]);
+  }
+  folders = std::move(settled);
+  return Status::Ok();
+}
+
+void TableDirectory::WarnOnce(std::string_view event, const Folder& first, const Folder& second) {
+  {
+    MutexLock guard(mutex_);
+    if (warned_.size() >= kMaxWarnings || !warned_.insert(first.key + '\0' + second.key).second) return;
+  }
+  Log(LogLevel::kWarning, event, {{"folder", first.key}, {"other", second.key}});
+}
+
+namespace {
+
+/// The spelling asked for, else the only other one; `by_name` are keys of folders.
+Result<std::optional<std::string>> ChooseSpelling(std::string_view what, const std::string& name,
+                                                  const std::map<std::string, std::string>& by_name) {
+  if (by_name.empty()) return std::optional<std::string>();
+  if (by_name.contains(name)) return std::optional<std::string>(name);
+  if (by_name.size() == 1) return std::optional<std::string>(by_name.begin()->first);
+  std::string folders;
+  for (const auto& [spelled, key] : by_name) folders += (folders.empty() ? "'" : " and '") + key + "'";
+  return Status::InvalidArgument(std::string(what) + " '" + name + "' is ambiguous: the folders " + folders +
+                                 " differ only in case; spell it as one of them");
+}
+
+}  // namespace
+
+Result<std::optional<TableDirectory::Folder>> TableDirectory::FindDatabase(const std::string& name,
+                                                                           int64_t listed_since_micros) {
+  std::map<std::string, std::string> by_name;
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn("", listed_since_micros));
+  if (const auto same = listed->find(FoldCase(name)); same != listed->end()) {
+    for (const Folder& folder : same->second) by_name.emplace(folder.name, folder.key);
+  }
+  // One whose first flush is to come has no folder yet.
+  for (const NamedTable& known : InUse(DatabasePrefix(name))) {
+    by_name.emplace(known.name.database, EncodePathPart(known.name.database));
+  }
+  TARN_ASSIGN_OR_RETURN(const auto spelled, ChooseSpelling("database", name, by_name));
+  if (!spelled.has_value()) return std::optional<Folder>();
+  return std::optional<Folder>({*spelled, by_name.at(*spelled)});
+}
+
+Result<std::optional<TableDirectory::Folder>> TableDirectory::FindTable(const Folder& database, const std::string& name,
+                                                                        int64_t listed_since_micros) {
+  std::map<std::string, std::string> by_name;
+  for (const NamedTable& known : InUse(TablePrefix(database.name, name))) {
+    by_name.emplace(known.name.table, known.table->folder());
+  }
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn(database.key, listed_since_micros));
+  if (const auto same = listed->find(FoldCase(name)); same != listed->end()) {
+    for (const Folder& folder : same->second) {
+      if (by_name.contains(folder.name)) continue;
+      TARN_ASSIGN_OR_RETURN(const bool is_table, IsTable(folder.key));
+      if (is_table) by_name.emplace(folder.name, folder.key);
+    }
+  }
+  TARN_ASSIGN_OR_RETURN(const auto spelled, ChooseSpelling("table", database.name + "." + name, by_name));
+  if (!spelled.has_value()) return std::optional<Folder>();
+  return std::optional<Folder>({*spelled, by_name.at(*spelled)});
+}
+
+std::vector<TableDirectory::NamedTable> TableDirectory::InUse(const std::string& key_prefix) const {
+  std::vector<NamedTable> found;
+  MutexLock guard(mutex_);
+  for (auto at = tables_.lower_bound(key_prefix); at != tables_.end() && at->first.starts_with(key_prefix); ++at) {
+    if (!at->second.table->Forgettable()) found.push_back(at->second);
+  }
+  return found;
 }
 
 std::shared_ptr<LivingTable> TableDirectory::Lookup(const TableName& name) const {
   MutexLock guard(mutex_);
-  const auto found = tables_.find(FoldName(name));
-  return found == tables_.end() ? nullptr : found->second;
+  const auto found = tables_.find(KeyOf(name));
+  return found == tables_.end() ? nullptr : found->second.table;
 }
 
-std::shared_ptr<LivingTable> TableDirectory::Register(TableName name, const std::string& key) {
+std::shared_ptr<LivingTable> TableDirectory::Register(const TableName& name, const std::string& key) {
+  const std::string real = RealFolder(*store_, key);
+  const std::string folded = FoldCase(real);
+  std::vector<RealTable> alike;
+  {
+    MutexLock guard(mutex_);
+    const auto [begin, end] = by_folder_.equal_range(folded);
+    for (auto at = begin; at != end; ++at) alike.push_back(at->second);
+  }
+  std::shared_ptr<LivingTable> table;
+  for (const RealTable& other : alike) {
+    if (IsSameFolder(other.folder, real)) table = other.table;
+  }
+  MutexLock guard(mutex_);
+  const auto [named, is_new_name] = tables_.try_emplace(KeyOf(name), NamedTable{name, table});
+  if (!is_new_name || table != nullptr) return named->second.table;
+  const auto [begin, end] = by_folder_.equal_range(folded);
+  for (auto at = begin; at != end; ++at) {
+    if (at->second.folder == real) return named->second.table = at->second.table;
+  }
   delta::TableContext context;
   context.store = storage::MakePrefixStore(store_, key);
   context.clock = &clock_;
   context.random = &random_;
-  std::string folded = FoldName(name);
-  auto table = std::make_shared<LivingTable>(std::move(name), key, std::move(context));
-  MutexLock guard(mutex_);
-  return tables_.try_emplace(std::move(folded), std::move(table)).first->second;
+  table = std::make_shared<LivingTable>(name, key, std::move(context));
+  by_folder_.emplace(folded, RealTable{real, table});
+  return named->second.table = table;
 }
 
 Result<std::shared_ptr<LivingTable>> TableDirectory::Find(const TableName& name) { return Find(name, AMomentAgo()); }
 
 Result<std::shared_ptr<LivingTable>> TableDirectory::Find(const TableName& name, int64_t listed_since_micros) {
-  if (auto known = Lookup(name); known != nullptr) return known;
+  // One that was begun and got no rows does not stand in the way of another spelling.
+  if (auto known = Lookup(name); known != nullptr && !known->Forgettable()) return known;
   const Status missing = Status::NotFound("table " + name.ToString() + " does not exist");
   if (!CheckTableName(name).ok()) return missing;
   // A listing costs as much as there are tables; where this name would be is seen at once.
   const std::string exact_key = JoinPath(EncodePathPart(name.database), EncodePathPart(name.table));
-  TARN_ASSIGN_OR_RETURN(const bool is_there, delta::TableExists(*storage::MakePrefixStore(store_, exact_key)));
+  TARN_ASSIGN_OR_RETURN(const bool is_there, IsTable(exact_key));
   if (is_there) return Register(name, exact_key);
 
-  TARN_ASSIGN_OR_RETURN(const auto database, FindFolder("", name.database, listed_since_micros));
+  TARN_ASSIGN_OR_RETURN(const auto database, FindDatabase(name.database, listed_since_micros));
   if (!database.has_value()) return missing;
-  TARN_ASSIGN_OR_RETURN(const auto folder, FindFolder(database->key, name.table, listed_since_micros));
-  if (!folder.has_value() || folder->key == exact_key) return missing;
-  TARN_ASSIGN_OR_RETURN(const bool exists, delta::TableExists(*storage::MakePrefixStore(store_, folder->key)));
-  if (!exists) return missing;
-  return Register({database->name, folder->name}, folder->key);
+  TARN_ASSIGN_OR_RETURN(const auto table, FindTable(*database, name.table, listed_since_micros));
+  if (!table.has_value()) return missing;
+  return Register({database->name, table->name}, table->key);
 }
 
 Result<std::shared_ptr<LivingTable>> TableDirectory::FindOrBegin(const TableName& name, int64_t listed_since_micros) {
-  const auto same_case = [&name](std::shared_ptr<LivingTable> table) -> Result<std::shared_ptr<LivingTable>> {
-    if (table->name() == name) return table;
-    return Status::InvalidArgument("table " + name.ToString() + " differs only in case from " +
-                                   table->name().ToString());
-  };
   TARN_RETURN_NOT_OK(CheckTableName(name));
-  auto found = Find(name, listed_since_micros);
-  if (found.ok()) return same_case(std::move(found).value());
-  if (!found.status().Is(StatusCode::kNotFound)) return std::move(found).status();
-
-  TARN_ASSIGN_OR_RETURN(auto database, FindFolder("", name.database, listed_since_micros));
-  if (!database.has_value()) database = KnownDatabase(name.database);
+  const auto found = Find(name, listed_since_micros);
+  if (found.ok()) {
+    if (Lookup(name) == *found) return found;
+    return Status::InvalidArgument("table " + name.ToString() + " differs only in case from " +
+                                   (*found)->name().ToString());
+  }
+  if (!found.status().Is(StatusCode::kNotFound)) return found.status();
+  TARN_ASSIGN_OR_RETURN(const auto database, FindDatabase(name.database, listed_since_micros));
   if (database.has_value() && database->name != name.database) {
     return Status::InvalidArgument("database '" + name.database + "' differs only in case from '" + database->name +
                                    "'");
   }
-  const std::string parent = database.has_value() ? database->key : EncodePathPart(name.database);
-  return same_case(Register(name, JoinPath(parent, EncodePathPart(name.table))));
+  return FindOrBeginAsSpelled(name, listed_since_micros);
 }
 
-std::optional<TableDirectory::Folder> TableDirectory::KnownDatabase(const std::string& name) const {
-  const std::string first = FoldName({name, {}});
-  MutexLock guard(mutex_);
-  const auto found = tables_.lower_bound(first);
-  if (found == tables_.end() || !found->first.starts_with(first)) return std::nullopt;
-  const std::string& database = found->second->name().database;
-  return Folder{database, EncodePathPart(database)};
+Result<std::shared_ptr<LivingTable>> TableDirectory::FindOrBeginAsSpelled(const TableName& name,
+                                                                          int64_t listed_since_micros) {
+  if (auto known = Lookup(name); known != nullptr) return known;
+  // A folder that spells the name is the place, however it encodes it.
+  const auto place = [&](const std::string& parent, const std::string& part) -> Result<std::string> {
+    TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn(parent, listed_since_micros));
+    if (const auto same = listed->find(FoldCase(part)); same != listed->end()) {
+      for (const Folder& folder : same->second) {
+        if (folder.name == part) return folder.key;
+      }
+    }
+    return JoinPath(parent, EncodePathPart(part));
+  };
+  TARN_ASSIGN_OR_RETURN(const std::string database_key, place("", name.database));
+  TARN_ASSIGN_OR_RETURN(const std::string table_key, place(database_key, name.table));
+  return Register(name, table_key);
 }
 
 std::vector<std::shared_ptr<LivingTable>> TableDirectory::Known() const {
   std::vector<std::shared_ptr<LivingTable>> known;
   MutexLock guard(mutex_);
-  known.reserve(tables_.size());
-  for (const auto& [folded, table] : tables_) known.push_back(table);
+  known.reserve(by_folder_.size());
+  for (const auto& [folded, real] : by_folder_) known.push_back(real.table);
   return known;
 }
 
 Result<std::vector<std::string>> TableDirectory::Databases() {
-  std::map<std::string, std::string> names;
-  TARN_ASSIGN_OR_RETURN(const auto folders, FoldersIn("", AMomentAgo()));
-  for (const auto& [folded, folder] : *folders) AddName(names, folder.name);
-  for (const auto& table : Known()) {
-    // A table just flushed for the first time is younger than the listing.
-    if (table->exists()) AddName(names, table->name().database);
+  NameList names;
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn("", AMomentAgo()));
+  for (const auto& [folded, same] : *listed) {
+    for (const Folder& folder : same) names.Add(folder.name);
   }
-  return Values(names);
+  // A table just flushed for the first time is younger than the listing.
+  for (const NamedTable& known : InUse("")) {
+    if (known.table->exists()) names.Add(known.name.database);
+  }
+  return names.Values();
 }
 
 Result<std::vector<std::string>> TableDirectory::Tables(const std::string& database) {
-  std::map<std::string, std::string> names;
-  for (const auto& table : Known()) {
-    if (FoldCase(table->name().database) == FoldCase(database) && table->exists()) {
-      AddName(names, table->name().table);
-    }
+  NameList names;
+  TARN_ASSIGN_OR_RETURN(const auto folder, FindDatabase(database, AMomentAgo()));
+  if (!folder.has_value()) return names.Values();
+  for (const NamedTable& known : InUse(TablesPrefix(folder->name))) {
+    if (known.table->exists()) names.Add(known.name.table);
   }
-  TARN_ASSIGN_OR_RETURN(const auto databases, FoldersIn("", AMomentAgo()));
-  const auto [begin, end] = databases->equal_range(FoldCase(database));
-  for (auto folder = begin; folder != end; ++folder) {
-    TARN_ASSIGN_OR_RETURN(const auto tables, FoldersIn(folder->second.key, AMomentAgo()));
-    for (const auto& [folded, table] : *tables) {
-      const auto known = Lookup({folder->second.name, table.name});
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn(folder->key, AMomentAgo()));
+  for (const auto& [folded, same] : *listed) {
+    for (const Folder& table : same) {
+      const auto known = Lookup({folder->name, table.name});
       if (known == nullptr || known->snapshot() == nullptr) {
-        TARN_ASSIGN_OR_RETURN(const bool exists, delta::TableExists(*storage::MakePrefixStore(store_, table.key)));
-        if (!exists) continue;
+        TARN_ASSIGN_OR_RETURN(const bool is_table, IsTable(table.key));
+        if (!is_table) continue;
       }
-      AddName(names, table.name);
+      names.Add(table.name);
     }
   }
-  return Values(names);
+  return names.Values();
 }
 
 }  // namespace tarn::lake

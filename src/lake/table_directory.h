@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -14,28 +16,37 @@
 
 namespace tarn::lake {
 
-/// Which tables there are: those whose folders the store shows, and those that exist only as buffered rows. Every table
-/// has one LivingTable for the life of the lake. Thread-safe.
+/// Which tables there are: those whose folders the store shows, and those that exist only as buffered rows. Every
+/// folder has one LivingTable for the life of the lake, also where links give it several names. Thread-safe.
+///
+/// A table is its name exactly as spelled; `Cpu` and `cpu` are two. Whoever asks for a spelling that is not there gets
+/// the only one that differs in case, and InvalidArgument where there are several: first for the database, then for the
+/// table in it. Where two folders spell one name, the one that EncodePathPart writes is it, else the first in order.
 class TableDirectory {
  public:
   TableDirectory(std::shared_ptr<storage::ObjectStore> store, Clock& clock, Random& random)
       : store_(std::move(store)), clock_(clock), random_(random) {}
 
+  /// As spelled, sorted without regard to case.
   Result<std::vector<std::string>> Databases() EXCLUDES(mutex_);
+  /// None when there is no such database.
   Result<std::vector<std::string>> Tables(const std::string& database) EXCLUDES(mutex_);
 
-  /// By name in any case, looking into the store for one not seen before; NotFound. A name in another case is found in
-  /// folders listed a moment ago.
+  /// By the rule above, looking into the store for a name not seen before; NotFound, InvalidArgument. A name in another
+  /// case is found in folders listed a moment ago.
   Result<std::shared_ptr<LivingTable>> Find(const TableName& name) EXCLUDES(mutex_);
   /// The same; folders need not be listed anew since `listed_since_micros` on the monotonic clock. Whoever looks for
   /// many tables says when it began, so that a folder is listed once for all of them.
   Result<std::shared_ptr<LivingTable>> Find(const TableName& name, int64_t listed_since_micros) EXCLUDES(mutex_);
   /// Since when a listing counts as fresh where no call for many tables began.
   int64_t AMomentAgo() const;
-  /// For appending: begins a table that does not exist. InvalidArgument when the name or its database differs only in
-  /// case from an existing one.
+  /// For appending: begins a table that does not exist. InvalidArgument when the name is not there as spelled, and it
+  /// or its database differs only in case from one that is.
   Result<std::shared_ptr<LivingTable>> FindOrBegin(const TableName& name, int64_t listed_since_micros) EXCLUDES(mutex_);
-  /// Tables used so far.
+  /// For rows acknowledged under this name: the table as spelled, whatever others there are by now.
+  Result<std::shared_ptr<LivingTable>> FindOrBeginAsSpelled(const TableName& name, int64_t listed_since_micros)
+      EXCLUDES(mutex_);
+  /// Tables used so far, each once.
   std::vector<std::shared_ptr<LivingTable>> Known() const EXCLUDES(mutex_);
 
  private:
@@ -44,31 +55,50 @@ class TableDirectory {
     /// Key without trailing '/'.
     std::string key;
   };
-  /// By folded name; in the order of keys where several differ only in case.
-  using Folders = std::multimap<std::string, Folder>;
+  /// By folded name; each spelling once.
+  using Folders = std::map<std::string, std::vector<Folder>>;
   struct Listing {
     std::shared_ptr<const Folders> folders;
     int64_t listed_at_micros = 0;
+  };
+  struct NamedTable {
+    TableName name;
+    std::shared_ptr<LivingTable> table;
+  };
+  struct RealTable {
+    std::string folder;
+    std::shared_ptr<LivingTable> table;
   };
 
   /// Sub-folders that are names of users, listed at `listed_since_micros` or later.
   Result<std::shared_ptr<const Folders>> FoldersIn(const std::string& parent_key, int64_t listed_since_micros)
       EXCLUDES(mutex_);
-  Result<std::optional<Folder>> FindFolder(const std::string& parent_key, const std::string& name,
-                                           int64_t listed_since_micros) EXCLUDES(mutex_);
-  /// The database of a table used before, by name in any case.
-  std::optional<Folder> KnownDatabase(const std::string& name) const EXCLUDES(mutex_);
+  /// Leaves each spelling once among folders of one folded name, and logs what the names hide or make ambiguous.
+  Status SettleNames(bool are_tables, std::vector<Folder>& folders) EXCLUDES(mutex_);
+  void WarnOnce(std::string_view event, const Folder& first, const Folder& second) EXCLUDES(mutex_);
+  Result<bool> IsTable(const std::string& key) const;
+
+  Result<std::optional<Folder>> FindDatabase(const std::string& name, int64_t listed_since_micros) EXCLUDES(mutex_);
+  /// Tables only.
+  Result<std::optional<Folder>> FindTable(const Folder& database, const std::string& name, int64_t listed_since_micros)
+      EXCLUDES(mutex_);
+  /// Those in use whose keys in `tables_` begin so.
+  std::vector<NamedTable> InUse(const std::string& key_prefix) const EXCLUDES(mutex_);
   std::shared_ptr<LivingTable> Lookup(const TableName& name) const EXCLUDES(mutex_);
-  std::shared_ptr<LivingTable> Register(TableName name, const std::string& key) EXCLUDES(mutex_);
+  std::shared_ptr<LivingTable> Register(const TableName& name, const std::string& key) EXCLUDES(mutex_);
 
   const std::shared_ptr<storage::ObjectStore> store_;
   Clock& clock_;
   Random& random_;
   mutable Mutex mutex_;
-  /// By folded name.
-  std::map<std::string, std::shared_ptr<LivingTable>> tables_ GUARDED_BY(mutex_);
+  /// By folded database, database, folded table and table; several names may share a LivingTable.
+  std::map<std::string, NamedTable> tables_ GUARDED_BY(mutex_);
+  /// By the folded path of the folder that links lead to.
+  std::multimap<std::string, RealTable> by_folder_ GUARDED_BY(mutex_);
   /// By the key of the parent folder; one entry per database and one for the lake.
   std::map<std::string, Listing> listings_ GUARDED_BY(mutex_);
+  /// Pairs of folders that were warned about.
+  std::set<std::string> warned_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tarn::lake

@@ -45,13 +45,6 @@ std::string FoldCase(std::string_view name) {
   return folded;
 }
 
-std::string FoldName(const TableName& name) {
-  std::string folded = FoldCase(name.database);
-  folded += '\0';
-  folded += FoldCase(name.table);
-  return folded;
-}
-
 bool IsReservedDatabase(std::string_view database) {
   return std::find(kReserved.begin(), kReserved.end(), FoldCase(database)) != kReserved.end();
 }

@@ -11,9 +11,6 @@ namespace tarn::lake {
 /// A name as the catalog compares it: ASCII letters in lower case.
 std::string FoldCase(std::string_view name);
 
-/// The key of a table in maps: folded database and table, separated by a byte that no name may hold.
-std::string FoldName(const TableName& name);
-
 /// False for databases that hold no user tables (DESIGN.md, "Names").
 bool IsReservedDatabase(std::string_view database);
 

@@ -16,7 +16,7 @@
 
 namespace tarn::lake {
 
-/// `database.table`, as users write it. Compared without regard to case by the catalog.
+/// `database.table`, as users write it. The catalog takes another case where that leaves no doubt.
 struct TableName {
   std::string database;
   std::string table;
@@ -62,8 +62,8 @@ class TableCatalog {
   virtual ~TableCatalog() = default;
   virtual Result<std::vector<std::string>> ListDatabases() = 0;
   virtual Result<std::vector<std::string>> ListTables(const std::string& database) = 0;
-  /// NotFound when there is no such table, names compared without regard to case. Without `as_of` the newest state,
-  /// buffer included; with it that Delta version alone.
+  /// The table as spelled, else the only one that differs in case: NotFound when there is none, InvalidArgument when
+  /// there are several. Without `as_of` the newest state, buffer included; with it that Delta version alone.
   virtual Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) = 0;
 };
 

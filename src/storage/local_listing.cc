@@ -66,7 +66,8 @@ class Listing {
   Result<OpenedFolder> OpenFolder(const std::string& folder) {
     const std::string path = root_ + "/" + folder;
     OpenedFolder opened(opendir(path.c_str()));
-    if (opened == nullptr && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
+    if (opened == nullptr && errno == EACCES && passes_closed_) return opened;
+    if (opened == nullptr && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG && errno != ELOOP) {
       return ErrnoStatus(errno, "list", path);
     }
     return opened;
@@ -133,6 +134,7 @@ class Listing {
       return false;
     };
     Listing inner(root_, anything, note);
+    inner.passes_closed_ = true;
     TARN_RETURN_NOT_OK(inner.Visit(key).status());
     if (!occupied) return Walk::kContinue;
     return visit_({{.key = key}, true}) ? Walk::kContinue : Walk::kStop;
@@ -142,6 +144,8 @@ class Listing {
   const ListOptions& options_;
   const std::function<bool(const ListEntry&)>& visit_;
   std::vector<std::pair<dev_t, ino_t>> ancestors_;
+  /// Takes folders that may not be opened for empty ones: what is in lost+found must not hide the folders beside it.
+  bool passes_closed_ = false;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -91,6 +92,26 @@ TEST(LocalStore, ListsWithoutLookingAtWhatIsNotWanted) {
   EXPECT_EQ(store->Head("log/2").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(store->Open("log/2").status().code(), StatusCode::kNotFound);
   fs::permissions(folder.path() + "/secret", fs::perms::owner_all);
+}
+
+TEST(LocalStore, GroupsByFolderAsIfClosedFoldersWereEmpty) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  ASSERT_TRUE(store->Put("a/closed/x", {}, Precondition::None()).ok());
+  ASSERT_TRUE(store->Put("a/open/x", {}, Precondition::None()).ok());
+  ASSERT_TRUE(store->Put("closed/x", {}, Precondition::None()).ok());
+  fs::create_directory_symlink("self", folder.path() + "/self");
+  for (const char* closed : {"/a/closed", "/closed"}) fs::permissions(folder.path() + closed, fs::perms::none);
+  // Whoever may open everything sees it as it is.
+  const bool sees_all = access((folder.path() + "/closed").c_str(), R_OK) == 0;
+  const auto keys = Keys(*store, {.prefix = "", .start_after = {}, .group_by_folder = true});
+  if (sees_all) {
+    EXPECT_THAT(keys, ElementsAre("a/", "closed/"));
+  } else {
+    EXPECT_THAT(keys, ElementsAre("a/"));
+  }
+  EXPECT_THAT(Keys(*store, {.prefix = "self/"}), IsEmpty());
+  for (const char* closed : {"/a/closed", "/closed"}) fs::permissions(folder.path() + closed, fs::perms::owner_all);
 }
 
 TEST(LocalStore, CannotPutBelowAFileOrOverAFolder) {
