@@ -73,6 +73,37 @@ def test_lines_of_tables_that_cannot_be_written_are_refused_alone(make_server, t
     assert server.stop() == 0
 
 
+def test_tables_that_cannot_be_read_are_listed_with_the_reason(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    make_foreign_tables(lake)
+    make_foreign_table(lake / "ext2" / "future", FIELDS["cc"], protocol=(4, 7))
+    server = make_server()
+    assert server.write("ext2", "ok v=1 1\n").status == 204
+    listed = {row["table"]: row for row in server.sql("select * from system.tables")}
+    assert {table for table, row in listed.items() if row["error"] is not None} == {"garb", "future"}
+    assert listed["garb"]["version"] == -1
+    for table in ("garb", "future"):
+        refused = server.request("POST", "/api/sql", f"from ext2.{table}").json()
+        assert refused["code"] in listed[table]["error"]
+        assert str(tmp_path) not in listed[table]["error"]
+    assert server.value("select count(*) from system.commits where \"table\" = 'ok'") is not None
+    assert server.stop() == 0
+    lines = run_tarn("table", "list", "--lake", lake).stdout.splitlines()
+    shown = {line.split()[0]: line for line in lines}
+    assert shown["TABLE"].endswith("ERROR")
+    assert shown["ext2.ok"].endswith("-")
+    assert listed["garb"]["error"] in shown["ext2.garb"]
+    assert listed["future"]["error"] in shown["ext2.future"]
+
+    # A table that breaks later keeps its last figures.
+    server = make_server()
+    assert server.sql("from ext2.cc") == []
+    (lake / "ext2" / "cc" / "_delta_log" / f"{1:020}.json").write_text("this is no JSON\n")
+    (broken,) = server.sql("select version, error from system.tables where \"table\" = 'cc'")
+    assert broken["version"] == 0
+    assert "malformed JSON" in broken["error"]
+
+
 def test_tarn_write_names_the_lines_of_tables_that_cannot_be_written(make_server, tmp_path):
     make_foreign_tables(tmp_path / "lake")
     make_foreign_tables(tmp_path / "local")

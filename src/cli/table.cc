@@ -63,11 +63,11 @@ Result<lake::TableName> ParseName(const std::string& text) {
 Status List(const TableOptions& options) {
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
   TARN_ASSIGN_OR_RETURN(const auto tables, local.lake->ListTableStatus());
-  TextTable text({"TABLE", "VERSION", "FILES", "BYTES", "BUFFERED ROWS", "REJECTED ROWS"});
+  TextTable text({"TABLE", "VERSION", "FILES", "BYTES", "BUFFERED ROWS", "REJECTED ROWS", "ERROR"});
   for (const lake::TableStatus& table : tables) {
     text.Add({table.name.ToString(), table.version < 0 ? "-" : std::to_string(table.version),
               std::to_string(table.files), std::to_string(table.bytes), std::to_string(table.buffered_rows),
-              std::to_string(table.rejected_rows)});
+              std::to_string(table.rejected_rows), table.readable.ok() ? "-" : table.readable.ToString()});
   }
   return WriteStdout(text.ToString());
 }

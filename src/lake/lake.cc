@@ -125,10 +125,11 @@ Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
       TableStatus status;
       status.name = {database, name};
       const auto table = directory_.Find(status.name);
-      if (!table.ok()) continue;
-      // A table that cannot be read is listed all the same, without figures.
-      if (const Status fresh = (*table)->Refresh(0); !fresh.ok()) {
-        Log(LogLevel::kDebug, "table cannot be read", {{"table", status.name.ToString()}, {"why", fresh.ToString()}});
+      if (table.status().Is(StatusCode::kNotFound)) continue;
+      status.readable = table.ok() ? (*table)->Refresh(0) : table.status();
+      if (!table.ok()) {
+        all.push_back(std::move(status));
+        continue;
       }
       const auto snapshot = (*table)->snapshot();
       if (snapshot != nullptr) {

@@ -70,6 +70,8 @@ struct TableStatus {
   int64_t buffered_bytes = 0;
   /// All that lie in the rejected store.
   int64_t rejected_rows = 0;
+  /// Why the table cannot be read; the figures are those of when it could, if ever.
+  Status readable;
 };
 
 struct LakeStats {
@@ -127,6 +129,7 @@ class Lake : public TableCatalog {
   /// Compacts one table; its rewrite holds no lock and appends go on.
   virtual Result<delta::OptimizeResult> Optimize(const TableName& name, const delta::OptimizeOptions& options) = 0;
 
+  /// Every table, those that cannot be read too.
   virtual Result<std::vector<TableStatus>> ListTableStatus() = 0;
   virtual LakeStats stats() const = 0;
   /// Stops background work, without flushing: a caller that wants rows in Delta calls FlushAll first, and the next

@@ -42,6 +42,7 @@ class Rows {
     }
     return Check(static_cast<arrow::Int64Builder&>(*columns_[next_]).Append(number));
   }
+  Rows& AddNull() { return Check(columns_[next_]->AppendNull()); }
   Result<std::shared_ptr<arrow::RecordBatch>> Finish() {
     TARN_RETURN_NOT_OK(FromArrow(status_));
     std::vector<std::shared_ptr<arrow::Array>> arrays(columns_.size());
@@ -73,6 +74,7 @@ class TablesTable final : public engine::SystemTable {
     for (const lake::TableStatus& table : tables) {
       rows.Add(table.name.database).Add(table.name.table).Add(table.version).Add(table.files).Add(table.bytes);
       rows.Add(table.buffered_rows).Add(table.buffered_bytes).Add(table.rejected_rows);
+      table.readable.ok() ? rows.AddNull() : rows.Add(table.readable.ToString());
     }
     return rows.Finish();
   }
@@ -83,7 +85,8 @@ class TablesTable final : public engine::SystemTable {
       arrow::schema({arrow::field("database", arrow::utf8()), arrow::field("table", arrow::utf8()),
                      arrow::field("version", arrow::int64()), arrow::field("files", arrow::int64()),
                      arrow::field("bytes", arrow::int64()), arrow::field("buffered_rows", arrow::int64()),
-                     arrow::field("buffered_bytes", arrow::int64()), arrow::field("rejected_rows", arrow::int64())});
+                     arrow::field("buffered_bytes", arrow::int64()), arrow::field("rejected_rows", arrow::int64()),
+                     arrow::field("error", arrow::utf8())});
 };
 
 class CommitsTable final : public engine::SystemTable {
@@ -108,9 +111,10 @@ class CommitsTable final : public engine::SystemTable {
     // A table that went away meanwhile has no commits to show; one that cannot be read is seen in a query of it.
     if (!view.ok() || (*view)->snapshot == nullptr) return Status::Ok();
     const delta::TableContext context{.store = (*view)->store, .clock = &clock_, .random = &random_};
-    TARN_ASSIGN_OR_RETURN(const std::vector<delta::HistoryEntry> history,
-                          delta::ReadHistory(context, *(*view)->snapshot, kCommitsPerTable));
-    for (const delta::HistoryEntry& entry : history) {
+    const auto history = delta::ReadHistory(context, *(*view)->snapshot, kCommitsPerTable);
+    // A checkpoint may stand in for commits that do not parse; the table's rows are read, and other tables have theirs.
+    if (!history.ok()) return Status::Ok();
+    for (const delta::HistoryEntry& entry : *history) {
       rows.Add(name.database).Add(name.table).Add(entry.version).Add(entry.timestamp_millis * 1000);
       rows.Add(entry.info.operation).Add(entry.files_added).Add(entry.files_removed).Add(entry.info.engine_info);
     }
