@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "lake/lake.h"
 #include "lake/testing/lake_world.h"
 
@@ -100,6 +103,68 @@ TEST(Adoption, AnAdoptionThatFailsHalfwayIsMadeAgainWithoutDoublingRows) {
   EXPECT_EQ(IdsIn(*survivor, kTable), all);
   ASSERT_OK(survivor->FlushAll());
   EXPECT_EQ(CommittedIdsOf(**survivor->Pin(kTable, std::nullopt)), all);
+}
+
+/// A survivor that adopted rows 2 and 3 of a dead neighbour and fails to commit them until `*heal`.
+std::unique_ptr<Lake> SurvivorThatCannotCommit(LakeWorld& world, const bool* heal) {
+  world.at_point = [heal](std::string_view point) {
+    return point == "before-commit" && !*heal ? Status::Unavailable("not now") : Status::Ok();
+  };
+  auto survivor = MustOpen(world);
+  world.at_point = nullptr;
+  auto dying = MustOpen(world);
+  EXPECT_TRUE(AppendIds(*dying, {2, 3}).ok());
+  dying.reset();
+  world.clock.Advance(kAdoptionIntervalMicros);
+  EXPECT_FALSE(survivor->FlushDue().ok());
+  EXPECT_EQ(survivor->stats().adopted_wals, 1);
+  return survivor;
+}
+
+// It has acknowledged them before it died, and a query that starts after that sees them.
+TEST(Adoption, AServerStartedAgainWaitsForItsRowsThatANeighbourTookOver) {
+  LakeWorld world;
+  bool heal = false;
+  auto survivor = SurvivorThatCannotCommit(world, &heal);
+  auto options = world.Options();
+  options.adoption_patience_micros = 3600 * kMicrosPerSecond;
+  std::atomic<bool> opened = false;
+  std::unique_ptr<Lake> again;
+  std::jthread opening([&] {
+    again = std::move(*world.Open(options));
+    opened = true;
+  });
+  heal = true;
+  while (!opened) {
+    (void)survivor->FlushDue();
+    world.clock.Advance(kMicrosPerSecond);
+  }
+  opening.join();
+  EXPECT_EQ(IdsIn(*again, kTable), (Ids{2, 3}));
+  EXPECT_EQ(again->stats().foreign_live_wals, 1) << "the folder that was given up serves it";
+}
+
+TEST(Adoption, AServerStartsWithoutRowsThatANeighbourDoesNotCommit) {
+  LakeWorld world;
+  bool heal = false;
+  auto survivor = SurvivorThatCannotCommit(world, &heal);
+  auto options = world.Options();
+  options.adoption_patience_micros = 10 * kMicrosPerSecond;
+  const int64_t began = world.clock.MonotonicMicros();
+  std::atomic<bool> opened = false;
+  std::unique_ptr<Lake> again;
+  std::jthread opening([&] {
+    again = std::move(*world.Open(options));
+    opened = true;
+  });
+  while (!opened) world.clock.Advance(kMicrosPerMilli);
+  opening.join();
+  EXPECT_GE(world.clock.MonotonicMicros() - began, options.adoption_patience_micros);
+  EXPECT_EQ(IdsIn(*again, kTable), Ids{});
+  heal = true;
+  world.clock.Advance(kMicrosPerSecond);
+  ASSERT_OK(survivor->FlushDue());
+  EXPECT_EQ(IdsIn(*again, kTable), (Ids{2, 3}));
 }
 
 // The background thread does it by itself.

@@ -46,6 +46,9 @@ struct LakeOptions {
   /// How old a snapshot a pin may show without looking for commits of others; -1 looks at each pin where the store is
   /// local or in memory, and once a second otherwise.
   int64_t refresh_interval_micros = -1;
+  /// How long Open waits for a neighbour that took over the rows of a dead process, perhaps of this server before it
+  /// was started again, to commit them.
+  int64_t adoption_patience_micros = 10 * kMicrosPerSecond;
   wal::WalOptions wal;
   Clock* clock = nullptr;
   Random* random = nullptr;
@@ -99,7 +102,8 @@ struct LakeStats {
 class Lake : public TableCatalog {
  public:
   /// Opens or creates the lake, takes or adopts a WAL and replays it. When this returns every row that was ever
-  /// acknowledged is visible. Unsupported when the lake's format is newer than this program.
+  /// acknowledged is visible, but for those that a live neighbour buffers. Unsupported when the lake's format is newer
+  /// than this program.
   static Result<std::unique_ptr<Lake>> Open(const LakeOptions& options);
 
   /// The only door to the buffer. Rows of all batches become durable together (one WAL append), then visible; returns

@@ -20,6 +20,12 @@ namespace tarn::lake {
 
 struct FlushResult;
 
+/// A node folder taken over from an owner that died. Given up in this order: folder, then adoption.
+struct DeadNode final : storage::FolderLock {
+  std::unique_ptr<storage::FolderLock> adoption;
+  std::unique_ptr<storage::FolderLock> folder;
+};
+
 class LakeImpl final : public Lake {
  public:
   LakeImpl(const LakeOptions& options, LakeSeams seams);
@@ -57,6 +63,9 @@ class LakeImpl final : public Lake {
   Status TakeLogs();
   /// Rows set aside before this opening, but for those whose flush is to be repeated and will count them.
   Status CountOldRejects() EXCLUDES(mutex_);
+  /// The locks of a node whose owner died; null while the owner lives, and while a neighbour that took the node over
+  /// has not committed its rows, for which this waits until `give_up_at_micros`.
+  Result<std::unique_ptr<DeadNode>> LockDeadNode(const std::string& node, int64_t give_up_at_micros);
   Status ReadForeignLogs(const std::vector<std::string>& nodes);
   /// Locks a free node folder and opens its log; also one that was adopted by nobody.
   Result<std::shared_ptr<RowLog>> OpenOwnLog();

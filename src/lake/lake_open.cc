@@ -17,6 +17,8 @@ constexpr char kIdentityKey[] = "_tarn/lake.json";
 constexpr int64_t kFormatVersion = 1;
 /// A log that could not be adopted for a reason that may pass is tried again after this long.
 constexpr int64_t kAdoptionRetryMicros = 30 * kMicrosPerSecond;
+/// Between two looks at a node that a neighbour took over.
+constexpr int64_t kAdoptionPollMicros = 5 * kMicrosPerMilli;
 
 /// Refuses a lake that a newer program wrote.
 Status CheckIdentityText(const std::string& text) {
@@ -74,17 +76,15 @@ Status LakeImpl::TakeLogs() {
   if (options_.read_only) return ReadForeignLogs(nodes);
   std::shared_ptr<RowLog> own;
   int64_t foreign = 0;
+  const int64_t give_up_at = options_.clock->MonotonicMicros() + options_.adoption_patience_micros;
   for (const std::string& node : nodes) {
-    auto lock = wal_folders_->Lock(node);
-    if (lock.status().Is(StatusCode::kConflict)) {
+    TARN_ASSIGN_OR_RETURN(auto dead, LockDeadNode(node, give_up_at));
+    if (dead == nullptr) {
       ++foreign;
-      continue;
-    }
-    if (!lock.ok()) return std::move(lock).status();
-    if (own == nullptr) {
-      TARN_ASSIGN_OR_RETURN(own, OpenLog(node, std::move(lock).value()));
+    } else if (own == nullptr) {
+      TARN_ASSIGN_OR_RETURN(own, OpenLog(node, std::move(dead->folder)));
     } else {
-      TARN_RETURN_NOT_OK(AdoptLog(node, std::move(lock).value()));
+      TARN_RETURN_NOT_OK(AdoptLog(node, std::move(dead)));
     }
   }
   if (own == nullptr) {
@@ -124,6 +124,34 @@ Status LakeImpl::CountOldRejects() {
   return Status::Ok();
 }
 
+Result<std::unique_ptr<DeadNode>> LakeImpl::LockDeadNode(const std::string& node, int64_t give_up_at_micros) {
+  bool waited = false;
+  while (true) {
+    auto dead = std::make_unique<DeadNode>();
+    auto adoption = wal_folders_->LockAdoption(node);
+    if (adoption.ok()) {
+      dead->adoption = std::move(adoption).value();
+      auto folder = wal_folders_->Lock(node);
+      if (folder.status().Is(StatusCode::kConflict)) return std::unique_ptr<DeadNode>();
+      TARN_ASSIGN_OR_RETURN(dead->folder, std::move(folder));
+      return dead;
+    }
+    if (!adoption.status().Is(StatusCode::kConflict)) return std::move(adoption).status();
+    const int64_t now = options_.clock->MonotonicMicros();
+    if (now >= give_up_at_micros) {
+      if (waited) {
+        Log(LogLevel::kWarning,
+            "a neighbour took over a write-ahead log and does not commit it; its rows are not shown yet",
+            {{"folder", JoinPath(options_.wal_root, node)}});
+      }
+      return std::unique_ptr<DeadNode>();
+    }
+    waited = true;
+    MutexLock guard(mutex_);
+    (void)options_.clock->WaitUntil(wake_, mutex_, std::min(give_up_at_micros, now + kAdoptionPollMicros));
+  }
+}
+
 Status LakeImpl::AdoptLog(const std::string& node, std::unique_ptr<storage::FolderLock> lock) {
   TARN_ASSIGN_OR_RETURN(const auto segments, wal_folders_->OpenSegments(node));
   TARN_ASSIGN_OR_RETURN(const bool empty, wal::IsEmpty(*segments));
@@ -160,10 +188,13 @@ void LakeImpl::LookForDeadLogs() {
   int64_t foreign = 0;
   for (const std::string& node : *nodes) {
     if (passed_over.contains(node)) continue;
-    auto lock = wal_folders_->Lock(node);
-    if (lock.status().Is(StatusCode::kConflict)) ++foreign;
-    if (!lock.ok()) continue;
-    const Status adopted = AdoptLog(node, std::move(lock).value());
+    auto dead = LockDeadNode(node, now);
+    if (!dead.ok()) continue;
+    if (*dead == nullptr) {
+      ++foreign;
+      continue;
+    }
+    const Status adopted = AdoptLog(node, std::move(dead).value());
     if (adopted.ok()) continue;
     Log(LogLevel::kError, "the write-ahead log of a dead owner could not be adopted",
         {{"node", node}, {"why", adopted.ToString()}});
@@ -180,16 +211,17 @@ void LakeImpl::LookForDeadLogs() {
 }
 
 Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
+  const int64_t give_up_at = options_.clock->MonotonicMicros() + options_.adoption_patience_micros;
   for (const std::string& node : nodes) {
-    auto lock = wal_folders_->Lock(node);
-    if (lock.status().Is(StatusCode::kConflict)) {
+    auto dead = LockDeadNode(node, give_up_at);
+    if (dead.ok() && *dead == nullptr) {
       MutexLock guard(mutex_);
       ++foreign_live_wals_;
       continue;
     }
-    // Where the lock cannot be taken for another reason (a read-only disk), there is no owner that writes either.
+    // Where a lock cannot be taken for another reason (a read-only disk), there is no owner that writes either.
     std::unique_ptr<storage::FolderLock> held;
-    if (lock.ok()) held = std::move(lock).value();
+    if (dead.ok()) held = std::move(dead).value();
     TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
     auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
     Replay replay{log, options_.clock->MonotonicMicros(), 0, {}, 0};

@@ -35,6 +35,10 @@ class LocalWalFolders final : public WalFolders {
     return storage::LockFolder(JoinPath(root_, node));
   }
 
+  Result<std::unique_ptr<storage::FolderLock>> LockAdoption(const std::string& node) override {
+    return storage::LockFolder(JoinPath(JoinPath(root_, node), "adoption"));
+  }
+
   Result<std::shared_ptr<storage::SegmentStore>> OpenSegments(const std::string& node) override {
     return storage::OpenLocalSegments(JoinPath(JoinPath(root_, node), "0"));
   }

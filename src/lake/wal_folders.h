@@ -17,10 +17,14 @@ class WalFolders {
   virtual Result<std::vector<std::string>> ListNodes() = 0;
   /// Takes a node's folder for this process, creating it; Conflict while another process lives that has it.
   virtual Result<std::unique_ptr<storage::FolderLock>> Lock(const std::string& node) = 0;
+  /// To be held by whoever takes a folder that is not its own, to take over what a dead owner left there: before Lock
+  /// and for as long. Conflict while another process has it; a folder that is held without it is that of a live owner.
+  virtual Result<std::unique_ptr<storage::FolderLock>> LockAdoption(const std::string& node) = 0;
   virtual Result<std::shared_ptr<storage::SegmentStore>> OpenSegments(const std::string& node) = 0;
 };
 
-/// Folders below `root`: "<root>/<node>/LOCK" and the segments of its one shard in "<root>/<node>/0/".
+/// Folders below `root`: "<root>/<node>/LOCK", "<root>/<node>/adoption/LOCK" and the segments of its one shard in
+/// "<root>/<node>/0/".
 std::unique_ptr<WalFolders> MakeLocalWalFolders(std::string root);
 
 }  // namespace tarn::lake

@@ -34,6 +34,9 @@ class SimulatedFolders final : public WalFolders {
     if (!nodes_.TryLock(node)) return Status::Conflict("node " + node + " is held");
     return std::unique_ptr<storage::FolderLock>(std::make_unique<SimulatedLock>(nodes_, node));
   }
+  Result<std::unique_ptr<storage::FolderLock>> LockAdoption(const std::string& node) override {
+    return Lock(node + "/adoption");
+  }
   Result<std::shared_ptr<storage::SegmentStore>> OpenSegments(const std::string& node) override {
     return std::shared_ptr<storage::SegmentStore>(nodes_.Segments(node));
   }
@@ -160,6 +163,7 @@ LakeOptions LakeWorld::Options() {
   options.buffer_budget = &budget;
   options.executor = &executor;
   options.refresh_interval_micros = 0;
+  options.adoption_patience_micros = 0;
   options.wal.segment_bytes = 64 << 10;
   return options;
 }
