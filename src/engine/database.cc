@@ -167,6 +167,7 @@ class BatchBuilder {
     TARN_RETURN_NOT_OK(CheckResultTypes(result.types, result.names));
     types_ = result.types;
     check_hugeints_ = HugeintCheck(types_);
+    check_intervals_ = IntervalCheck(types_, result.names);
     properties_ = std::move(properties);
     ArrowSchema c_schema;
     duckdb::ArrowConverter::ToArrowSchema(&c_schema, types_, result.names, properties_);
@@ -174,7 +175,8 @@ class BatchBuilder {
     return Status::Ok();
   }
 
-  void Append(duckdb::DataChunk& chunk) {
+  Status Append(duckdb::DataChunk& chunk) {
+    TARN_RETURN_NOT_OK(check_intervals_(chunk));
     if (!appender_) {
       appender_ = duckdb::make_uniq<duckdb::ArrowAppender>(
           types_, chunk.size(), properties_,
@@ -183,6 +185,7 @@ class BatchBuilder {
     }
     appender_->Append(chunk, 0, chunk.size(), chunk.size());
     for (duckdb::Vector& column : chunk.data) bytes_ += VectorBytes(column, chunk.size());
+    return Status::Ok();
   }
 
   bool full() const {
@@ -205,6 +208,7 @@ class BatchBuilder {
  private:
   duckdb::vector<duckdb::LogicalType> types_;
   HugeintCheck check_hugeints_;
+  IntervalCheck check_intervals_;
   duckdb::ClientProperties properties_;
   std::shared_ptr<arrow::Schema> schema_;
   duckdb::unique_ptr<duckdb::ArrowAppender> appender_;
@@ -284,7 +288,7 @@ class DuckCursor final : public Cursor {
     duckdb::unique_ptr<duckdb::DataChunk> chunk = result_->FetchRaw();
     if (result_->HasError()) return FetchError(result_->GetErrorObject());
     if (chunk && chunk->size() > 0) {
-      builder_.Append(*chunk);
+      TARN_RETURN_NOT_OK(builder_.Append(*chunk));
       if (!builder_.full()) return Step{};
       TARN_ASSIGN_OR_RETURN(auto batch, builder_.Take());
       return Step{.batch = std::move(batch)};

@@ -186,6 +186,33 @@ TEST_F(QueryServiceTest, HugeintsHaveAtMostTheDigitsThatArrowHas) {
   EXPECT_EQ(Value("select sum(a) from (select null::hugeint as a)"), "null");
 }
 
+TEST_F(QueryServiceTest, AnIntervalIsRightOrRefused) {
+  const auto encoded = [&](const std::string& interval) { return Value("select " + interval); };
+  const auto months_days_nanos = [](int months, int days, const std::string& nanos) {
+    return std::to_string(months) + "M" + std::to_string(days) + "d" + nanos + "ns";
+  };
+  EXPECT_EQ(encoded("interval '200000 years'"), months_days_nanos(2'400'000, 0, "0"));
+  EXPECT_EQ(encoded("interval '-200000 years -3 days'"), months_days_nanos(-2'400'000, -3, "0"));
+  EXPECT_EQ(encoded("to_months(-2147483648)"), months_days_nanos(-2147483648, 0, "0"));
+  EXPECT_EQ(encoded("to_microseconds(9223372036854775)"), months_days_nanos(0, 0, "9223372036854775000"));
+  EXPECT_EQ(encoded("to_microseconds(-9223372036854775)"), months_days_nanos(0, 0, "-9223372036854775000"));
+  EXPECT_EQ(encoded("max(a) from (select null::interval as a)"), "null");
+  const std::string too_long = "to_microseconds(9223372036854776)";
+  for (const std::string& sql :
+       {too_long, "-" + too_long, std::string("to_microseconds(9223372036854775807)"),
+        std::string("to_microseconds(-9223372036854775808)"), std::string("to_hours(2562048)"),
+        "[interval 1 day, " + too_long + "]", "{'a': " + too_long + "}", "map {'k': " + too_long + "}",
+        "[interval 1 day, " + too_long + "]::interval[2]", "[[{'a': " + too_long + "}]]",
+        "case when range = 3000 then " + too_long +
+            " end from (select range from range(5000)) union all select null"}) {
+    const Status status = Query("select " + sql + (sql.starts_with("case") ? "" : " as long")).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << sql << ": " << status.ToString();
+    EXPECT_NE(status.message().find("longer than 292 years; cast it to VARCHAR"), std::string::npos)
+        << status.ToString();
+  }
+  EXPECT_EQ(Value("select (" + too_long + ")::varchar"), "2562047:47:16.854776");
+}
+
 TEST_F(QueryServiceTest, TimeIsUtcWhateverTheHostSays) {
   setenv("TZ", "America/Los_Angeles", 1);
   tzset();

@@ -5,9 +5,13 @@
 #include <arrow/type.h>
 #include <arrow/util/decimal.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "duckdb/common/type_visitor.hpp"
+#include "duckdb/common/types/data_chunk.hpp"
+#include "duckdb/common/types/vector.hpp"
 
 namespace tarn::engine {
 namespace {
@@ -22,6 +26,34 @@ bool ArrowFalsifies(const duckdb::LogicalType& type) {
     case duckdb::LogicalTypeId::TIME_TZ:
     case duckdb::LogicalTypeId::VARIANT:
       return true;
+    default:
+      return false;
+  }
+}
+
+/// The time part of more days than this, about 292 years, is no 64-bit number of nanoseconds.
+constexpr int64_t kMaxIntervalMicros = std::numeric_limits<int64_t>::max() / 1000;
+
+bool HoldsTooLong(duckdb::Vector& vector, duckdb::idx_t count) {
+  vector.Flatten(count);
+  switch (vector.GetType().InternalType()) {
+    case duckdb::PhysicalType::INTERVAL: {
+      const auto* intervals = duckdb::FlatVector::GetData<duckdb::interval_t>(vector);
+      const auto& validity = duckdb::FlatVector::Validity(vector);
+      for (duckdb::idx_t row = 0; row < count; ++row) {
+        const int64_t micros = intervals[row].micros;
+        if (validity.RowIsValid(row) && (micros > kMaxIntervalMicros || micros < -kMaxIntervalMicros)) return true;
+      }
+      return false;
+    }
+    case duckdb::PhysicalType::STRUCT: {
+      auto& children = duckdb::StructVector::GetEntries(vector);
+      return std::any_of(children.begin(), children.end(), [&](auto& child) { return HoldsTooLong(*child, count); });
+    }
+    case duckdb::PhysicalType::LIST:
+      return HoldsTooLong(duckdb::ListVector::GetEntry(vector), duckdb::ListVector::GetListSize(vector));
+    case duckdb::PhysicalType::ARRAY:
+      return HoldsTooLong(duckdb::ArrayVector::GetEntry(vector), count * duckdb::ArrayType::GetSize(vector.GetType()));
     default:
       return false;
   }
@@ -69,6 +101,22 @@ Status HugeintCheck::operator()(const arrow::RecordBatch& batch) const {
     if (!HoldsTooLarge(batch.column_data(column))) continue;
     return Status::InvalidArgument("column \"" + batch.column_name(column) +
                                    "\" has an integer of more than 38 digits; cast it to DOUBLE or VARCHAR");
+  }
+  return Status::Ok();
+}
+
+IntervalCheck::IntervalCheck(const duckdb::vector<duckdb::LogicalType>& types,
+                             const duckdb::vector<std::string>& names) {
+  for (size_t i = 0; i < types.size(); ++i) {
+    if (duckdb::TypeVisitor::Contains(types[i], duckdb::LogicalTypeId::INTERVAL)) columns_.emplace_back(i, names[i]);
+  }
+}
+
+Status IntervalCheck::operator()(duckdb::DataChunk& rows) const {
+  for (const auto& [column, name] : columns_) {
+    if (!HoldsTooLong(rows.data[column], rows.size())) continue;
+    return Status::InvalidArgument("column \"" + name +
+                                   "\" has an interval whose time part is longer than 292 years; cast it to VARCHAR");
   }
   return Status::Ok();
 }

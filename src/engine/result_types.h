@@ -3,10 +3,15 @@
 #include <arrow/type_fwd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "duckdb/common/types.hpp"
+
+namespace duckdb {
+class DataChunk;
+}  // namespace duckdb
 
 namespace tarn::engine {
 
@@ -27,6 +32,21 @@ class HugeintCheck {
  private:
   /// That are HUGEINT or hold it.
   std::vector<int> columns_;
+};
+
+/// Checks the values of INTERVAL columns before their conversion: Arrow counts their time in nanoseconds, DuckDB in
+/// microseconds, and the conversion multiplies without a look.
+class IntervalCheck {
+ public:
+  IntervalCheck() = default;
+  IntervalCheck(const duckdb::vector<duckdb::LogicalType>& types, const duckdb::vector<std::string>& names);
+
+  /// InvalidArgument that names the first column with a value that is too long; the other columns cost nothing.
+  Status operator()(duckdb::DataChunk& rows) const;
+
+ private:
+  /// That are INTERVAL or hold it, with their names.
+  std::vector<std::pair<size_t, std::string>> columns_;
 };
 
 }  // namespace tarn::engine
