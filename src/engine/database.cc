@@ -21,13 +21,13 @@
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/database_manager.hpp"
 #include "duckdb/main/valid_checker.hpp"
-#include "duckdb/parser/keyword_helper.hpp"
 #include "duckdb/parser/parser_options.hpp"
 #include "duckdb/storage/buffer_manager.hpp"
 #include "engine/bounded_allocator.h"
 #include "engine/capped_functions.h"
 #include "engine/exception_barrier.h"
 #include "engine/instance_settings.h"
+#include "engine/local_files.h"
 #include "engine/result_types.h"
 #include "engine/sql_gate.h"
 
@@ -82,19 +82,6 @@ BoundParameters ToBoundParameters(const QueryRequest& request) {
     bound[name] = duckdb::BoundParameterData(ToValue(parameter));
   }
   return bound;
-}
-
-/// The table function that reads a file of this name.
-Result<std::string> LocalFileReader(const std::string& path) {
-  static constexpr std::pair<std::string_view, std::string_view> kReaders[] = {
-      {".parquet", "read_parquet"}, {".csv", "read_csv"},      {".csv.gz", "read_csv"},       {".tsv", "read_csv"},
-      {".ndjson", "read_ndjson"},   {".jsonl", "read_ndjson"}, {".ndjson.gz", "read_ndjson"}, {".json", "read_json"},
-  };
-  const std::string lower = duckdb::StringUtil::Lower(path);
-  for (const auto& [suffix, reader] : kReaders) {
-    if (lower.ends_with(suffix)) return std::string(reader);
-  }
-  return Status::InvalidArgument(path + ": only .parquet, .csv, .tsv, .ndjson, .jsonl and .json files can be read");
 }
 
 /// What `rows` of a vector take in Arrow, roughly: DuckDB's own estimate leaves out strings.
@@ -382,7 +369,13 @@ class DuckDatabase final : public Database {
     if (idle_.size() < kMaxIdleConnections) idle_.push_back(std::move(connection));
   }
 
-  Status AddLocalFile(const std::string& name, const std::string& path) override;
+  Status AddLocalFile(const std::string& name, const std::string& path) override {
+    return Guarded([&] {
+      duckdb::Connection connection(*database_);
+      TrustConnection(*connection.context);
+      return AddFileView(connection, std::string(kLocalCatalogName) + "." + kMainSchema, name, path);
+    });
+  }
 
   bool invalidated() const override { return duckdb::ValidChecker::IsInvalidated(*database_->instance); }
   int64_t memory_bytes() const override {
@@ -450,20 +443,6 @@ DuckCursor::~DuckCursor() {
     pending_.reset();
   });
   if (ended.ok()) database_->GiveBack(std::move(connection_));
-}
-
-Status DuckDatabase::AddLocalFile(const std::string& name, const std::string& path) {
-  TARN_ASSIGN_OR_RETURN(const std::string reader, LocalFileReader(path));
-  return Guarded([&] {
-    duckdb::Connection connection(*database_);
-    TrustConnection(*connection.context);
-    const std::string sql = std::string("CREATE VIEW ") + kLocalCatalogName + "." + kMainSchema + "." +
-                            duckdb::KeywordHelper::WriteQuoted(name, '"') + " AS SELECT * FROM " + reader + "(" +
-                            duckdb::KeywordHelper::WriteQuoted(path, '\'') + ")";
-    auto result = connection.Query(sql);
-    if (result->HasError()) return StatusFromError(result->GetErrorObject()).WithContext(path);
-    return Status::Ok();
-  });
 }
 
 }  // namespace

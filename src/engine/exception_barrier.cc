@@ -1,16 +1,14 @@
 #include "engine/exception_barrier.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <string>
 
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/common/exception.hpp"
-#include "duckdb/common/string_util.hpp"
+#include "engine/error_text.h"
 #include "engine/query_service.h"
 #include "engine/sql_error_position.h"
-#include "engine/sql_gate.h"
 
 namespace tarn::engine {
 namespace {
@@ -103,35 +101,6 @@ StatusCode CodeOf(const duckdb::ErrorData& error) {
   }
 }
 
-bool IsOutOfReach(const std::string& quoted_name) {
-  std::string name = duckdb::StringUtil::Lower(quoted_name);
-  if (const size_t dot = name.rfind('.'); dot != std::string::npos) name = name.substr(dot + 1);
-  for (const char* const prefix : {"duckdb_", "pg_", "pragma_", "sqlite_"}) {
-    if (name.starts_with(prefix)) return true;
-  }
-  return IsDeniedFunction(name);
-}
-
-/// DuckDB knows names of its own that nobody can use here, and finds them similar to almost anything.
-std::string WithoutVainSuggestion(std::string text) {
-  const size_t begin = text.find("\nDid you mean \"");
-  if (begin == std::string::npos) return text;
-  const size_t end = std::min(text.find('\n', begin + 1), text.size());
-  for (size_t open = text.find('"', begin); open < end;) {
-    const size_t close = text.find('"', open + 1);
-    if (close >= end) break;
-    if (IsOutOfReach(text.substr(open + 1, close - open - 1))) return text.erase(begin, end - begin);
-    open = text.find('"', close + 1);
-  }
-  return text;
-}
-
-/// The first line of DuckDB's text says what happened; those after it advise SET, which nobody may here.
-std::string OutOfMemoryText(const std::string& text) {
-  return "the query needs more memory than it may have (" + text.substr(0, text.find('\n')) +
-         "); let it read, group or sort less at once, or raise memory_limit in the server's configuration";
-}
-
 std::optional<StatusCode> ParseCode(const std::string& text) {
   char* end = nullptr;
   long code = std::strtol(text.c_str(), &end, 10);
@@ -157,11 +126,7 @@ Status StatusFromError(const duckdb::ErrorData& error) {
   if (code != info.end() && message != info.end()) {
     if (auto parsed = ParseCode(code->second)) return {*parsed, message->second};
   }
-  std::string text = error.RawMessage();
-  // DuckDB adds one to its internal errors; addresses and paths of this machine are nobody's business.
-  if (const size_t trace = text.find("\n\nStack Trace:"); trace != std::string::npos) text.resize(trace);
-  text = error.Type() == duckdb::ExceptionType::OUT_OF_MEMORY ? OutOfMemoryText(text)
-                                                              : WithoutVainSuggestion(std::move(text));
+  std::string text = ErrorText(error);
   auto position = info.find("position");
   if (position != info.end()) text += kPositionPrefix + position->second + ")";
   return {CodeOf(error), std::move(text)};

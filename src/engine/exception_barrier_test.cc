@@ -64,26 +64,6 @@ TEST(ExceptionBarrierTest, InternalErrorsKeepTheirStackToThemselves) {
   EXPECT_EQ(status.message().find("Stack Trace"), std::string::npos);
 }
 
-TEST(ExceptionBarrierTest, AdviceIsOnlyWhatCanBeFollowed) {
-  const Status memory = Guarded(
-      [] { throw duckdb::OutOfMemoryException("failed to allocate data of size 16.0 MiB (66.2 MiB/70.3 MiB used)"); });
-  EXPECT_EQ(memory.code(), StatusCode::kResourceExhausted);
-  EXPECT_NE(memory.message().find("(66.2 MiB/70.3 MiB used)"), std::string::npos) << memory.ToString();
-  EXPECT_NE(memory.message().find("memory_limit in the server's configuration"), std::string::npos);
-  EXPECT_EQ(memory.message().find("SET "), std::string::npos);
-  const auto text = [](const std::string& message) {
-    return StatusFromError(duckdb::ErrorData(duckdb::ExceptionType::CATALOG, message)).message();
-  };
-  EXPECT_EQ(text("Table with name x does not exist!\nDid you mean \"pg_am\"?"), "Table with name x does not exist!");
-  EXPECT_EQ(text("Scalar Function with name versio does not exist!\nDid you mean \"version\"?"),
-            "Scalar Function with name versio does not exist!");
-  EXPECT_EQ(text("Table with name x does not exist!\nDid you mean \"y\" or \"information_schema.pg_am\"?"),
-            "Table with name x does not exist!");
-  EXPECT_EQ(text("Table with name rooom does not exist!\nDid you mean \"room\"?"),
-            "Table with name rooom does not exist!\nDid you mean \"room\"?");
-  EXPECT_EQ(text("x\nDid you mean \""), "x\nDid you mean \"");
-}
-
 TEST(ExceptionBarrierTest, SqlErrorsOfARealInstance) {
   testing::ScanDatabase database;
   EXPECT_EQ(database.Run("selec 1").code(), StatusCode::kInvalidArgument);

@@ -170,6 +170,43 @@ TEST_F(QueryLifetimeTest, LocalFilesAreTablesWhereThePolicySaysSo) {
   EXPECT_EQ(Value("select sum(a) from t"), "3");
 }
 
+TEST_F(QueryLifetimeTest, ABadLocalFileIsNamedWithTheLine) {
+  EngineOptions options = Options();
+  options.policy.local_files = true;
+  Open(options);
+  const auto error = [&](const std::string& name, const std::string& content) {
+    const std::string path = folder_.path() + "/" + name;
+    std::ofstream(path) << content;
+    const Status status = service_->RegisterLocalFile("t", path);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status.ToString();
+    EXPECT_EQ(status.message().find("CREATE VIEW"), std::string::npos) << status.message();
+    EXPECT_EQ(SqlErrorPosition(status), std::nullopt) << status.message();
+    return status.message().substr(0, status.message().find('\n'));
+  };
+  const std::string folder = folder_.path();
+  EXPECT_EQ(error("bad.ndjson", "{\"a\":1}\n{\"a\":2}\n{bad\n"),
+            "file \"" + folder + "/bad.ndjson\", line 3, byte 2: malformed JSON: unexpected character.");
+  EXPECT_EQ(error("bad.parquet", "PAR1"), "File '" + folder + "/bad.parquet' too small to be a Parquet file");
+  EXPECT_EQ(error("a.xlsx", "").find(folder + "/a.xlsx: only .parquet, "), 0U);
+
+  // Found only when the rows are read.
+  std::string csv = "a,b\n";
+  std::string ndjson;
+  for (int i = 0; i < 30'000; ++i) {
+    csv += "1,2\n";
+    ndjson += "{\"a\":1}\n";
+  }
+  std::ofstream(folder + "/late.csv") << csv << "x,y\n";
+  std::ofstream(folder + "/late.ndjson") << ndjson << "{\"a\":\n";
+  ASSERT_TRUE(service_->RegisterLocalFile("csv", folder + "/late.csv").ok());
+  ASSERT_TRUE(service_->RegisterLocalFile("ndjson", folder + "/late.ndjson").ok());
+  EXPECT_EQ(Query("select sum(a) from csv").status().message().find("file \"" + folder + "/late.csv\", line 30002: "),
+            0U);
+  EXPECT_EQ(
+      Query("select sum(a) from ndjson").status().message().find("file \"" + folder + "/late.ndjson\", line 30001"),
+      0U);
+}
+
 TEST(AdmissionTest, GivesAFreeSlotToWhoeverHasTheFewest) {
   FakeClock clock;
   Admission admission(2, 10, clock);

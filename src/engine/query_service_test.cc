@@ -213,6 +213,12 @@ TEST_F(QueryServiceTest, AnIntervalIsRightOrRefused) {
   EXPECT_EQ(Value("select (" + too_long + ")::varchar"), "2562047:47:16.854776");
 }
 
+TEST_F(QueryServiceTest, AnErrorDoesNotRepeatAHugeValue) {
+  const Status status = Query("select repeat('x', 5000000)::int").status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_LT(status.message().size(), 5'000U);
+}
+
 TEST_F(QueryServiceTest, TimeIsUtcWhateverTheHostSays) {
   setenv("TZ", "America/Los_Angeles", 1);
   tzset();
