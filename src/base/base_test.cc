@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error_table.h"
 #include "base/executor.h"
+#include "base/nearest_name.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "base/uri.h"
@@ -111,6 +112,15 @@ TEST(FakeClock, WaitsEndWhenTimeIsAdvanced) {
   }
   mutex.unlock();
   EXPECT_GE(clock.MonotonicMicros(), deadline);
+}
+
+TEST(NearestName, IsSuggestedWhenItIsNear) {
+  const std::vector<std::string> names = {"serve", "sql", "table", "write"};
+  EXPECT_EQ(DidYouMean("sqll", names), "; did you mean sql?");
+  EXPECT_EQ(DidYouMean("tabel", names), "; did you mean table?");
+  EXPECT_EQ(DidYouMean("sever", names), "; did you mean serve?");
+  EXPECT_EQ(DidYouMean("bogus", names), "");
+  EXPECT_EQ(DidYouMean("sql", {}), "");
 }
 
 }  // namespace

@@ -5,10 +5,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error_table.h"
+#include "base/nearest_name.h"
 
 namespace tarn::cli {
 
@@ -28,6 +30,49 @@ error. --insecure-listen and --log-json are flags only. See docs/formats/configu
 Exit status: 0 success · 2 bad arguments or SQL · 3 not found · 4 already exists · 5 conflict · 6 unsupported ·
 7 corruption · 8 permission denied · 9 unauthenticated · 10 limit exceeded · 11 unavailable · 12 indeterminate ·
 13 cancelled · 14 deadline exceeded · 15 internal error)";
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> OptionNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+/// What is wrong with the arguments that were left over for `app`, or missing.
+std::string ArgumentFault(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> left = app.remaining();
+  const std::vector<std::string> commands = CommandNames(app);
+  if (left.empty()) return commands.empty() ? error.what() : "a command is missing; there are " + Joined(commands);
+  const std::string& first = left.front();
+  if (first.starts_with("-")) return "unknown option '" + first + "'" + DidYouMean(first, OptionNames(app));
+  if (commands.empty()) return "unexpected argument '" + first + "'";
+  return "unknown command '" + first + "'; there are " + Joined(commands) + DidYouMean(first, commands);
+}
+
+/// Says what is wrong with the arguments, and where to read on.
+int Refuse(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = &app;
+  std::string words = app.get_name();
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    words += " " + command->get_name();
+  }
+  Note("tarn: " + ArgumentFault(*command, error) + "\nRun `" + words + " --help` for more.");
+  return CodesOf(StatusCode::kInvalidArgument).exit_code;
+}
 
 }  // namespace
 
@@ -51,7 +96,7 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // --help ends here too, with status 0.
-    return app.exit(error) == 0 ? 0 : CodesOf(StatusCode::kInvalidArgument).exit_code;
+    return error.get_exit_code() == 0 ? app.exit(error) : Refuse(app, error);
   }
   const Status status = chosen();
   if (!status.ok() && !status.message().empty()) Note("tarn: " + status.message());

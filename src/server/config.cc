@@ -9,10 +9,11 @@
 #include <cctype>
 #include <charconv>
 #include <fstream>
-#include <numeric>
 #include <set>
 #include <sstream>
 #include <utility>
+
+#include "base/nearest_name.h"
 
 namespace tarn::server {
 
@@ -129,36 +130,6 @@ const ConfigKey* FindKey(std::string_view name) {
   return nullptr;
 }
 
-/// Edits of one byte between two names.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
-/// "; did you mean …?" with the nearest of `names`, where one is near.
-std::string DidYouMean(std::string_view name, const std::vector<std::string>& names) {
-  const size_t bound = std::max<size_t>(2, name.size() / 3);
-  const std::string* best = nullptr;
-  size_t least = bound + 1;
-  for (const std::string& candidate : names) {
-    const size_t distance = Distance(name, candidate);
-    if (distance < least) {
-      least = distance;
-      best = &candidate;
-    }
-  }
-  return best == nullptr ? "" : "; did you mean " + *best + "?";
-}
-
 /// Variables of this project's development tools, which share the prefix.
 constexpr std::array<std::string_view, 7> kToolVariables = {"TARN_CACHE",          "TARN_KILLS",  "TARN_PROGRAM",
                                                             "TARN_REQUIRE_SHARED", "TARN_SHARED", "TARN_TOOLCHAIN",
@@ -187,37 +158,85 @@ std::string KnownKeys(const std::string& section) {
   return text;
 }
 
-Status ApplyMapping(const YAML::Node& node, const std::string& section, const std::string& file, Config& config) {
-  std::set<std::string> seen;
-  for (const auto& entry : node) {
-    const std::string where = Place(file, entry.first.Mark());
-    if (!entry.first.IsScalar()) return Status::InvalidArgument(where + "a key must be a word");
-    const std::string word = entry.first.Scalar();
-    const std::string name = section.empty() ? word : section + "." + word;
-    if (!seen.insert(word).second) return Status::InvalidArgument(where + "'" + name + "' is given twice");
-    if (const ConfigKey* key = FindKey(name)) {
-      const std::string value_place = Place(file, entry.second.Mark());
-      if (!entry.second.IsScalar()) {
-        return Status::InvalidArgument(value_place + "'" + name + "' takes a " + std::string(key->kind));
+/// One document, applied key by key.
+class YamlConfig {
+ public:
+  YamlConfig(const std::string& file, Config& config) : file_(file), config_(config) {}
+
+  Status Apply(const YAML::Node& node, const std::string& section) {
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) return Wrong(entry.first, "a key must be a word");
+      const std::string word = entry.first.Scalar();
+      const std::string name = section.empty() ? word : section + "." + word;
+      // `addr: {http: …}` and `addr.http: …` are the same key.
+      const auto [first, is_new] = first_lines_.emplace(name, entry.first.Mark().line + 1);
+      if (!is_new) {
+        return Wrong(entry.first, "'" + name + "' is given twice, first in line " + std::to_string(first->second));
       }
-      if (Status status = key->set(config, entry.second.Scalar()); !status.ok()) {
-        return Status::InvalidArgument(value_place + name + ": " + status.message());
+      if (const ConfigKey* key = FindKey(name)) {
+        TARN_RETURN_NOT_OK(Set(*key, entry.second));
+      } else if (section.empty() && IsSection(word)) {
+        if (entry.second.IsNull()) continue;
+        if (!entry.second.IsMap()) {
+          return Wrong(entry.second, "'" + word + "' takes keys of its own: " + KnownKeys(word));
+        }
+        TARN_RETURN_NOT_OK(Apply(entry.second, word));
+      } else {
+        std::vector<std::string> names;
+        for (const ConfigKey& key : ConfigKeys()) names.emplace_back(key.name);
+        return Wrong(entry.first,
+                     "unknown key '" + name + "'; there are " + KnownKeys(section) + DidYouMean(name, names));
       }
-    } else if (section.empty() && IsSection(word)) {
-      if (entry.second.IsNull()) continue;
-      if (!entry.second.IsMap()) {
-        return Status::InvalidArgument(Place(file, entry.second.Mark()) + "'" + word +
-                                       "' takes keys of its own: " + KnownKeys(word));
+    }
+    return Status::Ok();
+  }
+
+ private:
+  Status Wrong(const YAML::Node& node, const std::string& what) const {
+    return Status::InvalidArgument(Place(file_, node.Mark()) + what);
+  }
+
+  Status Set(const ConfigKey& key, const YAML::Node& value) {
+    const std::string name(key.name);
+    if (!value.IsScalar()) return Wrong(value, "'" + name + "' takes a " + std::string(key.kind));
+    const Status status = key.set(config_, value.Scalar());
+    return status.ok() ? status : Wrong(value, name + ": " + status.message());
+  }
+
+  const std::string& file_;
+  Config& config_;
+  std::map<std::string, int> first_lines_;
+};
+
+/// Where the quoted text begins that the end of the file cuts off. The YAML library names the end of the file instead.
+YAML::Mark UnclosedQuote(std::string_view text) {
+  size_t unclosed = std::string_view::npos;
+  // Elsewhere a quote is a character like any other.
+  bool may_begin = true;
+  for (size_t i = 0; i < text.size() && unclosed == std::string_view::npos; ++i) {
+    const char c = text[i];
+    const char next = i + 1 < text.size() ? text[i + 1] : '\n';
+    if (c == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\n')) {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (may_begin && (c == '"' || c == '\'')) {
+      const size_t begin = i++;
+      const std::string_view escape = c == '"' ? "\\" : "''";
+      while (i < text.size() && (text[i] != c || text.substr(i).starts_with(escape))) {
+        i += text.substr(i).starts_with(escape) ? 2 : 1;
       }
-      TARN_RETURN_NOT_OK(ApplyMapping(entry.second, word, file, config));
-    } else {
-      std::vector<std::string> names;
-      for (const ConfigKey& key : ConfigKeys()) names.emplace_back(key.name);
-      return Status::InvalidArgument(where + "unknown key '" + name + "'; there are " + KnownKeys(section) +
-                                     DidYouMean(name, names));
+      if (i >= text.size()) unclosed = begin;
+      may_begin = false;
+    } else if (c != ' ') {
+      may_begin =
+          c == '\n' || c == '[' || c == '{' || c == ',' || ((c == ':' || c == '-') && (next == ' ' || next == '\n'));
     }
   }
-  return Status::Ok();
+  if (unclosed == std::string_view::npos) return YAML::Mark::null_mark();
+  YAML::Mark mark;
+  const std::string_view before = text.substr(0, unclosed);
+  mark.line = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  mark.column = static_cast<int>(unclosed - (before.rfind('\n') + 1));
+  return mark;
 }
 
 }  // namespace
@@ -265,7 +284,8 @@ Status ApplyKey(std::string_view name, const std::string& text, Config& config) 
 
 Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config) {
   try {
-    const std::string text(yaml);
+    // The library misses an open quote when the file ends with an empty line.
+    const std::string text(yaml.substr(0, yaml.find_last_not_of(" \t\r\n") + 1));
     const std::vector<YAML::Mark> begins = FirstDocuments(text);
     if (begins.size() > 1) {
       return Status::InvalidArgument(Place(file, begins[1]) + "a configuration is one document");
@@ -275,8 +295,11 @@ Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config)
     if (!document.IsMap()) {
       return Status::InvalidArgument(Place(file, document.Mark()) + "a configuration is a mapping of keys");
     }
-    return ApplyMapping(document, "", file, config);
+    return YamlConfig(file, config).Apply(document, "");
   } catch (const YAML::Exception& error) {
+    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) {
+      return Status::InvalidArgument(Place(file, UnclosedQuote(yaml)) + "a quote is not closed");
+    }
     return Status::InvalidArgument(Place(file, error.mark) + error.msg);
   }
 }

@@ -72,13 +72,29 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
   EXPECT_THAT(message("flush:\n  max_age: soon\n"), StartsWith("tarn.yaml:2:12: flush.max_age: 'soon' is not"));
   EXPECT_THAT(message("flush: 1s\n"), StartsWith("tarn.yaml:1:8: 'flush' takes keys of its own: max_age"));
   EXPECT_THAT(message("lake: [a]\n"), StartsWith("tarn.yaml:1:7: "));
-  EXPECT_THAT(message("lake: x\nlake: y\n"), StartsWith("tarn.yaml:2:1: 'lake' is given twice"));
+  EXPECT_THAT(message("lake: x\nlake: y\n"), StartsWith("tarn.yaml:2:1: 'lake' is given twice, first in line 1"));
+  EXPECT_EQ(message("addr: {http: 127.0.0.1:1}\naddr.http: 127.0.0.1:2\n"),
+            "tarn.yaml:2:1: 'addr.http' is given twice, first in line 1");
+  EXPECT_EQ(message("query.timeout: 1s\nlake: x\nquery:\n  timeout: 2s\n"),
+            "tarn.yaml:4:3: 'query.timeout' is given twice, first in line 1");
+  EXPECT_EQ(message("flush: {max_rows: 1}\nflush: {max_age: 1s}\n"),
+            "tarn.yaml:2:1: 'flush' is given twice, first in line 1");
   EXPECT_THAT(message("lake: [\n"), StartsWith("tarn.yaml:"));
   EXPECT_THAT(message("- a\n"), StartsWith("tarn.yaml:1:1: "));
   EXPECT_THAT(message("memory_limit: 101%\n"), StartsWith("tarn.yaml:1:15: memory_limit: "));
   EXPECT_THAT(message("flush: {max_age: 0}\n"), HasSubstr("more than 0"));
   EXPECT_THAT(message("addr: {http: nowhere}\n"), HasSubstr("not an address"));
   EXPECT_THAT(message("query: {max_rows: -1}\n"), HasSubstr("not a whole number"));
+}
+
+TEST(ConfigYaml, AQuoteThatIsNotClosedIsNamedWhereItBegins) {
+  const auto message = [](const std::string& yaml) { return Apply(yaml).message(); };
+  EXPECT_EQ(message("flush:\n  max_age: 1s\nlake: \"/data\nquery:\n  max_rows: 5\n"),
+            "tarn.yaml:3:7: a quote is not closed");
+  EXPECT_EQ(message("# it's \"odd\nlake: it's\ntemp_directory: 'a''b\n"), "tarn.yaml:3:17: a quote is not closed");
+  EXPECT_EQ(message("lake: 'a''b' # '\naddr: {http: \"1\\\"\n"), "tarn.yaml:2:14: a quote is not closed");
+  EXPECT_EQ(message("lake: \"a\n  b\"\n\"addr.http: x"), "tarn.yaml:3:1: a quote is not closed");
+  EXPECT_EQ(message("lake: \"a\\\""), "tarn.yaml:1:7: a quote is not closed");
 }
 
 TEST(ConfigYaml, IsOneDocument) {
