@@ -77,10 +77,18 @@ class ResultParquetWriter final : public ResultWriter {
 
   // Nothing is encoded here, so that a type that Parquet lacks is found before an answer has begun.
   Status Check() {
-    return Guarded([this] {
-      std::shared_ptr<parquet::SchemaDescriptor> descriptor;
-      return parquet::arrow::ToParquetSchema(schema_.get(), *Properties(), *ArrowProperties(), &descriptor);
-    });
+    for (const auto& field : schema_->fields()) {
+      const Status status = Guarded([&] {
+        std::shared_ptr<parquet::SchemaDescriptor> descriptor;
+        const arrow::Schema column({field});
+        return parquet::arrow::ToParquetSchema(&column, *Properties(), *ArrowProperties(), &descriptor);
+      });
+      if (status.ok()) continue;
+      return Status::Unsupported("column \"" + field->name() +
+                                 "\" cannot be written as Parquet; cast it, or ask for another format (" +
+                                 status.message() + ")");
+    }
+    return Status::Ok();
   }
 
   Status Begin(ByteBuffer& out) override {
@@ -164,10 +172,7 @@ Result<std::unique_ptr<ResultWriter>> MakeArrowWriter(std::shared_ptr<arrow::Sch
 
 Result<std::unique_ptr<ResultWriter>> MakeParquetWriter(std::shared_ptr<arrow::Schema> schema) {
   auto writer = std::make_unique<ResultParquetWriter>(std::move(schema));
-  if (Status status = writer->Check(); !status.ok()) {
-    return Status::Unsupported(
-        "the result cannot be written as Parquet (cast the column, or ask for another format): " + status.message());
-  }
+  TARN_RETURN_NOT_OK(writer->Check());
   return std::unique_ptr<ResultWriter>(std::move(writer));
 }
 

@@ -196,6 +196,14 @@ TEST(TextWriters, CsvQuotesByRfc4180AndTellsNullFromEmpty) {
   EXPECT_EQ(Encode(ResultFormat::kCsv, Sample()), "name,n\r\nplain,1\r\n\"a,b\"\"c\nd|e\",\r\n\"\",3\r\n,-4\r\n");
 }
 
+TEST(TextWriters, NoRowOfCsvIsAnEmptyLine) {
+  const auto one = [](const std::shared_ptr<arrow::DataType>& type, const std::string& rows) {
+    return Encode(ResultFormat::kCsv, BatchFromJson(arrow::schema({field("v", type)}), rows));
+  };
+  EXPECT_EQ(one(arrow::int64(), "[[1],[null],[3]]"), "v\r\n1\r\n\"\"\r\n3\r\n");
+  EXPECT_EQ(one(arrow::utf8(), R"([["a"],[null],[""]])"), "v\r\na\r\n\"\"\r\n\"\"\r\n");
+}
+
 TEST(TextWriters, TablesForPeople) {
   EXPECT_EQ(Encode(ResultFormat::kTable, Sample()),
             " name       │    n\n"
@@ -248,8 +256,10 @@ TEST(ColumnarWriters, ParquetReadsBackWhateverIsTakenAwayBetweenCalls) {
 }
 
 TEST(ColumnarWriters, WhatParquetCannotHoldIsRefusedBeforeAnythingIsWritten) {
-  const auto schema = arrow::schema({field("v", arrow::month_day_nano_interval())});
-  EXPECT_EQ(ResultWriter::Make(ResultFormat::kParquet, schema).status().code(), StatusCode::kUnsupported);
+  const auto schema = arrow::schema({field("n", arrow::int64()), field("v", arrow::month_day_nano_interval())});
+  const Status status = ResultWriter::Make(ResultFormat::kParquet, schema).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_NE(status.message().find("column \"v\""), std::string::npos) << status.ToString();
 }
 
 TEST(ColumnarWriters, AnAbandonedParquetFileIsHarmless) {

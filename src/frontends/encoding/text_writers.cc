@@ -79,7 +79,8 @@ void QuoteCsv(size_t begin, bool quote_empty, ByteBuffer& out) {
   out.Push('"');
 }
 
-/// RFC 4180 with a header line. A null is an empty cell, an empty string is "".
+/// RFC 4180 with a header line. A null is an empty cell, an empty string is "". Where it is the only cell of its line,
+/// a null is "" too: readers take an empty line for no row.
 class CsvWriter final : public ResultWriter {
  public:
   explicit CsvWriter(std::shared_ptr<arrow::Schema> schema) : schema_(std::move(schema)) {
@@ -108,6 +109,7 @@ class CsvWriter final : public ResultWriter {
         const size_t begin = out.size();
         cells_[i]->Append(row, out);
         if (may_need_quotes_[i]) QuoteCsv(begin, !batch->column(static_cast<int>(i))->IsNull(row), out);
+        if (out.size() == begin && cells_.size() == 1) out.Append("\"\"");
       }
       out.Append("\r\n");
     }
