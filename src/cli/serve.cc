@@ -8,11 +8,10 @@
 
 #include "base/clock.h"
 #include "base/error_table.h"
-#include "base/executor.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/random.h"
 #include "cli/command_line.h"
+#include "cli/last_call.h"
 #include "cli/stop_signals.h"
 #include "server/config.h"
 #include "server/server.h"
@@ -32,38 +31,6 @@ struct ServeOptions {
   std::map<std::string, std::string> flags;
   bool insecure_listen = false;
   bool json_log = false;
-};
-
-/// Ends the process with `exit_code` when it does not end by itself: the engine cannot be interrupted everywhere, and
-/// by then there is nothing left to lose.
-class LastCall {
- public:
-  explicit LastCall(int exit_code) {
-    thread_ = Thread("tarn-last-call", [this, exit_code] {
-      MutexLock lock(mutex_);
-      const int64_t deadline = SystemClock().MonotonicMicros() + kTeardownMicros;
-      while (!ended_ && SystemClock().MonotonicMicros() < deadline) SystemClock().WaitUntil(wake_, mutex_, deadline);
-      if (ended_) return;
-      Log(LogLevel::kWarning, "stopped without waiting for a query that does not end");
-      _exit(exit_code);
-    });
-  }
-  ~LastCall() {
-    {
-      MutexLock lock(mutex_);
-      ended_ = true;
-      wake_.notify_all();
-    }
-    thread_.Join();
-  }
-  LastCall(const LastCall&) = delete;
-  LastCall& operator=(const LastCall&) = delete;
-
- private:
-  Mutex mutex_;
-  CondVar wake_;
-  bool ended_ GUARDED_BY(mutex_) = false;
-  Thread thread_;
 };
 
 Status Serve(const ServeOptions& options) {
@@ -95,7 +62,11 @@ Status Serve(const ServeOptions& options) {
   signals.EndAtOnce();
   const Status stopped = server->Shutdown(kDrainMicros);
   {
-    const LastCall last_call(CodesOf(stopped.code()).exit_code);
+    // Ends the process all the same: there is nothing left to lose.
+    const LastCall last_call(SystemClock(), kTeardownMicros, [exit_code = CodesOf(stopped.code()).exit_code] {
+      Log(LogLevel::kWarning, "stopped without waiting for a query that does not end");
+      _exit(exit_code);
+    });
     server.reset();
   }
   TARN_RETURN_NOT_OK(stopped);
