@@ -12,6 +12,12 @@
 
 namespace tarn::cli {
 
+namespace {
+
+constexpr char kLakeVariable[] = "TARN_LAKE";
+
+}  // namespace
+
 Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
   LocalLake result;
   TARN_ASSIGN_OR_RETURN(result.folder, server::LocalLakeFolder(uri));
@@ -40,9 +46,11 @@ Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
   return result;
 }
 
-std::string DefaultLake() {
-  const char* from_environment = std::getenv("TARN_LAKE");
-  return from_environment != nullptr && *from_environment != '\0' ? from_environment : "./tarn-data";
+bool LakeIsInEnvironment() {
+  const char* const uri = std::getenv(kLakeVariable);
+  return uri != nullptr && *uri != '\0';
 }
+
+std::string DefaultLake() { return LakeIsInEnvironment() ? std::getenv(kLakeVariable) : "./tarn-data"; }
 
 }  // namespace tarn::cli

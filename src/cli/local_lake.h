@@ -30,5 +30,7 @@ Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access);
 
 /// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.
 std::string DefaultLake();
+/// Whether TARN_LAKE names one. An empty variable is as none.
+bool LakeIsInEnvironment();
 
 }  // namespace tarn::cli

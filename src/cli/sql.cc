@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "cli/command_line.h"
@@ -103,20 +104,31 @@ Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, Resu
   return output.Finish();
 }
 
+/// The lake that a local query sees; empty when it sees none. -t alone means these tables alone, and the lake in the
+/// working directory needs not be there.
+std::string LakeOf(const SqlOptions& options) {
+  if (!options.lake.empty() || !options.tables.empty()) return options.lake;
+  std::error_code error;
+  return LakeIsInEnvironment() || fs::is_directory(DefaultLake(), error) ? DefaultLake() : "";
+}
+
 Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
   StopSignals signals;
   LocalLake lake;
   Random random = Random::FromSystem();
   LocalCatalog catalog(SystemClock(), random);
-  std::error_code error;
-  const bool wants_lake = !options.lake.empty();
-  if (wants_lake || (options.tables.empty() && fs::is_directory(DefaultLake(), error))) {
-    TARN_ASSIGN_OR_RETURN(lake, OpenLocalLake(wants_lake ? options.lake : DefaultLake(), LakeAccess::kRead));
+  if (const std::string uri = LakeOf(options); !uri.empty()) {
+    TARN_ASSIGN_OR_RETURN(lake, OpenLocalLake(uri, LakeAccess::kRead));
     catalog.SetLake(lake.lake.get());
   }
   std::vector<NamedTable> files;
+  std::set<std::string> names;
   for (const std::string& text : options.tables) {
     TARN_ASSIGN_OR_RETURN(NamedTable table, ParseTable(text));
+    if (!names.insert(LowerCase(table.name)).second) {
+      return Status::InvalidArgument("-t " + text + ": the table name '" + table.name +
+                                     "' is given twice; choose another, as in -t other=URI");
+    }
     TARN_ASSIGN_OR_RETURN(const bool is_file, IsLocalFile(table));
     if (is_file) {
       files.push_back(std::move(table));
@@ -200,7 +212,7 @@ Command AddSql(CLI::App& app) {
       ->type_name("FORMAT");
   app.add_option("--output-file", options->output_file, "Write there instead of standard output")->type_name("FILE");
   app.footer(R"~(
-Without --lake, -t and --server the lake in ./tarn-data is queried, where there is one.
+Without --lake, -t and --server the lake that TARN_LAKE names is queried, else the one in ./tarn-data where there is one.
 
 Beside a live server, --lake sees what is committed to Delta only, and says so on stderr: the server alone sees its
 buffer. With no live server the rows in its write-ahead log are read too, and nothing is changed.

@@ -1,0 +1,92 @@
+"""Files and folders as tables of `tarn sql`, and what it writes read back."""
+
+import csv
+import io
+import json
+
+import polars
+import pytest
+from conftest import run_tarn
+
+
+def fails(*arguments, env: dict | None = None) -> str:
+    done = run_tarn("sql", *arguments, env=env)
+    assert done.returncode == 2, done.stderr
+    for inside in ("CREATE VIEW", "memory.main", "LINE 1", "INSTALL", "SET ", "COPY"):
+        assert inside not in done.stderr
+    return done.stderr
+
+
+def test_a_bad_file_is_named_with_its_line(tmp_path):
+    (tmp_path / "bad.ndjson").write_text('{"a":1}\n{"a":2}\n{bad\n')
+    (tmp_path / "late.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "x,2\n")
+    for source in (["-t", f"t={tmp_path}/bad.ndjson", "select 1"], [f"select * from '{tmp_path}/bad.ndjson'"]):
+        assert f'file "{tmp_path}/bad.ndjson", line 3, byte 2: malformed JSON' in fails(*source)
+    complaint = fails("-t", f"t={tmp_path}/late.csv", "select sum(a) from t")
+    assert f'file "{tmp_path}/late.csv", line 30002: ' in complaint
+    assert "\nThe line is: x,2\n" in complaint
+
+
+def test_a_name_belongs_to_one_table(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    assert run_tarn("write", "-", "--to", "b.m", "--lake", tmp_path / "lake", stdin="m v=1i 1\n").returncode == 0
+    for other in (tmp_path / "a.csv", tmp_path / "lake" / "b" / "m"):
+        complaint = fails("-t", f"t={tmp_path}/a.csv", "-t", f"T={other}", "select 1")
+        assert complaint == (
+            f"tarn: -t T={other}: the table name 'T' is given twice; choose another, as in -t other=URI\n"
+        )
+
+
+def test_the_lake_of_the_environment(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    assert run_tarn("write", "-", "--to", "b.m", "--lake", tmp_path / "lake", stdin="m v=1i 1\n").returncode == 0
+    here = {"TARN_LAKE": str(tmp_path / "lake")}
+    gone = {"TARN_LAKE": str(tmp_path / "gone")}
+    assert run_tarn("sql", "select v from b.m", env=here).returncode == 0
+    # What is given on the command line wins.
+    assert run_tarn("sql", "-t", f"t={tmp_path}/a.csv", "select * from t", env=gone).returncode == 0
+    assert run_tarn("sql", "--lake", tmp_path / "lake", "select v from b.m", env=gone).returncode == 0
+    assert run_tarn("table", "list", "--lake", tmp_path / "lake", env=gone).returncode == 0
+    assert (
+        run_tarn("write", "-", "--to", "b", "--lake", tmp_path / "lake", stdin="m v=2i 2\n", env=gone).returncode == 0
+    )
+    # A lake that was asked for is there, or that is the error.
+    done = run_tarn("sql", "select 1", env=gone)
+    assert (done.returncode, done.stderr) == (3, f"tarn: there is no lake at '{tmp_path}/gone'\n")
+    assert run_tarn("sql", "select 1", env={"TARN_LAKE": ""}).returncode == 0
+
+
+@pytest.mark.parametrize("values", ["1, null, 3", "null", "'a', null, '', 'b'"])
+def test_every_row_of_a_csv_of_one_column_reads_back(tmp_path, values):
+    done = run_tarn("sql", "-o", "csv", f"select unnest([{values}]) as v")
+    rows = len(values.split(","))
+    assert len(list(csv.DictReader(io.StringIO(done.stdout)))) == rows
+    assert len(polars.read_csv(done.stdout.encode())) == rows
+    path = tmp_path / "out.csv"
+    path.write_bytes(done.stdout.encode())
+    again = run_tarn(
+        "sql", "-o", "json", "-t", f"t={path}", f"select count(*) as n from read_csv('{path}', header = true)"
+    )
+    assert json.loads(again.stdout) == [{"n": rows}], again.stderr
+
+
+def test_arguments_that_nobody_knows():
+    def complaint(*arguments) -> str:
+        done = run_tarn(*arguments)
+        assert done.returncode == 2
+        return done.stderr
+
+    commands = "there are serve, sql, write, table, version"
+    assert complaint("bogus") == f"tarn: unknown command 'bogus'; {commands}\nRun `tarn --help` for more.\n"
+    assert complaint("sqll", "select 1") == (
+        f"tarn: unknown command 'sqll'; {commands}; did you mean sql?\nRun `tarn --help` for more.\n"
+    )
+    assert complaint() == f"tarn: a command is missing; {commands}\nRun `tarn --help` for more.\n"
+    assert complaint("table", "lst") == (
+        "tarn: unknown command 'lst'; there are list, describe, history, optimize; did you mean list?\n"
+        "Run `tarn table --help` for more.\n"
+    )
+    assert complaint("sql", "--lak", "x", "select 1").startswith("tarn: unknown option '--lak'; did you mean --lake?\n")
+    assert complaint("sql", "select", "1").startswith("tarn: unexpected argument '1'\n")
+    assert complaint("sql").startswith("tarn: sql is required\n")
+    assert "--lake" in complaint("sql", "--lake")
