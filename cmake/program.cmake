@@ -1,5 +1,5 @@
-# tarn_program(NAME SOURCE ROOM): a program in the build folder itself, with the pinned libraries in lib/ beside it. It looks
-# for them there only, so that the two together can be moved to another folder or machine.
+# tarn_program(NAME SOURCE ROOM): a program in the build folder itself, with the pinned libraries and everyone's licences in
+# lib/ beside it. It looks for them there only, so that the two together can be moved to another folder or machine.
 function(tarn_program name source room)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE ${room})
@@ -14,6 +14,12 @@ function(tarn_program name source room)
                        COMMENT "Copying ${soname} beside ${name}")
     list(APPEND copies ${copy})
   endforeach()
+  if(TARN_TOOLCHAIN)
+    set(licences ${CMAKE_BINARY_DIR}/lib/LICENSES.txt)
+    add_custom_command(OUTPUT ${licences} COMMAND ${CMAKE_COMMAND} -E copy ${TARN_TOOLCHAIN}/LICENSES.txt ${licences}
+                       DEPENDS ${TARN_TOOLCHAIN}/LICENSES.txt COMMENT "Copying the licences beside ${name}")
+    list(APPEND copies ${licences})
+  endif()
   add_custom_target(${name}_libraries DEPENDS ${copies})
   add_dependencies(${name} ${name}_libraries)
 endfunction()

@@ -35,10 +35,21 @@ def packages_of(files: list[Path]) -> set[str]:
 def test_the_moved_program_loads_nothing_but_its_own_folder_and_the_system(moved):
     found = loaded_libraries(moved)
     own = {name for name, path in found.items() if path.parent == moved.parent / "lib"}
-    assert own == {path.name for path in (moved.parent / "lib").iterdir()}
+    assert own == {path.name for path in (moved.parent / "lib").iterdir()} - {"LICENSES.txt"}
     assert own == {"libarrow.so.2600", "libduckdb.so", "libparquet.so.2600"}
     elsewhere = [path for name, path in found.items() if name not in own]
     assert [path for path in elsewhere if not str(path).startswith(("/lib/", "/lib64/", "/usr/lib/"))] == []
+
+
+def test_the_licences_of_what_is_shipped_move_along(moved):
+    titles = re.findall(r"^={120}\n(.*)\n={120}$", (moved.parent / "lib" / "LICENSES.txt").read_text(), re.M)
+    shipped = {path.name.split(".")[0] for path in (moved.parent / "lib").glob("lib*")}
+    assert shipped == {name for title in titles for name in re.findall(r"\blib(?:arrow|parquet|duckdb)\b", title)}
+    assert any("third_party" in title for title in titles), "what is inside DuckDB"
+    notice = (ROOT / "NOTICE").read_text().lower()
+    for title in titles:
+        if package := re.match(r"(\S+?)(?:\d.*)?-dev, compiled into the program$", title):
+            assert package.group(1).removeprefix("lib") in notice, title
 
 
 def test_the_moved_program_answers(moved):

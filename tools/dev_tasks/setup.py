@@ -14,7 +14,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from . import elf
+from . import elf, licences
 from .paths import BUILD, ROOT, cache
 from .run import TaskError, logged, say
 
@@ -172,18 +172,28 @@ def _unpack_duckdb(target: Path) -> None:
                 out.write_bytes(archive.extractfile(member).read())
 
 
+def _write_licences(target: Path) -> None:
+    text = licences.text(PINS, _fetch(PINS["arrow"]), _fetch(PINS["duckdb_headers"]))
+    partial = target / f"{licences.FILE}.partial.{os.getpid()}"
+    partial.write_text(text)
+    partial.rename(target / licences.FILE)
+
+
 def toolchain() -> Path:
-    """The folder with Arrow and DuckDB, unpacked at the first call."""
+    """The folder with Arrow, DuckDB and the licences, unpacked at the first call."""
     linked = {name: pin for name, pin in PINS.items() if name != "debian"}
     key = hashlib.sha256(json.dumps([LAYOUT, linked], sort_keys=True).encode())
     folder = cache() / f"toolchain-{key.hexdigest()[:12]}"
     if (folder / ".complete").exists():
+        if not (folder / licences.FILE).exists():
+            _write_licences(folder)
         return folder
     partial = folder.with_name(folder.name + f".partial.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _unpack_arrow(partial)
     _unpack_duckdb(partial)
+    _write_licences(partial)
     (partial / ".complete").touch()
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
