@@ -18,7 +18,7 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     monkeypatch.setattr(tidy, "ROOT", tmp_path)
     monkeypatch.setattr(
         tidy,
-        "_files",
+        "tracked",
         lambda *patterns: [
             str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*")) if path.suffix in (".cc", ".h")
         ],

@@ -4,8 +4,8 @@ import argparse
 import re
 import subprocess
 
-from . import build, fmt
-from .paths import ROOT
+from . import build
+from .paths import ROOT, tracked
 from .run import TaskError, say
 
 SUBCOMMANDS = [[], ["serve"], ["sql"], ["write"], ["table"], ["table", "list"], ["table", "describe"],
@@ -24,7 +24,7 @@ def command_line_page() -> str:
 
 def broken_links() -> list[str]:
     found = []
-    for page in fmt.tracked("*.md"):
+    for page in tracked("*.md"):
         text = (ROOT / page).read_text()
         for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.S)):
             if "://" in target or target.startswith("#"):

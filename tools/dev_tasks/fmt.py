@@ -1,23 +1,10 @@
 """Format C++ and Python in place, or check that nothing would change."""
 
-import subprocess
-
 from . import setup
-from .paths import ROOT
+from .paths import ROOT, tracked
 from .run import check
 
 RUFF = ["ruff==0.14.1"]
-
-
-def tracked(*patterns: str) -> list[str]:
-    shown = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [path for path in shown.splitlines() if (ROOT / path).exists()]
 
 
 def ruff(*arguments: str) -> None:

@@ -3,7 +3,7 @@
 import os
 
 from . import build, fmt, setup, tidy
-from .paths import ROOT
+from .paths import ROOT, tracked
 from .run import TaskError, check, say
 
 
@@ -18,9 +18,9 @@ def main(arguments: list[str]) -> int:
         return 0
     setup.debian(["develop"])
     folder = build.configure("release")
-    sources = [path for path in fmt.tracked("src/*.cc") if not path.startswith("src/engine/")]
+    sources = [path for path in tracked("src/*.cc") if not path.startswith("src/engine/")]
     if "--all" in arguments:
-        sources = fmt.tracked("src/*.cc")
+        sources = tracked("src/*.cc")
     patterns = [f"^{ROOT}/{path}$" for path in sources]
     check(["run-clang-tidy-19", "-quiet", "-p", folder, f"-j{os.cpu_count()}", *patterns], cwd=ROOT)
     return 0

@@ -4,10 +4,9 @@ Runs as a test of its own (tests/test_tidy.py) and in `./dev lint`.
 """
 
 import re
-import subprocess
 from pathlib import Path
 
-from .paths import ROOT
+from .paths import ROOT, tracked
 
 # Top to bottom: a room includes itself and rooms above it only.
 ROOMS = [
@@ -66,17 +65,6 @@ BANNED = [
 MAX_LINES = 800
 MAX_BLOB_BYTES = 400_000
 BAD_NAMES = re.compile(r"(^|[_/])(utils?|helpers?|common|manager|misc)([_./]|$)")
-
-
-def _files(*patterns: str) -> list[str]:
-    shown = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [path for path in shown.splitlines() if (ROOT / path).exists()]
 
 
 def _strip(text: str) -> str:
@@ -150,14 +138,14 @@ def _dead_headers(sources: dict[str, str]) -> list[str]:
 def problems() -> list[str]:
     """Every breach, as 'file:line: what'."""
     found = []
-    sources = {path: (ROOT / path).read_text() for path in _files("*.cc", "*.h")}
+    sources = {path: (ROOT / path).read_text() for path in tracked("*.cc", "*.h")}
     for path, text in sources.items():
         found += _check_includes(path, text)
         found += _check_text(path, text)
         if BAD_NAMES.search(path):
             found.append(f"{path}: a name that says nothing")
     found += _dead_headers(sources)
-    for path in _files():
+    for path in tracked():
         size = (ROOT / path).stat().st_size
         if size > MAX_BLOB_BYTES:
             found.append(f"{path}: {size} bytes; large blobs do not belong here")
