@@ -265,5 +265,5 @@ def test_exit_codes_of_the_command_line(tmp_path):
     assert run_tarn("nonsense").returncode == 2
     assert run_tarn("sql", "--lake", tmp_path / "none", "select * from a.b").returncode == 3
     assert run_tarn("sql", "-t", f"t={tmp_path / 'missing'}", "select * from t").returncode == 3
-    assert run_tarn("sql", "selec 1", env={"TARN_LAKE": str(tmp_path / "l")}).returncode == 2
+    assert run_tarn("sql", "selec 1", env={"TARN_LAKE": str(tmp_path)}).returncode == 2
     shutil.rmtree(tmp_path / "l", ignore_errors=True)
