@@ -90,3 +90,15 @@ def test_arguments_that_nobody_knows():
     assert complaint("sql", "select", "1").startswith("tarn: unexpected argument '1'\n")
     assert complaint("sql").startswith("tarn: sql is required\n")
     assert "--lake" in complaint("sql", "--lake")
+    for option in ("--lake", "--server", "--output-file"):
+        assert f"{option}: must not be empty" in complaint("sql", option, "", "select 1")
+    assert "there are table, csv, json" in complaint("sql", "-o", "xml", "select 1")
+    assert run_tarn("--version").stdout == run_tarn("version").stdout
+
+
+def test_a_folder_is_no_file(tmp_path):
+    for arguments in (["sql", "--output-file", tmp_path, "select 1"], ["serve", "-c", tmp_path]):
+        done = run_tarn(*arguments)
+        assert done.returncode == 2
+        assert f"'{tmp_path}' is a folder" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -80,6 +80,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Tarn: a lakehouse in one program. Line protocol in, Delta Lake tables on disk, SQL out.", "tarn");
   app.footer(kFooter);
   app.require_subcommand(1);
+  app.set_version_flag("--version", VersionLine, "Print the version");
   app.get_formatter()->column_width(36);
   Command chosen;
   const auto add = [&](const char* name, const char* description, Command (*declare)(CLI::App&)) {
@@ -102,6 +103,8 @@ int Main(int argc, char** argv) {
   if (!status.ok() && !status.message().empty()) Note("tarn: " + status.message());
   return CodesOf(status.code()).exit_code;
 }
+
+std::string MustNotBeEmpty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
 
 Status WriteStdout(std::string_view text) {
   while (!text.empty()) {

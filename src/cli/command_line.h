@@ -24,8 +24,14 @@ Command AddWrite(CLI::App& app);
 Command AddTable(CLI::App& app);
 Command AddVersion(CLI::App& app);
 
+/// For an option's `check`: an empty text is a variable that was not set, and must not mean that the option was left
+/// out.
+std::string MustNotBeEmpty(const std::string& text);
+
 std::string Version();
 std::string Commit();
+/// "tarn 0.1.0 (0123456789ab)"
+std::string VersionLine();
 
 /// Text for people and pipes: the command line's output, as stderr is the log's.
 Status WriteStdout(std::string_view text);

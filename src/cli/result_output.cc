@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "cli/command_line.h"
@@ -56,6 +57,8 @@ class FileOutput final : public ResultOutput {
 
 Result<std::unique_ptr<ResultOutput>> ResultOutput::Open(const std::string& path) {
   if (path.empty()) return std::unique_ptr<ResultOutput>(std::make_unique<StandardOutput>());
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return Status::InvalidArgument("'" + path + "' is a folder");
   const std::string temporary = path + ".part";
   std::FILE* file = std::fopen(temporary.c_str(), "wb");
   if (file == nullptr) return Status::InvalidArgument("cannot write '" + path + "': " + std::strerror(errno));

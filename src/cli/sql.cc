@@ -26,6 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kFormats[] = "table, csv, json, ndjson, arrow, parquet and markdown";
+
 struct SqlOptions {
   std::string lake;
   std::vector<std::string> tables;
@@ -167,7 +169,9 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
 /// Points at the place in the SQL text that an error is about.
 Status PointAt(const Status& status, const std::string& sql) {
   const std::optional<size_t> position = engine::SqlErrorPosition(status);
-  if (!position.has_value() || *position > sql.size()) return status;
+  if (!position.has_value()) return status;
+  // Of a view's text, not of the user's.
+  if (*position > sql.size()) return {status.code(), engine::SqlErrorText(status)};
   const size_t line_begin = *position == 0 ? 0 : sql.rfind('\n', *position - 1) + 1;
   const size_t line_end = std::min(sql.find('\n', *position), sql.size());
   return {status.code(), engine::SqlErrorText(status) + "\n  " + sql.substr(line_begin, line_end - line_begin) +
@@ -183,7 +187,9 @@ Status RunSql(SqlOptions options) {
   }
   const std::string name = !options.format.empty() ? options.format : "table";
   const auto format = frontends::FormatByName(name);
-  if (!format.has_value()) return Status::InvalidArgument("unknown output format '" + name + "'");
+  if (!format.has_value()) {
+    return Status::InvalidArgument("unknown output format '" + name + "'; there are " + kFormats);
+  }
   const bool binary = *format == frontends::ResultFormat::kArrow || *format == frontends::ResultFormat::kParquet;
   if (binary && options.output_file.empty() && isatty(STDOUT_FILENO) != 0) {
     return Status::InvalidArgument(name + " is not for a terminal; add --output-file, or redirect the output");
@@ -200,17 +206,20 @@ Command AddSql(CLI::App& app) {
   auto options = std::make_shared<SqlOptions>();
   app.add_option("sql", options->sql, "The query, or - to read it from standard input")->required();
   app.add_option("--lake", options->lake, "The lake whose tables are database.table [TARN_LAKE, else ./tarn-data]")
-      ->type_name("URI");
+      ->type_name("URI")
+      ->check(MustNotBeEmpty);
   app.add_option("-t,--table", options->tables,
                  "A table: a Delta folder, Parquet, CSV or NDJSON; may be given several times")
       ->type_name("NAME=URI")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--server", options->server, "Ask a running server instead, as in --server http://127.0.0.1:8080")
-      ->type_name("URL");
-  app.add_option("-o,--output", options->format, "table, csv, json, ndjson, arrow, parquet or markdown [table]")
-      ->type_name("FORMAT");
-  app.add_option("--output-file", options->output_file, "Write there instead of standard output")->type_name("FILE");
+      ->type_name("URL")
+      ->check(MustNotBeEmpty);
+  app.add_option("-o,--output", options->format, std::string(kFormats) + " [table]")->type_name("FORMAT");
+  app.add_option("--output-file", options->output_file, "Write there instead of standard output")
+      ->type_name("FILE")
+      ->check(MustNotBeEmpty);
   app.footer(R"~(
 Without --lake, -t and --server the lake that TARN_LAKE names is queried, else the one in ./tarn-data where there is one.
 

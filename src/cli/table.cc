@@ -136,7 +136,9 @@ Command AddTable(CLI::App& app) {
   app.require_subcommand(1);
   const auto add = [&](const char* name, const char* description, Status (*run)(const TableOptions&)) {
     CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("--lake", options->lake, "The lake [TARN_LAKE, else ./tarn-data]")->type_name("URI");
+    command->add_option("--lake", options->lake, "The lake [TARN_LAKE, else ./tarn-data]")
+        ->type_name("URI")
+        ->check(MustNotBeEmpty);
     command->callback([chosen, run] { *chosen = run; });
     return command;
   };

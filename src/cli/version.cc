@@ -13,9 +13,10 @@ namespace tarn::cli {
 
 std::string Version() { return TARN_VERSION; }
 std::string Commit() { return TARN_COMMIT; }
+std::string VersionLine() { return "tarn " + Version() + " (" + Commit() + ")"; }
 
 Command AddVersion(CLI::App&) {
-  return [] { return WriteStdout("tarn " + Version() + " (" + Commit() + ")\n"); };
+  return [] { return WriteStdout(VersionLine() + "\n"); };
 }
 
 }  // namespace tarn::cli

@@ -195,8 +195,12 @@ Command AddWrite(CLI::App& app) {
                  "DATABASE.TABLE: only lines of that measurement are kept; DATABASE: each measurement is a table")
       ->required()
       ->type_name("DATABASE.TABLE");
-  app.add_option("--lake", options->lake, "The lake to write to [TARN_LAKE, else ./tarn-data]")->type_name("URI");
-  app.add_option("--server", options->server, "Write through a running server instead")->type_name("URL");
+  app.add_option("--lake", options->lake, "The lake to write to [TARN_LAKE, else ./tarn-data]")
+      ->type_name("URI")
+      ->check(MustNotBeEmpty);
+  app.add_option("--server", options->server, "Write through a running server instead")
+      ->type_name("URL")
+      ->check(MustNotBeEmpty);
   app.add_option("--precision", options->precision, "Unit of the timestamps: ns, us, ms or s [ns]")->type_name("UNIT");
   app.footer(R"(
 Line protocol is the only format that is written. Good lines are kept; bad ones are named on stderr by file and line,

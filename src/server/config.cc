@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -336,6 +337,10 @@ Status ApplyEnvironment(const Environment& environment, Config& config) {
 Result<Config> LoadConfig(const std::optional<std::string>& file, const Environment& environment) {
   Config config;
   if (file.has_value()) {
+    std::error_code error;
+    if (std::filesystem::is_directory(*file, error)) {
+      return Status::InvalidArgument("the configuration file '" + *file + "' is a folder");
+    }
     std::ifstream in(*file);
     if (!in) return Status::NotFound("the configuration file '" + *file + "' cannot be read");
     std::ostringstream text;

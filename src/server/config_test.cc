@@ -116,6 +116,7 @@ TEST(ConfigPrecedence, TheEnvironmentWinsOverTheFile) {
   environment["TARN_MEMORY_LIMIT"] = "lots";
   EXPECT_THAT(ApplyEnvironment(environment, config).message(), StartsWith("TARN_MEMORY_LIMIT: "));
   EXPECT_EQ(LoadConfig("/nonexistent/tarn.yaml", environment).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(LoadConfig("/", {}).status().message(), "the configuration file '/' is a folder");
 }
 
 TEST(ConfigEnvironment, AnUnknownSettingIsAnError) {
