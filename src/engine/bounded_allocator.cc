@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -13,16 +14,15 @@ namespace {
 
 /// Smaller ones always succeed: code that cleans up after a failure needs them, and no huge value is made of them.
 constexpr duckdb::idx_t kLargeAllocation = 1 << 20;
-/// What the large allocations of planning may come to: footers of wide files, not folded constants.
-constexpr int64_t kMaxPlanningBytes = 64 << 20;
 
 std::atomic<int64_t> g_limit_bytes = 0;
 std::atomic<int64_t> g_allocated_bytes = 0;
 
 /// Whether the query that this thread has a task of was interrupted; null outside tasks.
 thread_local const std::atomic<bool>* t_interrupted = nullptr;
-/// What planning has left, when this thread plans.
-thread_local int64_t t_planning_bytes_left = INT64_MAX;
+/// What the large allocations of this thread's planning may come to at once, 0 when it does not plan; and what they do.
+thread_local int64_t t_planning_limit = 0;
+thread_local int64_t t_planning_bytes = 0;
 
 class InterruptibleTasks final : public duckdb::ClientContextState {
  public:
@@ -34,8 +34,8 @@ class InterruptibleTasks final : public duckdb::ClientContextState {
 bool Take(int64_t bytes, bool large) {
   if (large && t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed)) return false;
   if (large && PlanningScope::active()) {
-    if (bytes > t_planning_bytes_left) return false;
-    t_planning_bytes_left -= bytes;
+    if (t_planning_bytes + bytes > t_planning_limit) return false;
+    t_planning_bytes += bytes;
   }
   const int64_t total = g_allocated_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const int64_t limit = g_limit_bytes.load(std::memory_order_relaxed);
@@ -52,6 +52,10 @@ duckdb::data_ptr_t Allocate(duckdb::PrivateAllocatorData* data, duckdb::idx_t si
 }
 
 void Free(duckdb::PrivateAllocatorData* data, duckdb::data_ptr_t pointer, duckdb::idx_t size) {
+  if (size >= kLargeAllocation && PlanningScope::active()) {
+    // As after each of many files that are looked into.
+    t_planning_bytes = std::max<int64_t>(0, t_planning_bytes - static_cast<int64_t>(size));
+  }
   g_allocated_bytes.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
   duckdb::Allocator::DefaultFree(data, pointer, size);
 }
@@ -84,17 +88,18 @@ void MakeAllocationsInterruptible(duckdb::ClientContext& context) {
   context.registered_state->Insert(InterruptibleTasks::kKey, duckdb::make_shared_ptr<InterruptibleTasks>());
 }
 
-PlanningScope::PlanningScope(duckdb::ClientContext& context) {
+PlanningScope::PlanningScope(duckdb::ClientContext& context, int64_t limit_bytes) {
   t_interrupted = &context.interrupted;
-  t_planning_bytes_left = kMaxPlanningBytes;
+  t_planning_limit = limit_bytes;
+  t_planning_bytes = 0;
 }
 
 PlanningScope::~PlanningScope() {
   t_interrupted = nullptr;
-  t_planning_bytes_left = INT64_MAX;
+  t_planning_limit = 0;
 }
 
-bool PlanningScope::active() { return t_planning_bytes_left != INT64_MAX; }
+bool PlanningScope::active() { return t_planning_limit != 0; }
 
 int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }
 

@@ -24,11 +24,11 @@ duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator();
 void MakeAllocationsInterruptible(duckdb::ClientContext& context);
 
 /// While it lives, this thread plans a statement: large allocations fail once the query is interrupted or when they
-/// come to more than planning can need. Folding a constant must not take what running it would; DuckDB then leaves it
-/// to the run, where it can be stopped.
+/// come to more than the limit at once, which planning needs for footers of wide files. Folding a constant must not
+/// take what running it would; DuckDB then leaves it to the run, where it can be stopped.
 class PlanningScope {
  public:
-  explicit PlanningScope(duckdb::ClientContext& context);
+  PlanningScope(duckdb::ClientContext& context, int64_t limit_bytes);
   ~PlanningScope();
   PlanningScope(const PlanningScope&) = delete;
   PlanningScope& operator=(const PlanningScope&) = delete;

@@ -53,5 +53,17 @@ TEST(BoundedAllocatorTest, RefusesLargeAllocationsToTheTasksOfAnInterruptedQuery
   EXPECT_TRUE(Allocates(*allocator, kLarge)) << "outside the query's tasks";
 }
 
+TEST(BoundedAllocatorTest, PlanningHasALimitOfWhatItHoldsAtOnce) {
+  BoundEngineAllocations(0);
+  duckdb::DuckDB database(nullptr);
+  duckdb::Connection connection(database);
+  auto allocator = MakeBoundedAllocator();
+  const PlanningScope planning(*connection.context, 2 * static_cast<int64_t>(kLarge));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Allocates(*allocator, 2 * kLarge)) << "what was freed counts no more";
+  auto held = allocator->Allocate(kLarge);
+  EXPECT_FALSE(Allocates(*allocator, kLarge + 1));
+  EXPECT_TRUE(Allocates(*allocator, kLarge));
+}
+
 }  // namespace
 }  // namespace tarn::engine

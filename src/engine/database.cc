@@ -42,6 +42,10 @@ constexpr char kMainSchema[] = "main";
 constexpr int64_t kMaxBatchRows = 65'536;
 constexpr int64_t kMaxBatchBytes = 1 << 20;
 constexpr int kBatchGrowth = 4;
+/// What planning may take: footers of wide files, not folded constants. Over local files it looks into up to 32 files
+/// of a pattern to find their types, and keeps 32 MiB of each.
+constexpr int64_t kMaxPlanningBytes = 64 << 20;
+constexpr int64_t kMaxPlanningBytesOverFiles = int64_t{2} << 30;
 /// Connections kept for reuse.
 constexpr size_t kMaxIdleConnections = 32;
 /// A step that came back sooner than this found all the work in other threads' hands.
@@ -205,8 +209,9 @@ class BatchBuilder {
 
 class DuckCursor final : public Cursor {
  public:
-  DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection)
-      : database_(std::move(database)), connection_(std::move(connection)) {}
+  DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection,
+             int64_t max_planning_bytes)
+      : database_(std::move(database)), connection_(std::move(connection)), max_planning_bytes_(max_planning_bytes) {}
   ~DuckCursor() override;
 
   Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
@@ -230,7 +235,7 @@ class DuckCursor final : public Cursor {
   Status DoStart(Statement& statement, const QueryRequest& request) {
     BoundParameters parameters = ToBoundParameters(request);
     // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
-    const PlanningScope planning(*connection_->context);
+    const PlanningScope planning(*connection_->context, max_planning_bytes_);
     duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
     pending_ = parameters.empty() ? connection_->context->PendingQuery(statement.Take(), how)
                                   : connection_->context->PendingQuery(statement.Take(), parameters, how);
@@ -307,6 +312,7 @@ class DuckCursor final : public Cursor {
 
   std::shared_ptr<DuckDatabase> database_;
   std::unique_ptr<duckdb::Connection> connection_;
+  const int64_t max_planning_bytes_;
   duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
   BatchBuilder builder_;
@@ -358,7 +364,9 @@ class DuckDatabase final : public Database {
     return Guarded([&]() -> Result<std::unique_ptr<Cursor>> {
       RestoreTempDirectory();
       auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
-      return std::unique_ptr<Cursor>(std::make_unique<DuckCursor>(std::move(self), TakeConnection()));
+      return std::unique_ptr<Cursor>(
+          std::make_unique<DuckCursor>(std::move(self), TakeConnection(),
+                                       options_.policy.local_files ? kMaxPlanningBytesOverFiles : kMaxPlanningBytes));
     });
   }
 

@@ -170,6 +170,21 @@ TEST_F(QueryLifetimeTest, LocalFilesAreTablesWhereThePolicySaysSo) {
   EXPECT_EQ(Value("select sum(a) from t"), "3");
 }
 
+TEST_F(QueryLifetimeTest, APatternTakesManyLocalFiles) {
+  EngineOptions options = Options();
+  options.policy.local_files = true;
+  Open(options);
+  for (int i = 0; i < 9; ++i) {
+    std::ofstream(folder_.path() + "/n" + std::to_string(i) + ".csv") << "a,b\n1,x\n2,y\n";
+    std::ofstream(folder_.path() + "/n" + std::to_string(i) + ".ndjson") << "{\"a\": 1}\n{\"a\": 2}\n";
+  }
+  for (const std::string type : {"csv", "ndjson"}) {
+    const Status added = service_->RegisterLocalFile(type, folder_.path() + "/n*." + type);
+    EXPECT_TRUE(added.ok()) << added.ToString();
+    EXPECT_EQ(Value("select sum(a) from " + type), "27");
+  }
+}
+
 TEST_F(QueryLifetimeTest, ABadLocalFileIsNamedWithTheLine) {
   EngineOptions options = Options();
   options.policy.local_files = true;
