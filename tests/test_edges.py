@@ -84,6 +84,8 @@ def test_an_error_points_at_its_place_locally_and_remotely(server):
         assert done.returncode == 2
         assert "\n         ^" in done.stderr, done.stderr
         assert "at byte" not in done.stderr
+    done = run_tarn("sql", "select 'äöü',\tnope from range(3)")
+    assert done.stderr.endswith("\n  select 'äöü',\tnope from range(3)\n               \t^\n"), done.stderr
     problem = server.request("POST", "/api/sql", "select nope from range(3)").json()
     assert problem["position"] == 7
     assert "at byte" not in problem["detail"]

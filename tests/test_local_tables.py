@@ -92,6 +92,7 @@ def test_arguments_that_nobody_knows():
     assert "--lake" in complaint("sql", "--lake")
     for option in ("--lake", "--server", "--output-file"):
         assert f"{option}: must not be empty" in complaint("sql", option, "", "select 1")
+    assert "--config: must not be empty" in complaint("serve", "-c", "")
     assert "there are table, csv, json" in complaint("sql", "-o", "xml", "select 1")
     assert run_tarn("--version").stdout == run_tarn("version").stdout
 

@@ -78,7 +78,9 @@ Status Serve(const ServeOptions& options) {
 
 Command AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
-  app.add_option("-c,--config", options->config_file, "YAML file with the keys below")->type_name("FILE");
+  app.add_option("-c,--config", options->config_file, "YAML file with the keys below")
+      ->type_name("FILE")
+      ->check(MustNotBeEmpty);
   const std::map<std::string_view, std::string_view> kinds = {
       {"duration", "DURATION"}, {"size", "SIZE"}, {"count", "N"}, {"text", "TEXT"}, {"address", "HOST:PORT"}};
   for (const server::ConfigKey& key : server::ConfigKeys()) {

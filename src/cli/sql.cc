@@ -174,8 +174,13 @@ Status PointAt(const Status& status, const std::string& sql) {
   if (*position > sql.size()) return {status.code(), engine::SqlErrorText(status)};
   const size_t line_begin = *position == 0 ? 0 : sql.rfind('\n', *position - 1) + 1;
   const size_t line_end = std::min(sql.find('\n', *position), sql.size());
+  // As wide as what stands before the place: a character may have several bytes, and a tab several columns.
+  std::string indent;
+  for (const char c : sql.substr(line_begin, *position - line_begin)) {
+    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) indent += c == '\t' ? '\t' : ' ';
+  }
   return {status.code(), engine::SqlErrorText(status) + "\n  " + sql.substr(line_begin, line_end - line_begin) +
-                             "\n  " + std::string(*position - line_begin, ' ') + "^"};
+                             "\n  " + indent + "^"};
 }
 
 Status RunSql(SqlOptions options) {
