@@ -192,6 +192,11 @@ def test_what_a_newcomer_types(server):
     databases = [row["database_name"] for row in server.sql("show databases")]
     assert {"b", "system"} <= set(databases) and not {"lake", "memory", "main"} & set(databases)
     assert {"name": "b.m"} in server.sql("show tables")
+    assert server.value("select count(*) from (show tables) where name = 'b.m'") == 1
+    assert server.sql("select t.d from (show databases) as t(d) join (select 'b' as d) using (d)") == [{"d": "b"}]
+    refused = server.request("POST", "/api/sql", "pivot b.m on v using count(*)")
+    assert refused.status == 403
+    assert "IN ('a', 'b')" in refused.json()["detail"]
     detail = server.request("POST", "/api/sql", "select * from m").json()["detail"]
     assert 'Did you mean "b.m"?' in detail
     for sql in ("select * from nothing", "select * from pg_an", "select versio()"):

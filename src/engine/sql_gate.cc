@@ -142,22 +142,23 @@ std::string_view ShowStatement(const std::string& name) {
   return {};
 }
 
-/// Puts the statement above in the place of a SHOW at the top.
-void ReplaceShow(duckdb::SelectStatement& select, const duckdb::ParserOptions& options) {
-  if (select.node->type != duckdb::QueryNodeType::SELECT_NODE) return;
-  const auto& from = select.node->Cast<duckdb::SelectNode>().from_table;
-  if (!from || from->type != duckdb::TableReferenceType::SHOW_REF) return;
-  const std::string_view sql = ShowStatement(duckdb::StringUtil::Lower(from->Cast<duckdb::ShowRef>().table_name));
+/// Puts the statement above in the place of a SHOW, at the top or within a query.
+void ReplaceShow(duckdb::unique_ptr<duckdb::TableRef>& ref, const duckdb::ParserOptions& options) {
+  const std::string_view sql = ShowStatement(duckdb::StringUtil::Lower(ref->Cast<duckdb::ShowRef>().table_name));
   if (sql.empty()) return;
   duckdb::Parser parser(options);
   parser.ParseQuery(std::string(sql));
-  select.node = std::move(parser.statements[0]->Cast<duckdb::SelectStatement>().node);
+  auto statement =
+      duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(std::move(parser.statements[0]));
+  auto subquery = duckdb::make_uniq<duckdb::SubqueryRef>(std::move(statement), ref->alias);
+  subquery->column_name_alias = ref->column_name_alias;
+  ref = std::move(subquery);
 }
 
-/// Layer 2: walks every node of the parse tree and refuses what it does not know.
+/// Layer 2: walks every node of the parse tree, refuses what it does not know, and gives SHOW its meaning here.
 class TreeGate {
  public:
-  explicit TreeGate(const SessionPolicy& policy) : policy_(policy) {}
+  TreeGate(const SessionPolicy& policy, const duckdb::ParserOptions& options) : policy_(policy), options_(options) {}
 
   void CheckNode(duckdb::QueryNode& node) {
     // Planning takes more than linear time in these and cannot be interrupted.
@@ -204,7 +205,7 @@ class TreeGate {
     CheckOptional(select.where_clause);
     CheckOptional(select.having);
     CheckOptional(select.qualify);
-    if (select.from_table) CheckRef(*select.from_table);
+    if (select.from_table) CheckRef(select.from_table);
   }
 
   void CheckExpression(const duckdb::ParsedExpression& expression) {
@@ -240,7 +241,7 @@ class TreeGate {
   }
 
   void CheckPivot(duckdb::PivotRef& ref) {
-    CheckRef(*ref.source);
+    CheckRef(ref.source);
     for (auto& e : ref.aggregates) CheckOptional(e);
     for (auto& pivot : ref.pivots) {
       for (auto& e : pivot.pivot_expressions) CheckOptional(e);
@@ -249,8 +250,9 @@ class TreeGate {
     }
   }
 
-  void CheckRef(duckdb::TableRef& ref) {
+  void CheckRef(duckdb::unique_ptr<duckdb::TableRef>& place) {
     using duckdb::TableReferenceType;
+    duckdb::TableRef& ref = *place;
     switch (ref.type) {
       case TableReferenceType::TABLE_FUNCTION:
         return CheckTableFunction(ref.Cast<duckdb::TableFunctionRef>());
@@ -260,8 +262,8 @@ class TreeGate {
         return CheckPivot(ref.Cast<duckdb::PivotRef>());
       case TableReferenceType::JOIN: {
         auto& join = ref.Cast<duckdb::JoinRef>();
-        CheckRef(*join.left);
-        CheckRef(*join.right);
+        CheckRef(join.left);
+        CheckRef(join.right);
         return CheckOptional(join.condition);
       }
       case TableReferenceType::EXPRESSION_LIST:
@@ -271,8 +273,8 @@ class TreeGate {
         return;
       case TableReferenceType::SHOW_REF: {
         auto& show = ref.Cast<duckdb::ShowRef>();
-        if (show.query) CheckNode(*show.query);
-        return;
+        if (show.query) return CheckNode(*show.query);
+        return ReplaceShow(place, options_);
       }
       case TableReferenceType::BASE_TABLE: {
         auto& table = ref.Cast<duckdb::BaseTableRef>();
@@ -290,6 +292,7 @@ class TreeGate {
   static constexpr size_t kMaxTerms = 10'000;
 
   const SessionPolicy policy_;
+  const duckdb::ParserOptions& options_;
   int query_nodes_ = 0;
   size_t terms_ = 0;
 };
@@ -396,13 +399,15 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, c
   if (inner->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
     inner = inner->Cast<duckdb::ExplainStatement>().stmt.get();
   }
+  if (inner->type == duckdb::StatementType::MULTI_STATEMENT) {
+    Deny("a PIVOT without the list of its values is several statements; write PIVOT ... ON name IN ('a', 'b') ...");
+  }
   if (inner->type != duckdb::StatementType::SELECT_STATEMENT) {
     Deny("a statement of kind " + duckdb::StatementTypeToString(inner->type) +
          " is not allowed on a read-only connection");
   }
   auto& select = inner->Cast<duckdb::SelectStatement>();
-  ReplaceShow(select, options);
-  TreeGate(policy).CheckNode(*select.node);
+  TreeGate(policy, options).CheckNode(*select.node);
   return statement;
 }
 

@@ -386,6 +386,7 @@ inline constexpr std::string_view kAllowedStatements[] = {
     "describe select 1 as a, 'x' as b",
     "summarize select range from range(5)",
     "show tables",
+    "select count(*) from (show tables) as t join (show databases) as d on true",
     "show all tables",
     "show databases",
     "select table_schema, table_name from information_schema.tables",
