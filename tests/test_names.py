@@ -128,3 +128,25 @@ def test_a_log_cannot_point_out_of_its_table(make_server, lake, path):
     assert status == 403
     assert "outside the table" in message
     assert path.removeprefix("file://").removeprefix("a/../") in message
+
+
+def test_clients_do_not_see_where_the_lake_lies(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    server = make_server()
+    tables = ["missing", "garbage", "folder", "looped", "fine"]
+    assert server.write("db", "".join(f"{table} v=1i 1\n" for table in tables)).status == 204
+    assert server.stop() == 0
+    files = {table: next((lake / "db" / table).rglob("*.parquet")) for table in tables}
+    for table in ("missing", "folder", "looped"):
+        files[table].unlink()
+    files["garbage"].write_bytes(b"garbage " * 20)
+    files["folder"].mkdir()
+    files["looped"].symlink_to(files["looped"])
+    server = make_server()
+    for table in tables[:-1]:
+        refused = server.request("POST", "/api/sql", f"from db.{table}")
+        assert refused.status >= 400
+        detail = refused.json()["detail"]
+        assert files[table].relative_to(lake).as_posix() in detail
+        assert str(tmp_path) not in detail
+    assert server.value("select filename from db.fine") == f"tarn://{files['fine'].relative_to(lake).as_posix()}"

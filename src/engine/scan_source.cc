@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "base/uri.h"
 #include "delta/snapshot.h"
 #include "engine/lake_catalog.h"
 #include "engine/lake_types.h"
@@ -31,8 +32,8 @@ Result<std::shared_ptr<const ScanSource>> ScanSource::Make(std::shared_ptr<const
   auto source = std::shared_ptr<ScanSource>(new ScanSource(std::move(view), is_past));
   TARN_RETURN_NOT_OK(source->AddColumns());
   TARN_RETURN_NOT_OK(source->AddGroups());
-  std::string uri = source->view_->store ? source->view_->store->uri() : std::string();
-  source->path_prefix_ = kLakeScheme + uri + "/";
+  const lake::TableName& name = source->view_->name;
+  source->path_prefix_ = kLakeScheme + EncodePathPart(name.database) + "/" + EncodePathPart(name.table) + "/";
   return std::shared_ptr<const ScanSource>(std::move(source));
 }
 

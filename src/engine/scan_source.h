@@ -65,7 +65,8 @@ class ScanSource {
   size_t num_files() const { return view_->snapshot ? view_->snapshot->num_files() : 0; }
   bool is_past() const { return is_past_; }
   int64_t version() const { return view_->snapshot ? view_->snapshot->version() : -1; }
-  /// Paths of the table's files begin with this, ending in '/'.
+  /// Paths of the table's files begin with this, ending in '/'. Made of the table's name: queries and errors show paths
+  /// to clients, whom the server's disk does not concern.
   const std::string& path_prefix() const { return path_prefix_; }
 
   /// Keeps a decoded file for as long as the plan lives: vectors refer to its strings.

@@ -47,7 +47,7 @@ class Listing {
     if (opened == nullptr) return Walk::kContinue;
     // A link to a parent would be walked for ever.
     struct stat self;
-    if (fstat(dirfd(opened.get()), &self) != 0) return ErrnoStatus(errno, "stat", root_ + "/" + folder);
+    if (fstat(dirfd(opened.get()), &self) != 0) return ErrnoStatus(errno, "stat", folder);
     for (const auto& [device, inode] : ancestors_) {
       if (device == self.st_dev && inode == self.st_ino) return Walk::kContinue;
     }
@@ -68,7 +68,7 @@ class Listing {
     OpenedFolder opened(opendir(path.c_str()));
     if (opened == nullptr && errno == EACCES && passes_closed_) return opened;
     if (opened == nullptr && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG && errno != ELOOP) {
-      return ErrnoStatus(errno, "list", path);
+      return ErrnoStatus(errno, "list", folder);
     }
     return opened;
   }
@@ -81,7 +81,7 @@ class Listing {
       errno = 0;
       const dirent* entry = readdir(opened);
       if (entry == nullptr) {
-        if (errno != 0) return ErrnoStatus(errno, "list", root_ + "/" + folder);
+        if (errno != 0) return ErrnoStatus(errno, "list", folder);
         break;
       }
       if (IsHidden(entry->d_name)) continue;
@@ -113,7 +113,7 @@ class Listing {
     if (stat(path.c_str(), &info) != 0) {
       // Removed since the folder was read.
       if (errno == ENOENT || errno == ENOTDIR) return Walk::kContinue;
-      return ErrnoStatus(errno, "stat", path);
+      return ErrnoStatus(errno, "stat", key);
     }
     return visit_({InfoOfFile(key, info), false}) ? Walk::kContinue : Walk::kStop;
   }

@@ -135,6 +135,7 @@ class LocalWriter final : public ObjectWriter {
   Status status_;
 };
 
+/// What reading fails with names keys, not paths: it reaches whoever sent the query.
 class LocalStore final : public ObjectStore {
  public:
   LocalStore(std::string root, bool allow_unnamed_files)
@@ -144,8 +145,8 @@ class LocalStore final : public ObjectStore {
     TARN_RETURN_NOT_OK(CheckLocalKey(key));
     struct stat info;
     const std::string path = PathOf(key);
-    if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", path);
-    if (!S_ISREG(info.st_mode)) return Status::NotFound(path + " is no file");
+    if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", key);
+    if (!S_ISREG(info.st_mode)) return Status::NotFound(std::string(key) + " is no file");
     return InfoOfFile(std::string(key), info);
   }
 
@@ -153,10 +154,10 @@ class LocalStore final : public ObjectStore {
     TARN_RETURN_NOT_OK(CheckLocalKey(key));
     const std::string path = PathOf(key);
     // O_NONBLOCK: a pipe that lies around must not hold the caller up.
-    TARN_ASSIGN_OR_RETURN(Fd fd, OpenFd(path, O_RDONLY | O_NONBLOCK));
+    TARN_ASSIGN_OR_RETURN(Fd fd, OpenFd(path, O_RDONLY | O_NONBLOCK, key));
     struct stat info;
-    if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
-    if (!S_ISREG(info.st_mode)) return Status::NotFound(path + " is no file");
+    if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", key);
+    if (!S_ISREG(info.st_mode)) return Status::NotFound(std::string(key) + " is no file");
     return std::make_unique<LocalReader>(std::move(fd), InfoOfFile(std::string(key), info));
   }
 

@@ -114,6 +114,20 @@ TEST(LocalStore, GroupsByFolderAsIfClosedFoldersWereEmpty) {
   for (const char* closed : {"/a/closed", "/closed"}) fs::permissions(folder.path() + closed, fs::perms::owner_all);
 }
 
+TEST(LocalStore, ErrorsOfReadingNameKeysOnly) {
+  const testing::TempFolder folder;
+  const auto store = OpenLocalStore(folder.path()).value();
+  fs::create_directories(folder.path() + "/a/folder");
+  fs::create_symlink("self", folder.path() + "/a/self");
+  for (const char* key : {"a/missing", "a/folder", "a/self"}) {
+    for (const Status& status : {store->Head(key).status(), store->Open(key).status()}) {
+      EXPECT_FALSE(status.ok()) << key;
+      EXPECT_NE(status.message().find(key), std::string::npos) << status.message();
+      EXPECT_EQ(status.message().find(folder.path()), std::string::npos) << status.message();
+    }
+  }
+}
+
 TEST(LocalStore, CannotPutBelowAFileOrOverAFolder) {
   const testing::TempFolder folder;
   const auto store = OpenLocalStore(folder.path()).value();

@@ -86,9 +86,9 @@ Status ErrnoStatus(int error, std::string_view operation, std::string_view path)
   }
 }
 
-Result<Fd> OpenFd(const std::string& path, int flags) {
+Result<Fd> OpenFd(const std::string& path, int flags, std::string_view shown) {
   Fd fd(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0644); }));
-  if (!fd.valid()) return ErrnoStatus(errno, "open", path);
+  if (!fd.valid()) return ErrnoStatus(errno, "open", shown.empty() ? path : shown);
   return fd;
 }
 

@@ -36,8 +36,8 @@ class Fd {
 /// NotFound, AlreadyExists, PermissionDenied, ResourceExhausted (full disk), InvalidArgument (names) or Unavailable.
 Status ErrnoStatus(int error, std::string_view operation, std::string_view path);
 
-/// open(2) with O_CLOEXEC.
-Result<Fd> OpenFd(const std::string& path, int flags);
+/// open(2) with O_CLOEXEC. Errors name the path, or `shown` in its place.
+Result<Fd> OpenFd(const std::string& path, int flags, std::string_view shown = {});
 Status WriteAll(int fd, ByteSpan bytes, std::string_view path);
 /// Writes the pieces one after the other with as few system calls as possible.
 Status WritePieces(int fd, std::span<const ByteSpan> pieces, std::string_view path);
