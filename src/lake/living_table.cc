@@ -13,6 +13,12 @@ namespace tarn::lake {
 
 namespace {
 
+/// Where reading a damaged log takes longer than this, it is taken for damaged so many times as long, at most this
+/// long.
+constexpr int64_t kCheapReadMicros = 50 * kMicrosPerMilli;
+constexpr int64_t kUnreadableFactor = 10;
+constexpr int64_t kMaxUnreadableMicros = 30 * kMicrosPerSecond;
+
 bool SameShape(const delta::Snapshot& left, const delta::Snapshot& right) {
   return left.metadata().schema_string == right.metadata().schema_string &&
          left.metadata().partition_columns == right.metadata().partition_columns;
@@ -75,13 +81,30 @@ Status LivingTable::EnsureLoaded() {
     MutexLock guard(mutex_);
     if (loaded_) return Status::Ok();
   }
-  auto snapshot = delta::LoadSnapshot(context_);
+  auto snapshot = ReadNewest(nullptr);
   if (!snapshot.ok() && !snapshot.status().Is(StatusCode::kNotFound)) return std::move(snapshot).status();
   if (snapshot.ok()) PublishSnapshot(std::move(snapshot).value());
   MutexLock guard(mutex_);
   loaded_ = true;
   refreshed_at_ = context_.clock->MonotonicMicros();
   return Status::Ok();
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> LivingTable::ReadNewest(
+    const std::shared_ptr<const delta::Snapshot>& old) {
+  const int64_t began = context_.clock->MonotonicMicros();
+  {
+    MutexLock guard(mutex_);
+    if (began < unreadable_until_) return unreadable_;
+  }
+  auto newest = old == nullptr ? delta::LoadSnapshot(context_) : delta::Refresh(context_, old);
+  if (!newest.status().Is(StatusCode::kCorruption) && !newest.status().Is(StatusCode::kUnsupported)) return newest;
+  const int64_t now = context_.clock->MonotonicMicros();
+  if (now - began < kCheapReadMicros) return newest;
+  MutexLock guard(mutex_);
+  unreadable_ = newest.status();
+  unreadable_until_ = now + std::min(kUnreadableFactor * (now - began), kMaxUnreadableMicros);
+  return newest;
 }
 
 Status LivingTable::Refresh(int64_t max_age_micros) {
@@ -94,7 +117,7 @@ Status LivingTable::Refresh(int64_t max_age_micros) {
     refreshed_at_ = now;
     old = snapshot_;
   }
-  auto fresh = old == nullptr ? delta::LoadSnapshot(context_) : delta::Refresh(context_, old);
+  auto fresh = ReadNewest(old);
   if (fresh.status().Is(StatusCode::kNotFound)) {
     if (old != nullptr) ReplaceSnapshot(old, nullptr);
     return Status::Ok();

@@ -154,6 +154,11 @@ class LivingTable {
     uint64_t generation = 0;
     std::vector<std::shared_ptr<const BufferSegment>> visible;
   };
+  /// The version after `old`, or the newest where that is null. A log that took long to find damaged is not read again
+  /// for a while: every listing of tables looks at it.
+  Result<std::shared_ptr<const delta::Snapshot>> ReadNewest(const std::shared_ptr<const delta::Snapshot>& old)
+      EXCLUDES(mutex_);
+
   using CoveredRows = std::vector<std::pair<std::shared_ptr<RowLog>, wal::Position>>;
 
   /// The table's columns and those that rows about to be acknowledged will add.
@@ -180,6 +185,9 @@ class LivingTable {
   CondVar flushed_;
   bool loaded_ GUARDED_BY(mutex_) = false;
   int64_t refreshed_at_ GUARDED_BY(mutex_) = 0;
+  /// Until when the log counts as damaged without another look, and how.
+  int64_t unreadable_until_ GUARDED_BY(mutex_) = 0;
+  Status unreadable_ GUARDED_BY(mutex_);
   std::shared_ptr<const delta::Snapshot> snapshot_ GUARDED_BY(mutex_);
   std::vector<HeldEntry> held_ GUARDED_BY(mutex_);
   BufferTotals totals_ GUARDED_BY(mutex_);

@@ -26,11 +26,14 @@ class ListingCounter final : public storage::ObjectStore {
   Status List(const storage::ListOptions& options,
               const std::function<bool(const storage::ListEntry&)>& visit) override {
     if (options.group_by_folder) ++listings[options.prefix];
-    clock_.Advance(10 * kMicrosPerMilli);
+    clock_.Advance(micros_per_listing);
     return inner_->List(options, visit);
   }
   Result<storage::ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
-  Result<std::unique_ptr<storage::ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
+  Result<std::unique_ptr<storage::ObjectReader>> Open(std::string_view key) override {
+    ++opened[std::string(key)];
+    return inner_->Open(key);
+  }
   Result<storage::ObjectInfo> Put(std::string_view key, ByteSpan bytes,
                                   const storage::Precondition& precondition) override {
     return inner_->Put(key, bytes, precondition);
@@ -44,6 +47,8 @@ class ListingCounter final : public storage::ObjectStore {
   std::optional<std::string> LocalPath(std::string_view key) const override { return inner_->LocalPath(key); }
 
   std::map<std::string, int> listings;
+  std::map<std::string, int> opened;
+  int64_t micros_per_listing = 10 * kMicrosPerMilli;
 
  private:
   const std::shared_ptr<storage::ObjectStore> inner_;
@@ -107,6 +112,24 @@ TEST(TableDirectory, ANewAppendSeesTheNamesThatOthersBeganMeanwhile) {
   ASSERT_OK(other->FlushAll());
   counted.world.clock.Advance(1);
   EXPECT_EQ(AppendIds(*lake, {3}, 0, {"db", "theirs"}).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(TableDirectory, ADamagedLogThatTakesLongIsNotReadAtEachListing) {
+  CountedLake counted;
+  const std::string broken = "db/old/_delta_log/00000000000000000001.json";
+  ASSERT_OK(counted.world.store->Put(broken, AsBytes("no JSON\n"), storage::Precondition::None()));
+  auto lake = counted.world.Open(counted.options).value();
+  counted.counter->micros_per_listing = kMicrosPerSecond;
+  const auto readable = [&lake] { return lake->ListTableStatus().value().at(0).readable.code(); };
+  EXPECT_EQ(readable(), StatusCode::kCorruption);
+  const int opened = counted.counter->opened[broken];
+  EXPECT_GT(opened, 0);
+  EXPECT_EQ(readable(), StatusCode::kCorruption);
+  EXPECT_EQ(lake->Pin({"db", "old"}, std::nullopt).status().code(), StatusCode::kCorruption);
+  EXPECT_EQ(counted.counter->opened[broken], opened);
+  ASSERT_OK(counted.world.store->Delete(broken));
+  counted.world.clock.Advance(60 * kMicrosPerSecond);
+  EXPECT_EQ(readable(), StatusCode::kOk);
 }
 
 }  // namespace
