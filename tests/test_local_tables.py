@@ -37,6 +37,12 @@ def test_a_name_belongs_to_one_table(tmp_path):
         )
 
 
+def test_a_file_has_no_versions(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    done = run_tarn("sql", "-t", tmp_path / "a.csv", "select * from a at (version => 1)")
+    assert (done.returncode, done.stderr) == (3, "tarn: there is no Delta table 'a'; only these have versions\n")
+
+
 def test_the_lake_of_the_environment(tmp_path):
     (tmp_path / "a.csv").write_text("a\n1\n")
     assert run_tarn("write", "-", "--to", "b.m", "--lake", tmp_path / "lake", stdin="m v=1i 1\n").returncode == 0

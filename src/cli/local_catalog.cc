@@ -68,7 +68,10 @@ Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::Tab
     return lake_->Pin(name, as_of);
   }
   const auto found = tables_.find(LowerCase(name.table));
-  if (found == tables_.end()) return Status::NotFound("there is no table '" + name.table + "'");
+  if (found == tables_.end()) {
+    return Status::NotFound("there is no Delta table '" + name.table + "'" +
+                            (as_of.has_value() ? "; only these have versions" : ""));
+  }
   auto view = std::make_shared<lake::TableView>();
   view->name = {kMainDatabase, found->second.name};
   view->store = found->second.store;

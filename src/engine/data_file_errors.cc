@@ -23,7 +23,7 @@ bool SaysDamaged(const duckdb::ErrorData& error) {
   }
 }
 
-/// Paths as the table's log has them: where the lake is on this machine is nobody's business.
+/// Paths as the table's log has them, instead of those that a scan makes of them.
 std::string WithinTable(const ScanSource& source, std::string text) {
   const std::string& prefix = source.path_prefix();
   for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at))
