@@ -23,17 +23,9 @@ bool SaysDamaged(const duckdb::ErrorData& error) {
   }
 }
 
-/// Paths as the table's log has them, instead of those that a scan makes of them.
-std::string WithinTable(const ScanSource& source, std::string text) {
-  const std::string& prefix = source.path_prefix();
-  for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at))
-    text.erase(at, prefix.size());
-  return text;
-}
-
 std::string Where(const ScanSource& source, const std::string& path) {
   const std::string table = "table " + source.view().name.ToString() + " version " + std::to_string(source.version());
-  return path.empty() ? table : table + ": data file " + WithinTable(source, path);
+  return path.empty() ? table : table + ": data file " + path;
 }
 
 }  // namespace
@@ -41,7 +33,7 @@ std::string Where(const ScanSource& source, const std::string& path) {
 void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path) {
   const duckdb::ErrorData error(exception);
   if (IsOwnStatus(error) || !SaysDamaged(error)) throw;
-  ThrowStatus(Status::Corruption(Where(source, path) + ": " + WithinTable(source, StatusFromError(error).message())));
+  ThrowStatus(Status::Corruption(Where(source, path) + ": " + StatusFromError(error).message()));
 }
 
 void RethrowOfOpening(const std::exception& exception, const ScanSource& source, const std::string& path) {
