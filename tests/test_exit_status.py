@@ -129,6 +129,8 @@ def nobody_listens() -> str:
         ("sql --lake LAKE {select getenv('HOME')}", 8),
         ("sql --lake LAKE {select len(range(2000000000))}", 10),
         ("sql --server NOBODY {select 1}", 11),
+        ("sql --server http://127.0.0.1:99999 {select 1}", 2),
+        ("sql --server ftp://127.0.0.1 {select 1}", 2),
         ("sql -t t=TMP/none.parquet {select * from t}", 3),
         ("sql -t t=TMP {select * from t}", 3),
         ("sql -t t=LAKE/b/m {select * from t}", 0),

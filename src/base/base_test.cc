@@ -120,6 +120,7 @@ TEST(NearestName, IsSuggestedWhenItIsNear) {
   EXPECT_EQ(DidYouMean("tabel", names), "; did you mean table?");
   EXPECT_EQ(DidYouMean("sever", names), "; did you mean serve?");
   EXPECT_EQ(DidYouMean("bogus", names), "");
+  EXPECT_EQ(DidYouMean("--addr", {"--lake", "--addr-http"}), "; did you mean --addr-http?");
   EXPECT_EQ(DidYouMean("sql", {}), "");
 }
 

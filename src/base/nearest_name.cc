@@ -29,7 +29,8 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string>& na
   const std::string* best = nullptr;
   size_t least = bound + 1;
   for (const std::string& candidate : names) {
-    const size_t distance = Distance(name, candidate);
+    // The rest of a long name may have been left out.
+    const size_t distance = name.size() > 3 && candidate.starts_with(name) ? 1 : Distance(name, candidate);
     if (distance < least) {
       least = distance;
       best = &candidate;

@@ -189,6 +189,8 @@ Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
   }
   if (code != CURLE_OK) {
     const char* const why = detail[0] != '\0' ? detail : library->easy_strerror(code);
+    const bool no_url = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    if (no_url) return Status::InvalidArgument("'" + request.server + "' is not a URL such as http://127.0.0.1:8080");
     if (answer.http_status == 0) return Status::Unavailable(request.server + ": " + why);
     answer.broken_off = Status::Unavailable(request.server + ": the answer broke off: " + why);
   }

@@ -31,7 +31,7 @@ struct RemoteAnswer {
 };
 
 /// Posts and streams a successful answer to `output`, which may be null and is not finished. Unavailable when there is
-/// no server; the output's own status when that fails.
+/// no server, InvalidArgument when its URL is none; the output's own status when that fails.
 Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output);
 
 /// OK for a success, else what the server's error says, by its code and, for SQL, its position.
