@@ -42,6 +42,8 @@ struct LakeOptions {
   FlushPolicy flush;
   /// Commits between two checkpoints; 0 turns them off.
   int checkpoint_interval = 100;
+  /// So many small records of a table are put together in the buffer, as are so many of the results.
+  size_t coalesce_fan_in = 32;
   bool create_missing_tables = true;
   /// How old a snapshot a pin may show without looking for commits of others; -1 looks at each pin where the store is
   /// local or in memory, and once a second otherwise.

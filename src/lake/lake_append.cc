@@ -201,6 +201,7 @@ void LakeImpl::PublishAll(const std::shared_ptr<RowLog>& log, RowLog::Range rang
   }
   log->Complete(range);
   rows_acknowledged_ += rows;
+  for (const Incoming& one : incoming) one.table->Coalesce(*log, options_.coalesce_fan_in, *options_.buffer_budget);
   if (!wake) return;
   MutexLock guard(mutex_);
   flush_wanted_ = true;

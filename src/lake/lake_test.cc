@@ -180,13 +180,13 @@ TEST(Lake, AddsColumnsAndKeepsTypes) {
 }
 
 TEST(Lake, FailedAppendKeepsNothing) {
-  LakeWorld world(1, 4096);
+  LakeWorld world(1, 16 << 10);
   auto lake = MustOpen(world);
   // More than all buffers hold, which waiting will not change; and more than they have room for now.
   std::vector<int64_t> many(10'000);
   EXPECT_EQ(AppendIds(*lake, many).code(), StatusCode::kResourceExhausted);
-  many.resize(200);
-  auto others = world.budget.TryReserve(2048);
+  many.resize(600);
+  auto others = world.budget.TryReserve(8 << 10);
   EXPECT_EQ(AppendIds(*lake, many).code(), StatusCode::kUnavailable);
   EXPECT_EQ(lake->Pin(kTable, std::nullopt).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(lake->SchemaOf(kTable).status().code(), StatusCode::kNotFound);

@@ -18,45 +18,15 @@ namespace {
 constexpr int64_t kCheapReadMicros = 50 * kMicrosPerMilli;
 constexpr int64_t kUnreadableFactor = 10;
 constexpr int64_t kMaxUnreadableMicros = 30 * kMicrosPerSecond;
+/// Beyond it a segment's own cost does not matter.
+constexpr int64_t kMaxCoalescedBytes = 1 << 20;
 
 bool SameShape(const delta::Snapshot& left, const delta::Snapshot& right) {
   return left.metadata().schema_string == right.metadata().schema_string &&
          left.metadata().partition_columns == right.metadata().partition_columns;
 }
 
-struct AccountedSegment final : BufferSegment {
-  std::shared_ptr<MemoryBudget::Reservation> memory;
-};
-
 }  // namespace
-
-std::shared_ptr<const BufferSegment> ShareSegment(BufferSegment segment,
-                                                  std::shared_ptr<MemoryBudget::Reservation> memory) {
-  auto shared = std::make_shared<AccountedSegment>();
-  static_cast<BufferSegment&>(*shared) = std::move(segment);
-  shared->memory = std::move(memory);
-  return shared;
-}
-
-bool EntryFits(const BufferEntry& entry, const TableColumns& columns) {
-  return entry.cut_by->partition_columns == columns.partition_columns &&
-         entry.cut_by->derives_time_date() == columns.derives_time_date() && FitsWhole(*entry.schema, *columns.schema);
-}
-
-Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns) {
-  RefittedRows out;
-  for (const auto& segment : entry.segments) {
-    TARN_ASSIGN_OR_RETURN(const auto batches, WholeRows(*segment, *entry.cut_by));
-    for (const auto& batch : batches) {
-      TARN_ASSIGN_OR_RETURN(FittedRows fitted, FitRows(batch, *columns.schema));
-      if (fitted.rejected != nullptr) out.rejected.push_back({std::move(fitted.rejected), std::move(fitted.reason)});
-      if (fitted.kept == nullptr) continue;
-      TARN_ASSIGN_OR_RETURN(auto cut, CutByPartition(fitted.kept, columns));
-      for (BufferSegment& part : cut) out.segments.push_back(ShareSegment(std::move(part), entry.memory));
-    }
-  }
-  return out;
-}
 
 TableColumns ColumnsOf(const delta::Snapshot& snapshot) {
   TableColumns columns;
@@ -177,17 +147,21 @@ LivingTable::CoveredRows LivingTable::DropLocked(const std::function<bool(const 
   CoveredRows dropped;
   std::erase_if(held_, [&](const HeldEntry& held) {
     if (!covered(*held.entry)) return false;
-    dropped.emplace_back(held.entry->log, held.entry->position);
+    for (const wal::Position position : PositionsOf(*held.entry)) dropped.emplace_back(held.entry->log, position);
     return true;
   });
+  RecountLocked();
+  view_.reset();
+  return dropped;
+}
+
+void LivingTable::RecountLocked() {
   totals_ = {};
   for (const HeldEntry& held : held_) {
     totals_.rows += held.entry->num_rows;
     totals_.bytes += held.entry->bytes;
     totals_.oldest_monotonic_micros = std::min(totals_.oldest_monotonic_micros, held.entry->acked_monotonic_micros);
   }
-  view_.reset();
-  return dropped;
 }
 
 std::optional<wal::Position> LivingTable::SettledPosition(const RowLog& log) const {
@@ -321,11 +295,11 @@ void LivingTable::Cancel(const PreparedRows& prepared) {
   UnreserveLocked(prepared);
 }
 
-void LivingTable::HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation) {
+void LivingTable::HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation, bool is_bound) {
   totals_.rows += entry->num_rows;
   totals_.bytes += entry->bytes;
   totals_.oldest_monotonic_micros = std::min(totals_.oldest_monotonic_micros, entry->acked_monotonic_micros);
-  HeldEntry held{std::move(entry), generation, {}};
+  HeldEntry held{std::move(entry), generation, {}, is_bound};
   held.visible = held.entry->segments;
   held_.push_back(std::move(held));
   view_.reset();
@@ -338,9 +312,67 @@ bool LivingTable::Publish(const PreparedRows& prepared, std::shared_ptr<const Bu
   if (!prepared.reserved.empty()) {
     columns_ = std::make_shared<const TableColumns>(WithColumnsOf(*columns_, *entry->schema));
   }
-  HoldLocked(std::move(entry), prepared.generation);
+  HoldLocked(std::move(entry), prepared.generation, false);
+  ++published_;
   UnreserveLocked(prepared);
   return was_empty;
+}
+
+void LivingTable::Coalesce(const RowLog& log, size_t fan_in, MemoryBudget& budget) {
+  std::vector<std::shared_ptr<const BufferEntry>> entries;
+  {
+    MutexLock guard(mutex_);
+    if (coalescing_ || published_ < fan_in) return;
+    published_ = 0;
+    entries = SmallEntriesLocked(log, fan_in);
+    if (entries.empty()) return;
+    coalescing_ = true;
+  }
+  auto merged = MergeEntries(entries, budget);
+  MutexLock guard(mutex_);
+  coalescing_ = false;
+  // Where it cannot be done the entries serve as they are.
+  if (merged.ok() && *merged != nullptr) ReplaceLocked(entries, std::move(merged).value());
+}
+
+std::vector<std::shared_ptr<const BufferEntry>> LivingTable::SmallEntriesLocked(const RowLog& log,
+                                                                                size_t fan_in) const {
+  // A flush takes the whole visible prefix that it finds, so that no `txn` version will lie between its entries.
+  const wal::Position prefix = log.visible_prefix();
+  const auto factor = static_cast<int64_t>(fan_in);
+  std::vector<std::shared_ptr<const BufferEntry>> small;
+  // What was put together once is put together once more: each row is copied twice at most.
+  for (const auto& [least, below] : {std::pair(factor, factor * factor), std::pair(int64_t{0}, factor)}) {
+    small.clear();
+    for (auto held = held_.rbegin(); held != held_.rend(); ++held) {
+      if (!IsLooseLocked(*held)) continue;
+      const BufferEntry& entry = *held->entry;
+      if (entry.num_rows < least || entry.num_rows >= below || entry.bytes > kMaxCoalescedBytes) continue;
+      if (entry.log.get() != &log || entry.position > prefix) continue;
+      const bool alike =
+          small.empty() || (entry.cut_by == small.front()->cut_by && entry.schema->Equals(*small.front()->schema));
+      if (alike) small.push_back(held->entry);
+    }
+    if (small.size() >= fan_in) break;
+  }
+  if (small.size() < fan_in) return {};
+  std::sort(small.begin(), small.end(),
+            [](const auto& left, const auto& right) { return left->position < right->position; });
+  return small;
+}
+
+void LivingTable::ReplaceLocked(const std::vector<std::shared_ptr<const BufferEntry>>& entries,
+                                std::shared_ptr<const BufferEntry> merged) {
+  std::set<const BufferEntry*> gone;
+  for (const auto& entry : entries) gone.insert(entry.get());
+  size_t loose = 0;
+  for (const HeldEntry& held : held_) {
+    if (IsLooseLocked(held) && gone.contains(held.entry.get())) ++loose;
+  }
+  if (loose != gone.size()) return;
+  std::erase_if(held_, [&gone](const HeldEntry& held) { return gone.contains(held.entry.get()); });
+  HoldLocked(std::move(merged), generation_, false);
+  RecountLocked();
 }
 
 Status LivingTable::Restore(BufferEntry entry, const std::shared_ptr<arrow::RecordBatch>& rows) {
@@ -363,7 +395,7 @@ Status LivingTable::Restore(BufferEntry entry, const std::shared_ptr<arrow::Reco
   entry.schema = rows->schema();
   entry.cut_by = std::move(columns);
   MutexLock guard(mutex_);
-  HoldLocked(std::make_shared<const BufferEntry>(std::move(entry)), 0);
+  HoldLocked(std::make_shared<const BufferEntry>(std::move(entry)), 0, true);
   return Status::Ok();
 }
 
@@ -446,8 +478,10 @@ std::optional<FlushWork> LivingTable::BeginFlush() {
   FlushWork work;
   work.log = oldest->log;
   const wal::Position prefix = work.log->visible_prefix();
-  for (const HeldEntry& held : held_) {
-    if (held.entry->log == work.log && held.entry->position <= prefix) work.entries.push_back(held.entry);
+  for (HeldEntry& held : held_) {
+    if (held.entry->log != work.log || held.entry->position > prefix) continue;
+    held.is_bound = true;
+    work.entries.push_back(held.entry);
   }
   std::sort(work.entries.begin(), work.entries.end(),
             [](const auto& left, const auto& right) { return left->position < right->position; });

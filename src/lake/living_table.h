@@ -13,31 +13,9 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "delta/table.h"
-#include "lake/row_log.h"
-#include "lake/row_shape.h"
-#include "lake/table_view.h"
+#include "lake/buffer_entry.h"
 
 namespace tarn::lake {
-
-/// The rows of one WAL record, from acknowledgement until a committed version holds them. Immutable.
-struct BufferEntry {
-  std::shared_ptr<RowLog> log;
-  wal::Position position = 0;
-  int64_t acked_monotonic_micros = 0;
-  int64_t num_rows = 0;
-  int64_t bytes = 0;
-  /// As acknowledged, cut by `cut_by`.
-  std::vector<std::shared_ptr<const BufferSegment>> segments;
-  std::shared_ptr<const TableColumns> cut_by;
-  /// Columns of the record, partition columns included, `time_date` not where it is derived.
-  std::shared_ptr<arrow::Schema> schema;
-  /// Held by the segments, so that it lasts as long as the last view of them.
-  std::shared_ptr<MemoryBudget::Reservation> memory;
-};
-
-/// A segment that keeps `memory` reserved while anyone can see it.
-std::shared_ptr<const BufferSegment> ShareSegment(BufferSegment segment,
-                                                  std::shared_ptr<MemoryBudget::Reservation> memory);
 
 /// Rows that match a table and may be acknowledged; between Prepare and Publish or Cancel its new columns are reserved,
 /// so that two producers cannot add one column with two types.
@@ -51,19 +29,6 @@ struct PreparedRows {
   uint64_t generation = 0;
 };
 
-/// Rows of an entry as a table in another shape can hold them.
-struct RefittedRows {
-  std::vector<std::shared_ptr<const BufferSegment>> segments;
-  struct Rejected {
-    std::shared_ptr<arrow::RecordBatch> rows;
-    std::string reason;
-  };
-  std::vector<Rejected> rejected;
-};
-
-/// True when the entry's segments can be read as they are in a table with such columns.
-bool EntryFits(const BufferEntry& entry, const TableColumns& columns);
-Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns);
 /// The columns of a snapshot.
 TableColumns ColumnsOf(const delta::Snapshot& snapshot);
 /// `columns` with those of `schema` that it lacks.
@@ -113,6 +78,8 @@ class LivingTable {
   void Cancel(const PreparedRows& prepared) EXCLUDES(mutex_);
   /// Makes rows visible; true when the table had none before.
   bool Publish(const PreparedRows& prepared, std::shared_ptr<const BufferEntry> entry) EXCLUDES(mutex_);
+  /// Puts small entries of the log together once there are `fan_in` of them; views that have them keep them.
+  void Coalesce(const RowLog& log, size_t fan_in, MemoryBudget& budget) EXCLUDES(mutex_);
   /// Makes the rows of a replayed record visible, whatever the table has become meanwhile: `entry` lacks only segments.
   Status Restore(BufferEntry entry, const std::shared_ptr<arrow::RecordBatch>& rows) EXCLUDES(mutex_);
 
@@ -153,6 +120,9 @@ class LivingTable {
     /// The generation of columns that `visible` was made for.
     uint64_t generation = 0;
     std::vector<std::shared_ptr<const BufferSegment>> visible;
+    /// A `txn` version may end between its position and those of later entries: a flush took it, successful or not, or
+    /// an earlier process may have.
+    bool is_bound = false;
   };
   /// The version after `old`, or the newest where that is null. A log that took long to find damaged is not read again
   /// for a while: every listing of tables looks at it.
@@ -167,7 +137,17 @@ class LivingTable {
   void RebuildColumnsLocked() REQUIRES(mutex_);
   void UnreserveLocked(const PreparedRows& prepared) REQUIRES(mutex_);
   Status BuildViewLocked() REQUIRES(mutex_);
-  void HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation) REQUIRES(mutex_);
+  void HoldLocked(std::shared_ptr<const BufferEntry> entry, uint64_t generation, bool is_bound) REQUIRES(mutex_);
+  /// Entries that can become one, in the order of positions; none when there are fewer than `fan_in`.
+  std::vector<std::shared_ptr<const BufferEntry>> SmallEntriesLocked(const RowLog& log, size_t fan_in) const
+      REQUIRES(mutex_);
+  bool IsLooseLocked(const HeldEntry& held) const REQUIRES(mutex_) {
+    return !held.is_bound && held.generation == generation_;
+  }
+  /// Does nothing when one of the entries was bound or dropped meanwhile.
+  void ReplaceLocked(const std::vector<std::shared_ptr<const BufferEntry>>& entries,
+                     std::shared_ptr<const BufferEntry> merged) REQUIRES(mutex_);
+  void RecountLocked() REQUIRES(mutex_);
   /// Lets go of the entries for which `covered` is true.
   CoveredRows DropLocked(const std::function<bool(const BufferEntry&)>& covered) REQUIRES(mutex_);
   CoveredRows SetSnapshotLocked(std::shared_ptr<const delta::Snapshot> snapshot) REQUIRES(mutex_);
@@ -191,6 +171,9 @@ class LivingTable {
   std::shared_ptr<const delta::Snapshot> snapshot_ GUARDED_BY(mutex_);
   std::vector<HeldEntry> held_ GUARDED_BY(mutex_);
   BufferTotals totals_ GUARDED_BY(mutex_);
+  /// Entries published since entries were last put together.
+  size_t published_ GUARDED_BY(mutex_) = 0;
+  bool coalescing_ GUARDED_BY(mutex_) = false;
   /// By the log's uuid.
   std::map<std::string, wal::Position> settled_ GUARDED_BY(mutex_);
   /// Committed and buffered columns; null until the table has any.

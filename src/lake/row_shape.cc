@@ -384,10 +384,12 @@ Result<std::vector<BufferSegment>> CutByPartition(const std::shared_ptr<arrow::R
 }
 
 int64_t RowBytes(const arrow::RecordBatch& rows) {
-  constexpr int64_t kPerColumn = 64;
+  // Of Arrow's objects around the values, as measured with rows of a few columns.
+  constexpr int64_t kPerBatch = 1024;
+  constexpr int64_t kPerColumn = 512;
   const auto referenced = arrow::util::ReferencedBufferSize(rows);
   const int64_t bytes = referenced.ok() ? *referenced : arrow::util::TotalBufferSize(rows);
-  return bytes + kPerColumn * rows.num_columns();
+  return bytes + kPerBatch + kPerColumn * rows.num_columns();
 }
 
 }  // namespace tarn::lake

@@ -109,11 +109,13 @@ Result<FlushResult> TableFlush::SetAside(const Status& why) const {
   std::vector<Rejected> all;
   for (const auto& entry : work_.entries) {
     if (static_cast<int64_t>(entry->position) <= held) continue;
-    for (const auto& segment : entry->segments) {
-      TARN_ASSIGN_OR_RETURN(auto batches, WholeRows(*segment, *entry->cut_by));
-      for (auto& batch : batches) {
-        result.rows_rejected += batch->num_rows();
-        all.push_back({entry->position, {std::move(batch), why.message()}});
+    for (const BufferEntry& record : SplitByRecord(*entry)) {
+      for (const auto& segment : record.segments) {
+        TARN_ASSIGN_OR_RETURN(auto batches, WholeRows(*segment, *record.cut_by));
+        for (auto& batch : batches) {
+          result.rows_rejected += batch->num_rows();
+          all.push_back({record.position, {std::move(batch), why.message()}});
+        }
       }
     }
   }
@@ -139,17 +141,23 @@ Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) c
       TARN_RETURN_NOT_OK(AddSegments(plan, entry->segments));
       continue;
     }
-    TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(*entry, plan.columns));
-    for (const auto& segment : refitted.segments) {
-      plan.columns = WithColumnsOf(plan.columns, *segment->batches.front()->schema());
-    }
-    TARN_RETURN_NOT_OK(AddSegments(plan, refitted.segments));
-    for (auto& rejected : refitted.rejected) {
-      plan.rejected_rows += rejected.rows->num_rows();
-      plan.rejected.push_back({entry->position, std::move(rejected)});
-    }
+    // Rejected rows are named by their record's position, however records were put together in memory.
+    for (const BufferEntry& record : SplitByRecord(*entry)) TARN_RETURN_NOT_OK(AddRefitted(plan, record));
   }
   return plan;
+}
+
+Status TableFlush::AddRefitted(Plan& plan, const BufferEntry& record) const {
+  TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(record, plan.columns));
+  for (const auto& segment : refitted.segments) {
+    plan.columns = WithColumnsOf(plan.columns, *segment->batches.front()->schema());
+  }
+  TARN_RETURN_NOT_OK(AddSegments(plan, refitted.segments));
+  for (auto& rejected : refitted.rejected) {
+    plan.rejected_rows += rejected.rows->num_rows();
+    plan.rejected.push_back({record.position, std::move(rejected)});
+  }
+  return Status::Ok();
 }
 
 Status TableFlush::AddSegments(Plan& plan, const std::vector<std::shared_ptr<const BufferSegment>>& segments) const {

@@ -74,6 +74,8 @@ class TableFlush {
   /// One attempt on that snapshot; null begins a table.
   Result<FlushResult> Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const;
   Result<Plan> MakePlan(const delta::Snapshot* snapshot) const;
+  /// Rows that the plan's columns do not take as they are.
+  Status AddRefitted(Plan& plan, const BufferEntry& record) const;
   Status AddSegments(Plan& plan, const std::vector<std::shared_ptr<const BufferSegment>>& segments) const;
   Status WriteRejected(const std::vector<Rejected>& all) const;
   Status WritePartition(const Plan& plan, const std::string& folder, const Partition& partition,

@@ -228,6 +228,9 @@ class Simulation {
     (void)neighbour.lake->FlushDue();
     EndFaults();
     if (neighbour.lake->stats().wals_adopted == before) return;
+    // Of several logs that the dead one had, a fault may have kept some back until the next attempt.
+    world_.clock.Advance(60 * kMicrosPerSecond);
+    (void)neighbour.lake->FlushDue();
     ++counts.adoptions;
     for (int table = 0; table < kTables; ++table) {
       neighbour.must_show[table].merge(dead.must_show[table]);

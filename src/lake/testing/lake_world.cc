@@ -164,6 +164,7 @@ LakeOptions LakeWorld::Options() {
   options.executor = &executor;
   options.refresh_interval_micros = 0;
   options.adoption_patience_micros = 0;
+  options.coalesce_fan_in = 3;
   options.wal.segment_bytes = 64 << 10;
   return options;
 }
