@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import stat
 
 import polars
 import pytest
@@ -101,6 +103,19 @@ def test_arguments_that_nobody_knows():
     assert "--config: must not be empty" in complaint("serve", "-c", "")
     assert "there are table, csv, json" in complaint("sql", "-o", "xml", "select 1")
     assert run_tarn("--version").stdout == run_tarn("version").stdout
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # For reading too, so that nobody waits for the other end.
+    end = os.open(pipe, os.O_RDWR)
+    for sql, status in (("select 42 as n", 0), ("selec", 2)):
+        assert run_tarn("sql", "-o", "csv", "--output-file", pipe, sql).returncode == status
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert list(tmp_path.iterdir()) == [pipe]
+    assert os.read(end, 100) == b"n\r\n42\r\n"
+    os.close(end)
 
 
 def test_a_folder_is_no_file(tmp_path):

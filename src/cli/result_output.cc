@@ -23,30 +23,31 @@ class StandardOutput final : public ResultOutput {
 
 class FileOutput final : public ResultOutput {
  public:
+  /// `temporary` becomes `path` in the end; both are the same where there is nothing to rename.
   FileOutput(std::string path, std::string temporary, std::FILE* file)
       : path_(std::move(path)), temporary_(std::move(temporary)), file_(file) {}
   ~FileOutput() override {
     if (file_ == nullptr) return;
     std::fclose(file_);
-    std::remove(temporary_.c_str());
+    Discard();
   }
   Status Write(std::string_view bytes) override {
     if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) return Fault();
     return Status::Ok();
   }
   Status Finish() override {
-    std::FILE* file = std::exchange(file_, nullptr);
-    const bool closed = std::fclose(file) == 0;
-    if (!closed || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      const Status fault = Fault();
-      std::remove(temporary_.c_str());
-      return fault;
-    }
-    return Status::Ok();
+    const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
+    if (closed && (temporary_ == path_ || std::rename(temporary_.c_str(), path_.c_str()) == 0)) return Status::Ok();
+    const Status fault = Fault();
+    Discard();
+    return fault;
   }
 
  private:
   Status Fault() const { return Status::Unavailable("cannot write '" + path_ + "': " + std::strerror(errno)); }
+  void Discard() {
+    if (temporary_ != path_) std::remove(temporary_.c_str());
+  }
 
   const std::string path_;
   const std::string temporary_;
@@ -58,8 +59,11 @@ class FileOutput final : public ResultOutput {
 Result<std::unique_ptr<ResultOutput>> ResultOutput::Open(const std::string& path) {
   if (path.empty()) return std::unique_ptr<ResultOutput>(std::make_unique<StandardOutput>());
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return Status::InvalidArgument("'" + path + "' is a folder");
-  const std::string temporary = path + ".part";
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::is_directory(status)) return Status::InvalidArgument("'" + path + "' is a folder");
+  // A device or a pipe, /dev/null for one, is written to and never replaced.
+  const bool in_place = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  const std::string temporary = in_place ? path : path + ".part";
   std::FILE* file = std::fopen(temporary.c_str(), "wb");
   if (file == nullptr) return Status::InvalidArgument("cannot write '" + path + "': " + std::strerror(errno));
   return std::unique_ptr<ResultOutput>(std::make_unique<FileOutput>(path, temporary, file));

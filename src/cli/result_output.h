@@ -9,7 +9,7 @@
 
 namespace tarn::cli {
 
-/// Where a result goes: standard output, or a file that appears only once it is whole.
+/// Where a result goes: standard output, a file that appears only once it is whole, or a device or pipe that is there.
 class ResultOutput {
  public:
   virtual ~ResultOutput() = default;
