@@ -13,6 +13,7 @@
 #include "columnar/parquet_reader.h"
 #include "columnar/parquet_writer.h"
 #include "storage/stores.h"
+#include "storage/testing/fault_injection.h"
 
 namespace tarn::columnar {
 namespace {
@@ -297,6 +298,47 @@ TEST_F(ParquetTest, APreconditionGuardsThePublication) {
   if (status.ok()) status = (*writer)->Append(*batch);
   if (status.ok()) status = (*writer)->Finish().status();
   EXPECT_TRUE(status.Is(StatusCode::kAlreadyExists)) << status.ToString();
+}
+
+TEST_F(ParquetTest, StorageThatFailsAnywhereLeavesNoPartOfAFile) {
+  using storage::testing::FaultMode;
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64())});
+  const auto batch = arrow::RecordBatch::Make(schema, 20'000, {RandomLongs(20'000)});
+  for (const FaultMode mode : {FaultMode::kOnce, FaultMode::kForever, FaultMode::kReplyLost}) {
+    const int64_t swept = storage::testing::SweepFaults({.mode = mode}, [&](auto injector, const auto& arm) {
+      FakeClock clock;
+      const auto plain = storage::MakeMemoryStore(clock);
+      const auto faulty = storage::testing::MakeFaultyStore(plain, injector);
+      arm();
+      ParquetWriterOptions options;
+      options.row_group_rows = 5'000;
+      auto writer = ParquetWriter::Open(*faulty, "f.parquet", schema, options);
+      Status status = writer.status();
+      if (status.ok()) status = (*writer)->Append(*batch);
+      if (status.ok()) status = (*writer)->Finish().status();
+      if (writer.ok()) {
+        EXPECT_TRUE(status.ok() || !(*writer)->Append(*batch).ok()) << "a writer that failed takes no more";
+        writer->reset();
+      }
+      const auto head = plain->Head("f.parquet");
+      if (!injector->fired()) {
+        EXPECT_TRUE(status.ok()) << status.ToString();
+      } else {
+        EXPECT_TRUE(status.Is(StatusCode::kUnavailable) || status.Is(StatusCode::kIndeterminate)) << status.ToString();
+        EXPECT_TRUE(!status.Is(StatusCode::kUnavailable) || head.status().Is(StatusCode::kNotFound));
+      }
+      if (!head.ok()) return;
+      // What is there is whole.
+      int64_t rows = 0;
+      const Status read = ReadParquet(*plain, "f.parquet", {}, [&](const auto& part) {
+        rows += part->num_rows();
+        return Status::Ok();
+      });
+      EXPECT_TRUE(read.ok()) << read.ToString();
+      EXPECT_EQ(rows, 20'000);
+    });
+    EXPECT_GT(swept, 2);
+  }
 }
 
 }  // namespace
