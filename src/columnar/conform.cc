@@ -15,7 +15,17 @@ namespace {
 
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 
-Result<ArrayPtr> Conform(const ArrayPtr& array, const std::shared_ptr<arrow::DataType>& type, const std::string& path);
+/// What does not change on the way down.
+struct Conformer {
+  FieldMatch match = FieldMatch::kName;
+
+  Result<ArrayPtr> Conform(const ArrayPtr& array, const std::shared_ptr<arrow::DataType>& type,
+                           const std::string& path) const;
+  Result<ArrayPtr> Struct(const arrow::StructArray& array, const std::shared_ptr<arrow::DataType>& type,
+                          const std::string& path, FieldMatch members_match) const;
+  Result<ArrayPtr> List(const arrow::Array& array, const std::shared_ptr<arrow::DataType>& type,
+                        const std::string& path) const;
+};
 
 Result<ArrayPtr> Missing(const arrow::Field& field, int64_t length, const std::string& path) {
   if (!field.nullable() && length > 0) {
@@ -24,17 +34,18 @@ Result<ArrayPtr> Missing(const arrow::Field& field, int64_t length, const std::s
   return FromArrow(arrow::MakeArrayOfNull(field.type(), length));
 }
 
-Result<ArrayPtr> ConformStruct(const arrow::StructArray& array, const std::shared_ptr<arrow::DataType>& type,
-                               const std::string& path) {
+Result<ArrayPtr> Conformer::Struct(const arrow::StructArray& array, const std::shared_ptr<arrow::DataType>& type,
+                                   const std::string& path, FieldMatch members_match) const {
   arrow::ArrayVector members;
   for (const auto& field : type->fields()) {
     const std::string member_path = path + "." + field->name();
-    // A member of the array as sliced; its parent's nulls stay the parent's.
-    ArrayPtr member = array.GetFieldByName(field->name());
-    if (member == nullptr) {
+    const int stored = FindStored(array.type()->fields(), *field, members_match);
+    ArrayPtr member;
+    if (stored < 0) {
       TARN_ASSIGN_OR_RETURN(member, Missing(*field->WithNullable(true), array.length(), member_path));
     } else {
-      TARN_ASSIGN_OR_RETURN(member, Conform(member, field->type(), member_path));
+      // The member as sliced; its parent's nulls stay the parent's.
+      TARN_ASSIGN_OR_RETURN(member, Conform(array.field(stored), field->type(), member_path));
     }
     members.push_back(std::move(member));
   }
@@ -48,24 +59,33 @@ Result<ArrayPtr> ConformStruct(const arrow::StructArray& array, const std::share
 }
 
 /// Lists and maps keep their offsets; only what they hold changes.
-Result<ArrayPtr> ConformList(const arrow::Array& array, const std::shared_ptr<arrow::DataType>& type,
-                             const std::string& path) {
+Result<ArrayPtr> Conformer::List(const arrow::Array& array, const std::shared_ptr<arrow::DataType>& type,
+                                 const std::string& path) const {
   const std::shared_ptr<arrow::ArrayData>& data = array.data();
-  TARN_ASSIGN_OR_RETURN(const ArrayPtr items,
-                        Conform(arrow::MakeArray(data->child_data[0]), type->field(0)->type(), path + ".element"));
+  const ArrayPtr held = arrow::MakeArray(data->child_data[0]);
+  ArrayPtr items;
+  if (type->id() == arrow::Type::MAP) {
+    // Keys and values go by their own names in every table.
+    const auto& entries = static_cast<const arrow::StructArray&>(*held);
+    TARN_ASSIGN_OR_RETURN(items, Struct(entries, type->field(0)->type(), path, FieldMatch::kName));
+  } else {
+    TARN_ASSIGN_OR_RETURN(items, Conform(held, type->field(0)->type(), path + ".element"));
+  }
   auto conformed = data->Copy();
   conformed->type = type;
   conformed->child_data = {items->data()};
   return arrow::MakeArray(conformed);
 }
 
-Result<ArrayPtr> Conform(const ArrayPtr& array, const std::shared_ptr<arrow::DataType>& type, const std::string& path) {
-  if (array->type()->Equals(*type)) return array;
+Result<ArrayPtr> Conformer::Conform(const ArrayPtr& array, const std::shared_ptr<arrow::DataType>& type,
+                                    const std::string& path) const {
+  // With a mapping, equal names may stand for other members.
+  if (array->type()->Equals(*type) && (match == FieldMatch::kName || type->num_fields() == 0)) return array;
   if (array->type_id() == type->id()) {
     if (type->id() == arrow::Type::STRUCT) {
-      return ConformStruct(static_cast<const arrow::StructArray&>(*array), type, path);
+      return Struct(static_cast<const arrow::StructArray&>(*array), type, path, match);
     }
-    if (type->id() == arrow::Type::LIST || type->id() == arrow::Type::MAP) return ConformList(*array, type, path);
+    if (type->id() == arrow::Type::LIST || type->id() == arrow::Type::MAP) return List(*array, type, path);
   }
   arrow::Result<ArrayPtr> cast = arrow::compute::Cast(*array, type);
   if (cast.ok()) return *std::move(cast);
@@ -76,14 +96,17 @@ Result<ArrayPtr> Conform(const ArrayPtr& array, const std::shared_ptr<arrow::Dat
 }  // namespace
 
 Result<std::shared_ptr<arrow::RecordBatch>> ConformBatch(const arrow::RecordBatch& batch,
-                                                         const std::shared_ptr<arrow::Schema>& schema) {
+                                                         const std::shared_ptr<arrow::Schema>& schema,
+                                                         FieldMatch match) {
+  const Conformer conformer{match};
   arrow::ArrayVector columns;
   for (const auto& field : schema->fields()) {
-    ArrayPtr column = batch.GetColumnByName(field->name());
-    if (column == nullptr) {
+    const int stored = FindStored(batch.schema()->fields(), *field, match);
+    ArrayPtr column;
+    if (stored < 0) {
       TARN_ASSIGN_OR_RETURN(column, Missing(*field, batch.num_rows(), field->name()));
     } else {
-      TARN_ASSIGN_OR_RETURN(column, Conform(column, field->type(), field->name()));
+      TARN_ASSIGN_OR_RETURN(column, conformer.Conform(batch.column(stored), field->type(), field->name()));
     }
     columns.push_back(std::move(column));
   }

@@ -3,6 +3,7 @@
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -62,6 +63,36 @@ TEST(Conform, CastsWhereNoValueChanges) {
              arrow::field("d", arrow::decimal128(10, 4)), arrow::field("n", arrow::int32())},
             R"([{"i":-1,"f":0.5,"t":5,"d":"1.2500","n":7}])");
   ExpectConforms(from, to);
+}
+
+std::shared_ptr<arrow::Field> Mapped(const std::string& name, std::shared_ptr<arrow::DataType> type,
+                                     const std::string& physical_name, int id) {
+  return arrow::field(name, std::move(type), true,
+                      arrow::key_value_metadata({"delta.columnMapping.physicalName", "json:delta.columnMapping.id"},
+                                                {physical_name, std::to_string(id)}));
+}
+
+std::shared_ptr<arrow::Field> Stored(const std::string& name, std::shared_ptr<arrow::DataType> type, int id) {
+  return arrow::field(name, std::move(type), true,
+                      arrow::key_value_metadata({"PARQUET:field_id"}, {std::to_string(id)}));
+}
+
+TEST(Conform, FollowsAMappingWhoseNamesWereSwapped) {
+  const auto number = arrow::int64();
+  const auto stored =
+      Batch({Stored("s", arrow::struct_({Stored("a", number, 2), Stored("b", number, 3)}), 1), Stored("a", number, 4)},
+            R"([{"s":{"a":1,"b":2},"a":3}])");
+  for (const FieldMatch match : {FieldMatch::kPhysicalName, FieldMatch::kFieldId}) {
+    const auto want = Batch(
+        {Mapped("x", number, "a", 4),
+         Mapped("a",
+                arrow::struct_({Mapped("a", number, "b", 3), Mapped("b", number, "a", 2), Mapped("c", number, "c", 9)}),
+                "s", 1)},
+        R"([{"x":3,"a":{"a":2,"b":1,"c":null}}])");
+    const auto conformed = ConformBatch(*stored, want->schema(), match);
+    ASSERT_TRUE(conformed.ok()) << conformed.status().ToString();
+    EXPECT_TRUE((*conformed)->Equals(*want)) << (*conformed)->ToString();
+  }
 }
 
 TEST(Conform, RefusesWhatDoesNotFitByColumn) {
