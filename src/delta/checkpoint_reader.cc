@@ -2,8 +2,16 @@
 
 #include <arrow/api.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "columnar/parquet_reader.h"
 #include "delta/commit_json.h"
+#include "delta/commit_reader.h"
+#include "delta/log_names.h"
+#include "delta/parallel.h"
+#include "delta/remove_visitor.h"
+#include "delta/table_path.h"
 
 namespace tarn::delta {
 
@@ -105,7 +113,7 @@ void MapToJson(const Column& map, int64_t row, std::string& out) {
   out += '}';
 }
 
-std::optional<DeletionVector> ReadDeletionVector(const Column& column, int64_t row) {
+std::optional<DeletionVector> ReadVector(const Column& column, int64_t row) {
   const auto type = column.Child("storageType").Text(row);
   if (!column.Has(row) || !type.has_value() || type->size() != 1) return std::nullopt;
   DeletionVector vector;
@@ -144,10 +152,26 @@ Status ReadAdds(const Column& add, int64_t rows, ParsedActions& actions) {
     record.size_bytes = *bytes;
     record.modification_time_millis = modified.Number(row).value_or(0);
     record.data_change = data_change.Bool(row).value_or(false);
-    record.deletion_vector = ReadDeletionVector(vector, row);
+    record.deletion_vector = ReadVector(vector, row);
     TARN_RETURN_NOT_OK(actions.AddFromCheckpoint(record, stats.Text(row).value_or("")));
   }
   return Status::Ok();
+}
+
+Result<Remove> ReadRemove(const Column& column, int64_t row) {
+  Remove remove;
+  remove.path = column.Child("path").Text(row).value_or("");
+  if (remove.path.empty()) return Status::Corruption("a remove has no path");
+  remove.deletion_timestamp_millis = column.Child("deletionTimestamp").Number(row);
+  remove.data_change = column.Child("dataChange").Bool(row).value_or(false);
+  remove.extended_file_metadata = column.Child("extendedFileMetadata").Bool(row).value_or(false);
+  column.Child("partitionValues").ForEachPair(row, [&](std::string_view key, auto value) {
+    remove.partition_values.emplace_back(std::string(key),
+                                         value.has_value() ? std::optional(std::string(*value)) : std::nullopt);
+  });
+  remove.size_bytes = column.Child("size").Number(row);
+  remove.deletion_vector = ReadVector(column.Child("deletionVector"), row);
+  return remove;
 }
 
 Status ReadProtocol(const Column& column, int64_t row, ParsedActions& actions) {
@@ -204,11 +228,18 @@ Status ReadSmallActions(const arrow::RecordBatch& batch, ParsedActions& actions)
 }
 
 using Paths = std::vector<std::vector<std::string>>;
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
-/// Reads the leaves below `paths`, leaving out row groups in which every leaf of `marker` is null: the rows there are
-/// of other kinds.
+std::vector<int> AllRowGroups(const columnar::ParquetFile& file) {
+  std::vector<int> all(static_cast<size_t>(file.num_row_groups()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// Reads the leaves below `paths` in some row groups, leaving out those in which every leaf of `marker` is null: the
+/// rows there are of other kinds.
 Status ReadLeaves(columnar::ParquetFile& file, const Paths& paths, const std::vector<std::string>& marker,
-                  const columnar::BatchVisitor& visit) {
+                  const std::vector<int>& row_groups, const columnar::BatchVisitor& visit) {
   columnar::ParquetSelection selection;
   for (const auto& path : paths) {
     const std::vector<int> leaves = file.FindLeaves(path);
@@ -216,7 +247,7 @@ Status ReadLeaves(columnar::ParquetFile& file, const Paths& paths, const std::ve
   }
   if (selection.leaves.empty()) return Status::Ok();
   const std::vector<int> marker_leaves = file.FindLeaves(marker);
-  for (int group = 0; group < file.num_row_groups(); ++group) {
+  for (const int group : row_groups) {
     bool all_null = !marker_leaves.empty();
     for (const int leaf : marker_leaves) {
       const auto nulls = file.NullCount(group, leaf);
@@ -228,38 +259,154 @@ Status ReadLeaves(columnar::ParquetFile& file, const Paths& paths, const std::ve
   return file.Read(selection, visit);
 }
 
-Status ReadPart(storage::ObjectStore& store, const std::string& key, ParsedActions& actions) {
-  TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(store, key));
-  // Small actions are read apart from the adds, so that neither pays for the other's rows.
+constexpr char kJsonEnding[] = ".json";
+/// JSON checkpoints are read in windows of this many bytes.
+constexpr int64_t kWindowBytes = 2 << 20;
+
+bool IsJson(const LogFile& file) { return file.key.ends_with(kJsonEnding); }
+
+/// Key of a sidecar, which lies in the log's own folder for them and mostly is given by its name alone.
+Result<std::string> SidecarKey(std::string_view path, const std::string& table_uri) {
+  const std::string canonical = CanonicalPath(path, table_uri);
+  if (canonical.find('/') == std::string::npos) return std::string(kLogFolder) + "_sidecars/" + canonical;
+  return KeyOfPath(canonical);
+}
+
+/// Hands a JSON checkpoint's actions on, all but the removes, and collects its sidecars.
+class ManifestVisitor final : public ActionVisitor {
+ public:
+  ManifestVisitor(ParsedActions& actions, std::vector<std::string>& sidecars)
+      : actions_(actions), sidecars_(sidecars) {}
+
+  Status OnAdd(const AddRecord& add) override { return actions_.OnAdd(add); }
+  Status OnProtocol(Protocol protocol) override { return actions_.OnProtocol(std::move(protocol)); }
+  Status OnMetadata(Metadata metadata) override { return actions_.OnMetadata(std::move(metadata)); }
+  Status OnTxn(Txn txn) override { return actions_.OnTxn(std::move(txn)); }
+  Status OnDomainMetadata(DomainMetadata domain) override { return actions_.OnDomainMetadata(std::move(domain)); }
+  Status OnSidecar(std::string_view path) override {
+    sidecars_.emplace_back(path);
+    return Status::Ok();
+  }
+
+ private:
+  ParsedActions& actions_;
+  std::vector<std::string>& sidecars_;
+};
+
+/// Reads the small actions and the sidecars' paths of one Parquet file of a checkpoint; these are read apart from the
+/// adds, so that neither pays for the other's rows.
+Status ReadManifest(columnar::ParquetFile& file, ParsedActions& actions, std::vector<std::string>& sidecars) {
   const std::pair<const char*, const char*> small[] = {
       {"protocol", "minReaderVersion"}, {"metaData", "schemaString"}, {"txn", "appId"}, {"domainMetadata", "domain"}};
   for (const auto& [action, field] : small) {
-    TARN_RETURN_NOT_OK(ReadLeaves(
-        *file, {{action}}, {action, field},
-        [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return ReadSmallActions(*batch, actions); }));
+    TARN_RETURN_NOT_OK(ReadLeaves(file, {{action}}, {action, field}, AllRowGroups(file),
+                                  [&](const BatchPtr& batch) { return ReadSmallActions(*batch, actions); }));
   }
+  return ReadLeaves(file, {{"sidecar", "path"}}, {"sidecar", "path"}, AllRowGroups(file), [&](const BatchPtr& batch) {
+    const Column path = Column::Of(*batch, "sidecar").Child("path");
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      if (const auto text = path.Text(row); text.has_value()) sidecars.emplace_back(*text);
+    }
+    return Status::Ok();
+  });
+}
+
+Status ReadFileActions(columnar::ParquetFile& file, const std::vector<int>& row_groups, ParsedActions& actions) {
   const Paths add = {{"add", "path"},       {"add", "partitionValues"}, {"add", "size"}, {"add", "modificationTime"},
                      {"add", "dataChange"}, {"add", "stats"},           {"add", "tags"}, {"add", "deletionVector"}};
-  return ReadLeaves(*file, add, {"add", "path"}, [&](const std::shared_ptr<arrow::RecordBatch>& batch) {
+  return ReadLeaves(file, add, {"add", "path"}, row_groups, [&](const BatchPtr& batch) {
     return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), actions);
   });
 }
 
-}  // namespace
+/// Some row groups of a Parquet file that may hold adds.
+struct Task {
+  std::string key;
+  std::vector<int> row_groups;
+};
 
-Result<std::unique_ptr<ParsedActions>> ReadCheckpoint(const std::shared_ptr<storage::ObjectStore>& store,
-                                                      const CheckpointFiles& checkpoint) {
-  auto actions = std::make_unique<ParsedActions>(store->uri(), StatsSource());
-  actions->BeginCommit(checkpoint.version);
-  for (const LogFile& part : checkpoint.parts) {
-    TARN_RETURN_NOT_OK(ReadPart(*store, part.key, *actions).WithContext(part.key));
+/// One checkpoint being read.
+class CheckpointReader {
+ public:
+  CheckpointReader(const std::shared_ptr<storage::ObjectStore>& store, const CheckpointFiles& checkpoint)
+      : store_(store), checkpoint_(checkpoint), uri_(store->uri()) {}
+
+  Result<std::vector<std::unique_ptr<ParsedActions>>> Run(int max_threads) {
+    auto& small = NewUnit();
+    for (const LogFile& part : checkpoint_.parts) {
+      TARN_RETURN_NOT_OK(ReadOwn(part, *small, max_threads).WithContext(part.key));
+    }
+    small->Finish();
+    for (const std::string& path : sidecars_) {
+      TARN_ASSIGN_OR_RETURN(std::string key, SidecarKey(path, uri_));
+      tasks_.push_back({std::move(key), {}});
+    }
+    const size_t base = units_.size();
+    for (size_t i = 0; i < tasks_.size(); ++i) NewUnit();
+    TARN_RETURN_NOT_OK(RunParallel(tasks_.size(), max_threads, [&](size_t i) {
+      return Perform(tasks_[i], *units_[base + i]).WithContext(tasks_[i].key);
+    }));
+    return std::move(units_);
   }
-  actions->Finish();
-  return actions;
-}
 
-Status VisitCheckpointRemoves(storage::ObjectStore& store, const CheckpointFiles& checkpoint,
-                              const std::function<Status(const Remove&)>& visit) {
+  /// Keys of the sidecars; the small actions of the checkpoint go into `actions`.
+  Result<std::vector<std::string>> Sidecars() {
+    auto& small = NewUnit();
+    for (const LogFile& part : checkpoint_.parts) {
+      TARN_RETURN_NOT_OK(ReadOwn(part, *small, /*max_threads=*/1).WithContext(part.key));
+    }
+    std::vector<std::string> keys;
+    for (const std::string& path : sidecars_) {
+      TARN_ASSIGN_OR_RETURN(std::string key, SidecarKey(path, uri_));
+      keys.push_back(std::move(key));
+    }
+    return keys;
+  }
+
+ private:
+  std::unique_ptr<ParsedActions>& NewUnit() {
+    units_.push_back(std::make_unique<ParsedActions>(uri_, StatsSource()));
+    units_.back()->BeginCommit(checkpoint_.version);
+    return units_.back();
+  }
+
+  /// Reads one of the checkpoint's own files into `small`, all but the adds of a Parquet file, which become tasks.
+  Status ReadOwn(const LogFile& part, ParsedActions& small, int max_threads) {
+    if (IsJson(part)) {
+      ManifestVisitor visitor(small, sidecars_);
+      return CommitReader(*store_).ReadAll(part, kWindowBytes, visitor);
+    }
+    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(*store_, part.key));
+    TARN_RETURN_NOT_OK(ReadManifest(*file, small, sidecars_));
+    // The one file of a large table is shared among threads, of several each takes some.
+    const int shares = checkpoint_.parts.size() > 1 ? 1 : std::clamp(file->num_row_groups(), 1, max_threads);
+    const size_t first = tasks_.size();
+    for (int i = 0; i < shares; ++i) tasks_.push_back({part.key, {}});
+    for (int group = 0; group < file->num_row_groups(); ++group) {
+      tasks_[first + static_cast<size_t>(group * shares / file->num_row_groups())].row_groups.push_back(group);
+    }
+    return Status::Ok();
+  }
+
+  /// An empty list of row groups stands for all of a sidecar.
+  Status Perform(const Task& task, ParsedActions& unit) {
+    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(*store_, task.key));
+    TARN_RETURN_NOT_OK(ReadFileActions(*file, task.row_groups.empty() ? AllRowGroups(*file) : task.row_groups, unit));
+    unit.Finish();
+    return Status::Ok();
+  }
+
+  const std::shared_ptr<storage::ObjectStore>& store_;
+  const CheckpointFiles& checkpoint_;
+  const std::string uri_;
+  std::vector<std::string> sidecars_;
+  std::vector<Task> tasks_;
+  std::vector<std::unique_ptr<ParsedActions>> units_;
+};
+
+using RemoveVisit = std::function<Status(const Remove&)>;
+
+Status VisitRemovesOf(columnar::ParquetFile& file, const RemoveVisit& visit) {
   const Paths paths = {{"remove", "path"},
                        {"remove", "deletionTimestamp"},
                        {"remove", "dataChange"},
@@ -267,29 +414,38 @@ Status VisitCheckpointRemoves(storage::ObjectStore& store, const CheckpointFiles
                        {"remove", "partitionValues"},
                        {"remove", "size"},
                        {"remove", "deletionVector"}};
+  return ReadLeaves(file, paths, {"remove", "path"}, AllRowGroups(file), [&](const BatchPtr& batch) -> Status {
+    const Column column = Column::Of(*batch, "remove");
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      if (!column.Has(row)) continue;
+      TARN_ASSIGN_OR_RETURN(const Remove remove, ReadRemove(column, row));
+      TARN_RETURN_NOT_OK(visit(remove));
+    }
+    return Status::Ok();
+  });
+}
+
+}  // namespace
+
+Result<std::vector<std::unique_ptr<ParsedActions>>> ReadCheckpoint(const std::shared_ptr<storage::ObjectStore>& store,
+                                                                   const CheckpointFiles& checkpoint, int max_threads) {
+  return CheckpointReader(store, checkpoint).Run(max_threads);
+}
+
+Status VisitCheckpointRemoves(const std::shared_ptr<storage::ObjectStore>& store, const CheckpointFiles& checkpoint,
+                              const RemoveVisit& visit) {
+  TARN_ASSIGN_OR_RETURN(std::vector<std::string> keys, CheckpointReader(store, checkpoint).Sidecars());
   for (const LogFile& part : checkpoint.parts) {
-    const auto read = [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
-      const Column column = Column::Of(*batch, "remove");
-      for (int64_t row = 0; row < batch->num_rows(); ++row) {
-        if (!column.Has(row)) continue;
-        Remove remove;
-        remove.path = column.Child("path").Text(row).value_or("");
-        if (remove.path.empty()) return Status::Corruption("a remove has no path");
-        remove.deletion_timestamp_millis = column.Child("deletionTimestamp").Number(row);
-        remove.data_change = column.Child("dataChange").Bool(row).value_or(false);
-        remove.extended_file_metadata = column.Child("extendedFileMetadata").Bool(row).value_or(false);
-        column.Child("partitionValues").ForEachPair(row, [&](std::string_view key, auto value) {
-          remove.partition_values.emplace_back(std::string(key),
-                                               value.has_value() ? std::optional(std::string(*value)) : std::nullopt);
-        });
-        remove.size_bytes = column.Child("size").Number(row);
-        remove.deletion_vector = ReadDeletionVector(column.Child("deletionVector"), row);
-        TARN_RETURN_NOT_OK(visit(remove));
-      }
-      return Status::Ok();
-    };
-    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(store, part.key));
-    TARN_RETURN_NOT_OK(ReadLeaves(*file, paths, {"remove", "path"}, read).WithContext(part.key));
+    if (!IsJson(part)) {
+      keys.push_back(part.key);
+      continue;
+    }
+    RemoveVisitor visitor(visit);
+    TARN_RETURN_NOT_OK(CommitReader(*store).ReadAll(part, kWindowBytes, visitor));
+  }
+  for (const std::string& key : keys) {
+    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(*store, key));
+    TARN_RETURN_NOT_OK(VisitRemovesOf(*file, visit).WithContext(key));
   }
   return Status::Ok();
 }

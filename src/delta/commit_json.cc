@@ -276,6 +276,15 @@ Status ParseDomain(ondemand::object& object, ActionVisitor& visitor) {
   return visitor.OnDomainMetadata(std::move(domain));
 }
 
+Status ParseSidecar(ondemand::object& object, ActionVisitor& visitor) {
+  std::string path;
+  TARN_RETURN_NOT_OK(ForEachField(object, [&](std::string_view key, ondemand::value& value) -> Status {
+    return key == "path" ? GetString(value, path) : Status::Ok();
+  }));
+  if (path.empty()) return BadField("sidecar", "path");
+  return visitor.OnSidecar(path);
+}
+
 Status ParseAction(std::string_view key, ondemand::value& value, ActionVisitor& visitor) {
   using Parse = Status (*)(ondemand::object&, ActionVisitor&);
   Parse parse = nullptr;
@@ -291,6 +300,8 @@ Status ParseAction(std::string_view key, ondemand::value& value, ActionVisitor& 
     parse = ParseTxn;
   } else if (key == "domainMetadata") {
     parse = ParseDomain;
+  } else if (key == "sidecar") {
+    parse = ParseSidecar;
   } else if (key == "cdc") {
     return visitor.OnChangeFile();
   } else if (key == "commitInfo") {

@@ -51,6 +51,8 @@ class ActionVisitor {
   virtual Status OnDomainMetadata(DomainMetadata) { return Status::Ok(); }
   /// The text of the commitInfo object.
   virtual Status OnCommitInfo(std::string_view /*json*/) { return Status::Ok(); }
+  /// A file of a v2 checkpoint that holds file actions; URI-encoded.
+  virtual Status OnSidecar(std::string_view /*path*/) { return Status::Ok(); }
   /// A change file (`cdc`) of this commit.
   virtual Status OnChangeFile() { return Status::Ok(); }
 };

@@ -16,9 +16,11 @@ using Parts = std::map<int, LogFile>;
 
 struct Listing {
   std::vector<LogFile> commits;
+  /// By the first version that they cover.
+  std::multimap<int64_t, LogFile> compacted;
   /// By version, then by number of parts: sets of different sizes may stand beside each other.
-  std::map<int64_t, std::map<int, Parts>> checkpoints;
-  std::set<int64_t> uuid_checkpoints;
+  std::map<int64_t, std::map<int, Parts>> classic;
+  std::multimap<int64_t, LogFile> under_uuid;
 };
 
 LogFile ToLogFile(const storage::ObjectInfo& object, int64_t version) {
@@ -42,9 +44,13 @@ Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
     if (parsed->kind == LogName::Kind::kCommit) {
       listing.commits.push_back(ToLogFile(entry.object, parsed->version));
     } else if (parsed->kind == LogName::Kind::kCheckpoint) {
-      listing.checkpoints[parsed->version][parsed->parts][parsed->part] = ToLogFile(entry.object, parsed->version);
+      listing.classic[parsed->version][parsed->parts][parsed->part] = ToLogFile(entry.object, parsed->version);
     } else if (parsed->kind == LogName::Kind::kUuidCheckpoint) {
-      listing.uuid_checkpoints.insert(parsed->version);
+      listing.under_uuid.emplace(parsed->version, ToLogFile(entry.object, parsed->version));
+    } else if (parsed->kind == LogName::Kind::kCompacted && parsed->end_version > parsed->version) {
+      LogFile file = ToLogFile(entry.object, parsed->version);
+      file.compacted_to = parsed->end_version;
+      listing.compacted.emplace(parsed->version, std::move(file));
     }
     return true;
   });
@@ -52,77 +58,117 @@ Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
   return listing;
 }
 
-/// The first of a version's sets that has all its parts, or null.
-const Parts* CompleteSet(const std::map<int, Parts>& sets) {
-  for (const auto& [parts, files] : sets) {
-    if (static_cast<int>(files.size()) == parts) return &files;
+/// The complete checkpoints of a version.
+std::vector<CheckpointFiles> CheckpointsAt(const Listing& listing, int64_t version) {
+  std::vector<CheckpointFiles> found;
+  if (const auto classic = listing.classic.find(version); classic != listing.classic.end()) {
+    for (const auto& [parts, files] : classic->second) {
+      if (static_cast<int>(files.size()) != parts) continue;
+      CheckpointFiles& checkpoint = found.emplace_back();
+      checkpoint.version = version;
+      for (const auto& [part, file] : files) checkpoint.parts.push_back(file);
+    }
   }
-  return nullptr;
+  const auto [begin, end] = listing.under_uuid.equal_range(version);
+  for (auto it = begin; it != end; ++it) found.push_back({version, {it->second}});
+  return found;
+}
+
+/// Ascending versions that have a checkpoint, complete or not.
+std::set<int64_t> CheckpointVersions(const Listing& listing) {
+  std::set<int64_t> versions;
+  for (const auto& [version, sets] : listing.classic) versions.insert(version);
+  for (const auto& [version, file] : listing.under_uuid) versions.insert(version);
+  return versions;
 }
 
 int64_t LastVersion(const Listing& listing) {
+  const std::set<int64_t> checkpoints = CheckpointVersions(listing);
   return std::max(listing.commits.empty() ? -1 : listing.commits.back().version,
-                  listing.checkpoints.empty() ? -1 : listing.checkpoints.rbegin()->first);
+                  checkpoints.empty() ? -1 : *checkpoints.rbegin());
 }
 
 /// The newest complete checkpoint not after `limit`.
 std::optional<CheckpointFiles> NewestCheckpoint(const Listing& listing, int64_t limit,
-                                                const std::set<int64_t>& broken) {
-  for (auto version = listing.checkpoints.rbegin(); version != listing.checkpoints.rend(); ++version) {
-    if (version->first > limit || broken.contains(version->first)) continue;
-    const Parts* const files = CompleteSet(version->second);
-    if (files == nullptr) continue;
-    CheckpointFiles checkpoint;
-    checkpoint.version = version->first;
-    for (const auto& [part, file] : *files) checkpoint.parts.push_back(file);
-    return checkpoint;
+                                                const std::set<std::string>& broken) {
+  const std::set<int64_t> versions = CheckpointVersions(listing);
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    if (*version > limit) continue;
+    for (CheckpointFiles& checkpoint : CheckpointsAt(listing, *version)) {
+      if (!broken.contains(checkpoint.key())) return std::move(checkpoint);
+    }
   }
   return std::nullopt;
 }
 
-Status MissingVersion(int64_t version, const Listing& listing) {
-  if (!listing.uuid_checkpoints.empty() && *listing.uuid_checkpoints.rbegin() >= version) {
-    return Status::Unsupported("the table needs the feature v2Checkpoint: version " + std::to_string(version) +
-                               " is kept only in a v2 checkpoint");
-  }
+Status MissingVersion(int64_t version) {
   return Status::Corruption("the log lacks version " + std::to_string(version));
 }
 
 /// For a version that nothing at or before it leads to: what the log has instead, when its beginning was cleaned behind
 /// a later checkpoint. Cleanup takes the oldest first, so anything older that is left makes it a gap.
 Status CleanedVersion(int64_t version, const Listing& listing) {
-  const auto first = std::find_if(listing.checkpoints.upper_bound(version), listing.checkpoints.end(),
-                                  [](const auto& entry) { return CompleteSet(entry.second) != nullptr; });
-  if (first == listing.checkpoints.end()) return MissingVersion(0, listing);
+  const std::set<int64_t> versions = CheckpointVersions(listing);
+  const auto first = std::find_if(versions.upper_bound(version), versions.end(),
+                                  [&](int64_t later) { return !CheckpointsAt(listing, later).empty(); });
+  if (first == versions.end()) return MissingVersion(0);
   return Status::NotFound("version " + std::to_string(version) + " is gone: the log was cleaned and has the versions " +
-                          std::to_string(first->first) + " to " + std::to_string(LastVersion(listing)));
+                          std::to_string(*first) + " to " + std::to_string(LastVersion(listing)));
 }
 
-Result<LogSegment> BuildSegment(Listing listing, const SegmentOptions& options) {
+/// The compacted file that covers the most versions from `version` to at most `limit`, or null.
+const LogFile* WidestCompacted(const Listing& listing, int64_t version, int64_t limit,
+                               const std::set<std::string>& broken) {
+  const LogFile* widest = nullptr;
+  const auto [begin, end] = listing.compacted.equal_range(version);
+  for (auto it = begin; it != end; ++it) {
+    const LogFile& file = it->second;
+    if (file.compacted_to > limit || broken.contains(file.key)) continue;
+    if (widest == nullptr || file.compacted_to > widest->compacted_to) widest = &file;
+  }
+  return widest;
+}
+
+const LogFile* FindCommit(const Listing& listing, int64_t version) {
+  const auto found = std::lower_bound(listing.commits.begin(), listing.commits.end(), version,
+                                      [](const LogFile& commit, int64_t wanted) { return commit.version < wanted; });
+  return found != listing.commits.end() && found->version == version ? &*found : nullptr;
+}
+
+/// Fills in what follows the checkpoint up to `limit`; Corruption for a gap.
+Status TakeCommits(const Listing& listing, int64_t limit, const std::set<std::string>& broken, LogSegment& segment) {
+  const int64_t base = segment.version;
+  const int64_t last = std::min(limit, listing.commits.empty() ? -1 : listing.commits.back().version);
+  for (int64_t next = base + 1; next <= last;) {
+    if (const LogFile* compacted = WidestCompacted(listing, next, last, broken)) {
+      segment.commits.push_back(*compacted);
+      next = compacted->compacted_to + 1;
+    } else if (const LogFile* commit = FindCommit(listing, next)) {
+      segment.commits.push_back(*commit);
+      ++next;
+    } else {
+      return next == 0 ? CleanedVersion(limit, listing) : MissingVersion(next);
+    }
+  }
+  segment.version = std::max(base, last);
+  const LogFile* own = FindCommit(listing, segment.version);
+  if (own == nullptr) return Status::Ok();
+  segment.modified_millis = own->modified_millis;
+  if (last > base && segment.commits.back().is_compacted()) segment.commits.push_back(*own);
+  return Status::Ok();
+}
+
+Result<LogSegment> BuildSegment(const Listing& listing, const SegmentOptions& options) {
   const int64_t limit = options.version.value_or(std::numeric_limits<int64_t>::max());
   LogSegment segment;
-  segment.checkpoint = NewestCheckpoint(listing, limit, options.broken_checkpoints);
-  if (listing.commits.empty() && listing.checkpoints.empty()) {
-    if (!listing.uuid_checkpoints.empty()) return MissingVersion(0, listing);
-    return Status::NotFound("there is no Delta log");
-  }
-  const int64_t base = segment.checkpoint.has_value() ? segment.checkpoint->version : -1;
-  segment.version = base;
+  segment.checkpoint = NewestCheckpoint(listing, limit, options.broken);
+  if (listing.commits.empty() && LastVersion(listing) < 0) return Status::NotFound("there is no Delta log");
+  segment.version = segment.checkpoint.has_value() ? segment.checkpoint->version : -1;
   if (segment.checkpoint.has_value()) segment.modified_millis = segment.checkpoint->parts.front().modified_millis;
-  int64_t next = base + 1;
-  for (LogFile& commit : listing.commits) {
-    if (commit.version > limit) break;
-    if (commit.version == base) segment.modified_millis = commit.modified_millis;
-    if (commit.version < next) continue;
-    if (commit.version != next) return next == 0 ? CleanedVersion(limit, listing) : MissingVersion(next, listing);
-    segment.modified_millis = commit.modified_millis;
-    segment.version = commit.version;
-    segment.commits.push_back(std::move(commit));
-    ++next;
-  }
+  TARN_RETURN_NOT_OK(TakeCommits(listing, limit, options.broken, segment));
   if (segment.version < 0) return CleanedVersion(limit, listing);
   if (options.version.has_value() && segment.version != *options.version) {
-    if (LastVersion(listing) > segment.version) return MissingVersion(next, listing);
+    if (LastVersion(listing) > segment.version) return MissingVersion(segment.version + 1);
     return Status::NotFound("the log ends at version " + std::to_string(segment.version) + ", before version " +
                             std::to_string(*options.version));
   }
@@ -133,19 +179,19 @@ Result<LogSegment> BuildSegment(Listing listing, const SegmentOptions& options) 
 
 Result<LogSegment> ListSegment(storage::ObjectStore& store, const SegmentOptions& options) {
   int64_t from = 0;
-  if (options.use_hint && options.broken_checkpoints.empty()) {
+  if (options.use_hint && options.broken.empty()) {
     const auto hint = ReadLastCheckpoint(store);
     if (hint.has_value() && (!options.version.has_value() || hint->version <= *options.version)) from = hint->version;
   }
   if (from > 0) {
-    TARN_ASSIGN_OR_RETURN(Listing listing, ListLog(store, from));
-    // The hint may name a checkpoint that is gone, incomplete or of another kind.
+    TARN_ASSIGN_OR_RETURN(const Listing listing, ListLog(store, from));
+    // The hint may name a checkpoint that is gone or incomplete.
     if (NewestCheckpoint(listing, options.version.value_or(std::numeric_limits<int64_t>::max()), {}).has_value()) {
-      return BuildSegment(std::move(listing), options);
+      return BuildSegment(listing, options);
     }
   }
-  TARN_ASSIGN_OR_RETURN(Listing listing, ListLog(store, 0));
-  return BuildSegment(std::move(listing), options);
+  TARN_ASSIGN_OR_RETURN(const Listing listing, ListLog(store, 0));
+  return BuildSegment(listing, options);
 }
 
 Result<std::vector<LogFile>> ListCommits(storage::ObjectStore& store, int64_t from_version, int64_t to_version) {

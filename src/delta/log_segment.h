@@ -14,22 +14,32 @@ namespace tarn::delta {
 
 struct LogFile {
   std::string key;
+  /// Of a compacted file the first that it covers.
   int64_t version = 0;
   int64_t size_bytes = 0;
   int64_t modified_millis = 0;
+  /// The last version that a compacted file covers; -1 for other files.
+  int64_t compacted_to = -1;
+
+  bool is_compacted() const { return compacted_to >= 0; }
 };
 
-/// A complete classic checkpoint: one file or all parts of one set, in order.
+/// A complete checkpoint: one classic file, all parts of one set in order, or the one file of a v2 checkpoint. A v2
+/// checkpoint, which may also bear a classic name, can hold its files in sidecars.
 struct CheckpointFiles {
   int64_t version = 0;
   std::vector<LogFile> parts;
+
+  /// Tells it from others of the same version.
+  const std::string& key() const { return parts.front().key; }
 };
 
 /// The files from which one version of a table is rebuilt: the newest usable checkpoint and every commit behind it.
 struct LogSegment {
   int64_t version = 0;
   std::optional<CheckpointFiles> checkpoint;
-  /// Contiguous, ascending, all newer than the checkpoint.
+  /// Ascending, all newer than the checkpoint, without a gap. Compacted files stand for the commits that they cover;
+  /// the segment's own version is there as a commit as well, for what a compacted file does not keep.
   std::vector<LogFile> commits;
   /// Modification time of the version's own commit; of the checkpoint where that commit is gone.
   int64_t modified_millis = 0;
@@ -40,13 +50,12 @@ struct SegmentOptions {
   std::optional<int64_t> version;
   /// Begin at the `_last_checkpoint` hint instead of the log's start.
   bool use_hint = true;
-  /// Checkpoints found to be broken; older ones are taken instead.
-  std::set<int64_t> broken_checkpoints;
+  /// Keys of checkpoints and compacted files that cannot be read; others are taken instead.
+  std::set<std::string> broken;
 };
 
 /// Lists the log. NotFound without a log, or when it does not reach the version or was cleaned of it; Corruption names
-/// the first missing version; Unsupported names v2Checkpoint when only a checkpoint of that kind would make the log
-/// complete.
+/// the first missing version.
 Result<LogSegment> ListSegment(storage::ObjectStore& store, const SegmentOptions& options);
 
 /// All commits that the log still holds, ascending.

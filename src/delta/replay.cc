@@ -1,14 +1,11 @@
 #include "delta/replay.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
-#include <thread>
 
-#include "base/executor.h"
-#include "base/mutex.h"
 #include "delta/checkpoint_reader.h"
 #include "delta/commit_reader.h"
+#include "delta/parallel.h"
 #include "delta/parsed_actions.h"
 #include "delta/table_path.h"
 
@@ -27,7 +24,7 @@ std::vector<Unit> PlanUnits(const std::vector<LogFile>& commits, const ReplayOpt
   std::vector<Unit> units;
   int64_t bytes = 0;
   for (const LogFile& commit : commits) {
-    if (commit.size_bytes > options.window_bytes) {
+    if (commit.size_bytes > options.window_bytes || commit.is_compacted()) {
       for (int64_t begin = 0; begin < commit.size_bytes; begin += options.window_bytes) {
         const int64_t end = std::min(begin + options.window_bytes, commit.size_bytes);
         units.push_back({{{&commit, begin, end}}, commit.size_bytes <= options.held_stats_commit_bytes});
@@ -61,38 +58,15 @@ Status ParseUnit(const std::shared_ptr<storage::ObjectStore>& store, const Unit&
   return Status::Ok();
 }
 
-/// Runs `work(i)` for 0 <= i < count on a few threads; the status of the first i that failed.
-Status RunParallel(size_t count, int max_threads, const std::function<Status(size_t)>& work) {
-  std::atomic<size_t> next = 0;
-  std::vector<Status> statuses(count);
-  std::atomic<bool> failed = false;
-  const auto loop = [&] {
-    while (!failed) {
-      const size_t i = next++;
-      if (i >= count) return;
-      statuses[i] = work(i);
-      if (!statuses[i].ok()) failed = true;
-    }
-  };
-  const int hardware = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int helpers = std::min({max_threads, hardware, static_cast<int>(std::min<size_t>(count, 64))}) - 1;
-  std::vector<Thread> threads;
-  for (int i = 0; i < helpers; ++i) threads.emplace_back("delta-replay", loop);
-  loop();
-  for (Thread& thread : threads) thread.Join();
-  for (Status& status : statuses) TARN_RETURN_NOT_OK(status);
-  return Status::Ok();
-}
-
 /// Reconciles parsed actions, newest first: the first action seen of a file decides.
 class Reconciler {
  public:
   explicit Reconciler(std::string table_uri) : table_uri_(std::move(table_uri)) {}
 
-  /// Units in the order of the log; the checkpoint's first where there is one.
-  Status Run(std::vector<std::unique_ptr<ParsedActions>> units, bool has_checkpoint, TableState& state) {
+  /// Units in the order of the log; the first ones are the checkpoint's.
+  Status Run(std::vector<std::unique_ptr<ParsedActions>> units, size_t checkpoint_units, TableState& state) {
     units_ = std::move(units);
-    has_checkpoint_ = has_checkpoint;
+    checkpoint_units_ = checkpoint_units;
     size_t keys = 0;
     for (const auto& unit : units_) {
       dead_.emplace_back(unit->chunks().size());
@@ -122,7 +96,7 @@ class Reconciler {
     uint32_t index = 0;
   };
 
-  bool IsCheckpoint(size_t unit) const { return has_checkpoint_ && unit == 0; }
+  bool IsCheckpoint(size_t unit) const { return unit < checkpoint_units_; }
 
   Status ApplyPiece(size_t unit, size_t piece_index) {
     const ParsedActions& actions = *units_[unit];
@@ -188,7 +162,7 @@ class Reconciler {
 
   const std::string table_uri_;
   std::vector<std::unique_ptr<ParsedActions>> units_;
-  bool has_checkpoint_ = false;
+  size_t checkpoint_units_ = 0;
   std::vector<std::vector<std::shared_ptr<DeadFiles>>> dead_;
   std::vector<Entry> table_;
 };
@@ -196,31 +170,39 @@ class Reconciler {
 }  // namespace
 
 Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& store, const LogSegment& segment,
-                                 const ReplayOptions& options, bool* checkpoint_broken) {
-  *checkpoint_broken = false;
+                                 const ReplayOptions& options, std::string* broken_key) {
+  broken_key->clear();
   const std::vector<Unit> units = PlanUnits(segment.commits, options);
-  const size_t base = segment.checkpoint.has_value() ? 1 : 0;
-  std::vector<std::unique_ptr<ParsedActions>> parsed(base + units.size());
-  if (base == 1) {
-    auto checkpoint = ReadCheckpoint(store, *segment.checkpoint);
+  std::vector<std::unique_ptr<ParsedActions>> parsed;
+  if (segment.checkpoint.has_value()) {
+    auto checkpoint = ReadCheckpoint(store, *segment.checkpoint, options.max_threads);
     if (!checkpoint.ok()) {
-      *checkpoint_broken = true;
+      *broken_key = segment.checkpoint->key();
       return std::move(checkpoint).status();
     }
-    parsed[0] = std::move(*checkpoint);
+    parsed = *std::move(checkpoint);
   }
+  const size_t base = parsed.size();
+  parsed.resize(base + units.size());
+  std::vector<Status> failures(units.size());
   // Newest first, so that the work ends with the smallest pieces of the oldest commit rather than with a large one.
-  TARN_RETURN_NOT_OK(RunParallel(units.size(), options.max_threads, [&](size_t i) {
+  const Status status = RunParallel(units.size(), options.max_threads, [&](size_t i) {
     const size_t unit = units.size() - 1 - i;
-    return ParseUnit(store, units[unit], parsed[base + unit]);
-  }));
+    failures[unit] = ParseUnit(store, units[unit], parsed[base + unit]);
+    return failures[unit];
+  });
+  for (size_t i = 0; i < units.size(); ++i) {
+    const LogFile& commit = *units[i].parts.front().commit;
+    if (!failures[i].ok() && commit.is_compacted()) *broken_key = commit.key;
+  }
+  TARN_RETURN_NOT_OK(status);
   TableState state;
   state.version = segment.version;
   state.modified_millis = segment.modified_millis;
   std::vector<const ParsedActions*> view;
   for (const auto& unit : parsed) view.push_back(unit.get());
   TARN_RETURN_NOT_OK(TakeSmallActions(view, state));
-  TARN_RETURN_NOT_OK(Reconciler(store->uri()).Run(std::move(parsed), base == 1, state));
+  TARN_RETURN_NOT_OK(Reconciler(store->uri()).Run(std::move(parsed), base, state));
   return state;
 }
 

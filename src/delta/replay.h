@@ -22,10 +22,10 @@ struct ReplayOptions {
   int64_t held_stats_commit_bytes = 8 << 20;
 };
 
-/// Rebuilds the state of a segment's version. Corruption names the file and place of what cannot be read; a broken
-/// checkpoint is told apart by `*checkpoint_broken`.
+/// Rebuilds the state of a segment's version. Corruption names the file and place of what cannot be read;
+/// `*broken_key` is the key of the checkpoint or compacted file that failed, which others can stand in for, or empty.
 Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& store, const LogSegment& segment,
-                                 const ReplayOptions& options, bool* checkpoint_broken);
+                                 const ReplayOptions& options, std::string* broken_key);
 
 class ParsedActions;
 

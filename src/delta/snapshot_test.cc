@@ -168,7 +168,7 @@ TEST(SnapshotTest, WindowsAndLazyStatisticsGiveTheSameTable) {
     ReplayOptions options;
     options.window_bytes = window;
     options.held_stats_commit_bytes = window;
-    bool broken = false;
+    std::string broken;
     const auto segment = ListSegment(table.store(), SegmentOptions());
     auto state = ReplaySegment(table.context().store, *segment, options, &broken);
     ASSERT_TRUE(state.ok()) << state.status().ToString();
@@ -249,14 +249,53 @@ TEST(SnapshotTest, UnknownAndUnbuiltFeaturesAreRefusedByName) {
   EXPECT_TRUE(load(R"("timestampNtz")").ok());
   EXPECT_TRUE(load(R"("timestampWithoutTimezone","vacuumProtocolCheck")").ok());
   EXPECT_TRUE(load(R"("deletionVectors")", AddLine("a")).ok());
-  const Status vector = load(
-      R"("deletionVectors")",
-      AddLine("a", R"(,"deletionVector":{"storageType":"i","pathOrInlineDv":"x","sizeInBytes":1,"cardinality":1})"));
-  EXPECT_EQ(vector.code(), StatusCode::kUnsupported);
-  EXPECT_NE(vector.message().find("deletionVectors"), std::string::npos);
   const Status unknown = load(R"("sparkles")");
   EXPECT_EQ(unknown.code(), StatusCode::kUnsupported);
   EXPECT_NE(unknown.message().find("sparkles"), std::string::npos);
+}
+
+/// The name of a compacted log file.
+std::string CompactedKey(int64_t from, int64_t to) {
+  return std::string(kLogFolder) + PaddedVersion(from) + "." + PaddedVersion(to) + ".compacted.json";
+}
+
+TEST(SnapshotTest, CompactedFilesStandForTheirCommits) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a"));
+  table.PutCommit(1, AddLine("b") + R"({"txn":{"appId":"app","version":1}})" + "\n");
+  table.PutCommit(2, RemoveLine("a") + AddLine("c"));
+  table.PutCommit(3, RemoveLine("c") + R"({"txn":{"appId":"app","version":2}})" + "\n");
+  const auto plain = *LoadSnapshot(table.context());
+  table.Put(CompactedKey(1, 3),
+            AddLine("b") + RemoveLine("a") + RemoveLine("c") + R"({"txn":{"appId":"app","version":2}})" + "\n");
+  // Wider or later than what is asked for, and broken ones, are passed over.
+  table.Put(CompactedKey(0, 9), "nonsense");
+  table.Put(CompactedKey(2, 3), "nonsense");
+  const auto expect_same = [&] {
+    const auto snapshot = LoadSnapshot(table.context());
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+    EXPECT_EQ(Keys(**snapshot), Keys(*plain));
+    EXPECT_EQ((*snapshot)->version(), 3);
+    EXPECT_EQ((*snapshot)->timestamp_millis(), plain->timestamp_millis());
+    EXPECT_EQ((*snapshot)->TxnVersion("app"), 2);
+  };
+  expect_same();
+  EXPECT_EQ(Keys(**LoadSnapshotAt(table.context(), 2)), (std::multiset<std::string>{"b", "c"}));
+  // Its commits are not read: they may be gone, but for the newest one, which shows how far the log goes.
+  ASSERT_TRUE(table.store().Delete(CommitKey(1)).ok());
+  ASSERT_TRUE(table.store().Delete(CommitKey(2)).ok());
+  expect_same();
+  EXPECT_EQ(LoadSnapshotAt(table.context(), 2).status().code(), StatusCode::kCorruption);
+}
+
+TEST(SnapshotTest, ABrokenCompactedFileIsReplacedByItsCommits) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a"));
+  table.PutCommit(1, AddLine("b"));
+  table.PutCommit(2, AddLine("c"));
+  table.Put(CompactedKey(0, 1), "{\"add\":");
+  table.Put(CompactedKey(0, 2), "nonsense");
+  EXPECT_EQ(Keys(**LoadSnapshot(table.context())), (std::multiset<std::string>{"a", "b", "c"}));
 }
 
 TEST(SnapshotTest, TimeTravelFindsTheVersion) {

@@ -14,9 +14,9 @@ namespace tarn::delta {
 
 namespace {
 
-/// A commit or checkpoint may be cleaned up between listing and reading.
+/// A file may be cleaned up between listing and reading.
 constexpr int kMaxListings = 3;
-constexpr int kMaxBrokenCheckpoints = 8;
+constexpr int kMaxBrokenFiles = 8;
 
 Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> version) {
   SegmentOptions options;
@@ -25,15 +25,15 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
   int listings = 0;
   while (true) {
     TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
-    bool checkpoint_broken = false;
-    auto state = ReplaySegment(table.store, segment, ReplayOptions(), &checkpoint_broken);
+    std::string broken;
+    auto state = ReplaySegment(table.store, segment, ReplayOptions(), &broken);
     if (state.ok()) return std::move(*state);
     if (failure.ok()) failure = state.status();
     const StatusCode code = state.status().code();
-    if (checkpoint_broken && (code == StatusCode::kCorruption || code == StatusCode::kNotFound) &&
-        options.broken_checkpoints.size() < kMaxBrokenCheckpoints) {
-      options.broken_checkpoints.insert(segment.checkpoint->version);
-      // Without an older way to the version, the broken checkpoint is what is wrong with the table.
+    if (!broken.empty() && (code == StatusCode::kCorruption || code == StatusCode::kNotFound) &&
+        options.broken.size() < kMaxBrokenFiles) {
+      options.broken.insert(broken);
+      // Without another way to the version, the broken file is what is wrong with the table.
       if (!ListSegment(*table.store, options).ok()) return failure;
       continue;
     }

@@ -1,40 +1,15 @@
 #include <unordered_set>
 
 #include "delta/checkpoint_reader.h"
-#include "delta/commit_json.h"
 #include "delta/commit_reader.h"
 #include "delta/conflict.h"
 #include "delta/log_segment.h"
 #include "delta/log_snapshot.h"
+#include "delta/remove_visitor.h"
 #include "delta/replay.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
-
-namespace {
-
-/// Hands over each tombstone of one commit.
-class RemoveVisitor final : public ActionVisitor {
- public:
-  explicit RemoveVisitor(std::function<Status(const Remove&)> visit) : visit_(std::move(visit)) {}
-
-  Status OnRemove(const RemoveRecord& record) override {
-    Remove remove;
-    remove.path = record.path;
-    remove.deletion_timestamp_millis = record.deletion_timestamp_millis;
-    remove.data_change = record.data_change;
-    remove.extended_file_metadata = record.extended_file_metadata;
-    TARN_ASSIGN_OR_RETURN(remove.partition_values, ParsePartitionValuesObject(record.partition_values));
-    remove.size_bytes = record.size_bytes;
-    remove.deletion_vector = record.deletion_vector;
-    return visit_(remove);
-  }
-
- private:
-  const std::function<Status(const Remove&)> visit_;
-};
-
-}  // namespace
 
 Status LogSnapshot::VisitRemoves(const TableContext& table, int64_t deleted_after_millis,
                                  const std::function<Status(const Remove&)>& visit) const {
@@ -57,7 +32,7 @@ Status LogSnapshot::VisitRemoves(const TableContext& table, int64_t deleted_afte
     TARN_RETURN_NOT_OK(reader.ReadAll(segment.commits[i], ReplayOptions().window_bytes, visitor));
   }
   if (!segment.checkpoint.has_value()) return Status::Ok();
-  return VisitCheckpointRemoves(*table.store, *segment.checkpoint, consider);
+  return VisitCheckpointRemoves(table.store, *segment.checkpoint, consider);
 }
 
 }  // namespace tarn::delta
