@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "columnar/delta_schema.h"
+#include "delta/column_mapping.h"
 #include "delta/protocol_features.h"
 #include "delta/table_path.h"
 
@@ -54,20 +55,12 @@ uint32_t SlotOfLive(const ChunkView& view, uint32_t place) {
   return 0;
 }
 
-Status RefuseDeletionVectors(const std::vector<ChunkView>& chunks) {
-  for (const ChunkView& view : chunks) {
-    if (!view.chunk->has_deletion_vectors()) continue;
-    for (size_t slot = 0; slot < view.chunk->size(); ++slot) {
-      const FileChunk::Extra* extra = view.chunk->ExtraOf(slot);
-      if (extra != nullptr && extra->deletion_vector.has_value() && view.IsLive(slot)) {
-        return Status::Unsupported("the table uses the feature deletionVectors, which cannot be read yet");
-      }
-    }
-  }
-  return Status::Ok();
-}
-
 }  // namespace
+
+std::string Snapshot::StoredName(int column) const {
+  const arrow::Field& field = *schema()->field(column);
+  return field_match() == columnar::FieldMatch::kName ? field.name() : columnar::PhysicalName(field);
+}
 
 /// What a conjunction of predicates needs to know of the columns.
 struct LogSnapshot::Plan {
@@ -107,14 +100,15 @@ Status LogSnapshot::Derive(const LogSnapshot* previous) {
     TARN_ASSIGN_OR_RETURN(schema_, columnar::SchemaFromDeltaJson(state_.metadata->schema_string));
   }
   TARN_RETURN_NOT_OK(CheckReadable(*state_.protocol, *state_.metadata, *schema_));
-  TARN_RETURN_NOT_OK(RefuseDeletionVectors(state_.chunks));
+  TARN_ASSIGN_OR_RETURN(field_match_, FieldMatchOf(*state_.protocol, *state_.metadata));
+  TARN_RETURN_NOT_OK(CheckMapping(*schema_, field_match_));
   partition_place_.assign(schema_->num_fields(), -1);
   for (const std::string& name : state_.metadata->partition_columns) {
     const int column = schema_->GetFieldIndex(name);
     if (column < 0) return Status::Corruption(at + " is partitioned by " + name + ", which its schema lacks");
     partition_place_[column] = static_cast<int>(partition_columns_.size());
     partition_columns_.push_back(column);
-    partitioning_ += name + '\0' + schema_->field(column)->type()->ToString() + '\0';
+    partitioning_ += StoredName(column) + '\0' + schema_->field(column)->type()->ToString() + '\0';
   }
   first_index_.push_back(0);
   for (const ChunkView& view : state_.chunks) {
@@ -147,7 +141,7 @@ Result<std::shared_ptr<const TypedPartitions>> LogSnapshot::TypedOf(const FileCh
     TARN_ASSIGN_OR_RETURN(const PartitionValues texts, ParsePartitionValuesObject(json));
     std::vector<columnar::Value> values;
     for (size_t i = 0; i < partition_columns_.size(); ++i) {
-      const std::string& name = state_.metadata->partition_columns[i];
+      const std::string name = StoredName(partition_columns_[i]);
       const auto found = std::find_if(texts.begin(), texts.end(), [&](const auto& pair) { return pair.first == name; });
       if (found == texts.end() || !found->second.has_value()) {
         values.emplace_back();
@@ -215,7 +209,7 @@ LogSnapshot::Plan LogSnapshot::MakePlan(const std::vector<Predicate>& all_of) co
       plan.uses_partitions = true;
     } else if (plan.stats_columns.size() < kMaxPredicateColumns) {
       plan.stats_place[column] = static_cast<int>(plan.stats_columns.size());
-      plan.stats_columns.push_back({schema_->field(column)->name(), schema_->field(column)->type()});
+      plan.stats_columns.push_back({StoredName(column), schema_->field(column)->type()});
     }
   }
   return plan;
@@ -312,7 +306,7 @@ Result<ColumnBounds> LogSnapshot::Bounds(FileIndex index, int column) const {
     return PartitionBounds(typed->tuples[chunk.record(at.slot).partition][partition_place_[column]]);
   }
   ColumnBounds bounds;
-  const std::vector<StatsColumn> columns{{schema_->field(column)->name(), schema_->field(column)->type()}};
+  const std::vector<StatsColumn> columns{{StoredName(column), schema_->field(column)->type()}};
   chunk.WithBounds(columns, {at.slot},
                    [&](const std::vector<const ColumnFacts*>& facts) { bounds = facts[0]->Get(at.slot); });
   return bounds;

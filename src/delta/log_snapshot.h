@@ -30,6 +30,7 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   const Metadata& metadata() const override { return *state_.metadata; }
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<int>& partition_columns() const override { return partition_columns_; }
+  columnar::FieldMatch field_match() const override { return field_match_; }
   std::optional<int64_t> TxnVersion(const std::string& app_id) const override;
   size_t num_files() const override { return first_index_.back(); }
   int64_t total_bytes() const override { return total_bytes_; }
@@ -72,9 +73,10 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   const TableState state_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<int> partition_columns_;
+  columnar::FieldMatch field_match_ = columnar::FieldMatch::kName;
   /// Per schema column its place among the partition columns, or -1.
   std::vector<int> partition_place_;
-  /// Names and types of the partition columns, to tell cached typed values of another partitioning apart.
+  /// Stored names and types of the partition columns, to tell cached typed values of another partitioning apart.
   std::string partitioning_;
   /// Index of the first file of each chunk; the number of files at the end.
   std::vector<size_t> first_index_;

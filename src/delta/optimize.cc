@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "delta/conflict.h"
 #include "delta/rewrite.h"
 #include "delta/transaction.h"
 
@@ -107,17 +108,19 @@ Status Optimizer::DropOvertaken() {
   }
   std::unordered_set<std::string> wanted;
   for (const Rewritten& group : groups_) {
-    for (const Remove& remove : group.removes) wanted.insert(remove.path);
+    for (const Remove& remove : group.removes) wanted.insert(FileKeyText(remove.path, remove.deletion_vector));
   }
-  // Only a file without deletion vector is the one that was read.
+  // With another deletion vector it is not the file that was read.
   std::unordered_set<std::string> live;
   for (size_t i = 0; i < snapshot_->num_files() && live.size() < wanted.size(); ++i) {
-    TARN_ASSIGN_OR_RETURN(Add add, snapshot_->AddAction(static_cast<FileIndex>(i)));
-    if (wanted.contains(add.path) && !add.deletion_vector.has_value()) live.insert(std::move(add.path));
+    TARN_ASSIGN_OR_RETURN(const Add add, snapshot_->AddAction(static_cast<FileIndex>(i)));
+    std::string key = FileKeyText(add.path, add.deletion_vector);
+    if (wanted.contains(key)) live.insert(std::move(key));
   }
   std::erase_if(groups_, [&](const Rewritten& group) {
-    const bool intact = std::all_of(group.removes.begin(), group.removes.end(),
-                                    [&](const Remove& remove) { return live.contains(remove.path); });
+    const bool intact = std::all_of(group.removes.begin(), group.removes.end(), [&](const Remove& remove) {
+      return live.contains(FileKeyText(remove.path, remove.deletion_vector));
+    });
     if (!intact) GiveUp(group);
     return !intact;
   });

@@ -40,7 +40,7 @@ struct OptimizeResult {
 
 /// Bin-packs each partition's small files into larger ones, oldest first, in one commit with dataChange=false. Rows
 /// keep their order within a file, and files keep theirs by age. Columns added since a file was written are filled with
-/// nulls. Files with a deletion vector are left alone. A group of inputs of which a concurrent writer removed one is
+/// nulls. Rows that deletion vectors delete are left out. A group of inputs of which a concurrent writer removed one is
 /// given up and its output deleted; the other groups are committed as they are. When nothing is left, it plans anew, a
 /// bounded number of times, and then returns Conflict. Memory: one row group, and a few words per small file.
 Result<OptimizeResult> Optimize(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,

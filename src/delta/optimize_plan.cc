@@ -100,7 +100,7 @@ Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const 
   for (size_t i = 0; i < snapshot.num_files(); ++i) {
     const auto index = static_cast<FileIndex>(i);
     TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot.File(index));
-    if (file.size_bytes >= min_file_bytes || file.deletion_vector.has_value()) continue;
+    if (file.size_bytes >= min_file_bytes) continue;
     partitions[PartitionKey(file, snapshot)].push_back({index, file.size_bytes, file.modification_time_millis});
   }
   Planner planner(options);

@@ -71,7 +71,7 @@ const Feature kFeatures[] = {
      [](const Metadata&, const arrow::Schema& schema) {
        return HasFieldMetadata(schema, "delta.generationExpression");
      }},
-    {"columnMapping", 2, 5, false, false, MapsColumns},
+    {"columnMapping", 2, 5, true, false, MapsColumns},
     {"identityColumns", 0, 6, true, false,
      [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.identity.start"); }},
     {"timestampNtz"},
@@ -79,8 +79,7 @@ const Feature kFeatures[] = {
     {"vacuumProtocolCheck"},
     {"domainMetadata"},
     {"inCommitTimestamp"},
-    // Without a live deletion vector nothing differs; a snapshot refuses a live one by itself.
-    {"deletionVectors", 0, 0, true, true, Never},
+    {"deletionVectors"},
     // A checkpoint of this kind is refused where the log needs it; writers may use classic ones.
     {"v2Checkpoint", 0, 0, true, true, Never},
     {"typeWidening", 0, 0, false, false,

@@ -28,7 +28,7 @@ const FeatureCase kCases[] = {
     {"checkConstraints", May::kWrite, May::kRead, "delta.constraints.positive", "id > 0"},
     {"changeDataFeed", May::kWrite, May::kRead, "delta.enableChangeDataFeed"},
     {"generatedColumns", May::kWrite, May::kRead, "", "", "delta.generationExpression"},
-    {"columnMapping", May::kWrite, May::kNothing, "delta.columnMapping.mode", "name"},
+    {"columnMapping", May::kWrite, May::kRead, "delta.columnMapping.mode", "name"},
     {"identityColumns", May::kWrite, May::kRead, "", "", "delta.identity.start"},
     {"timestampNtz", May::kWrite, May::kWrite},
     {"vacuumProtocolCheck", May::kWrite, May::kWrite},
@@ -94,7 +94,7 @@ TEST(ProtocolFeatures, OldVersionsImplyTheFeaturesOfTheirTime) {
   }
   Metadata mapped;
   mapped.configuration["delta.columnMapping.mode"] = "id";
-  ExpectMay(May::kNothing, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
+  ExpectMay(May::kRead, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
   Metadata constrained;
   constrained.configuration["delta.constraints.positive"] = "id > 0";
   ExpectMay(May::kWrite, {1, 2, {}, {}}, constrained, *plain, "checkConstraints");

@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "columnar/conform.h"
-#include "columnar/parquet_reader.h"
 #include "columnar/parquet_writer.h"
+#include "delta/data_file_reader.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -20,7 +19,11 @@ constexpr int kDefaultIndexedColumns = 32;
 class Rewriter {
  public:
   Rewriter(const TableContext& table, const Snapshot& snapshot, const RewriteOptions& options)
-      : table_(table), snapshot_(snapshot), options_(options), schema_(DataFileSchema(snapshot)) {}
+      : table_(table),
+        snapshot_(snapshot),
+        options_(options),
+        columns_(DataFileColumns(snapshot)),
+        schema_(DataFileSchema(snapshot)) {}
 
   Status Run(const std::vector<FileIndex>& files);
   Rewritten& done() { return done_; }
@@ -34,6 +37,7 @@ class Rewriter {
   const TableContext& table_;
   const Snapshot& snapshot_;
   const RewriteOptions& options_;
+  const std::vector<int> columns_;
   const std::shared_ptr<arrow::Schema> schema_;
   PartitionValues partition_values_;
   /// Input bytes behind the file being read.
@@ -45,7 +49,6 @@ class Rewriter {
 Status Rewriter::Run(const std::vector<FileIndex>& files) {
   for (const FileIndex index : files) {
     TARN_ASSIGN_OR_RETURN(Add add, snapshot_.AddAction(index));
-    TARN_CHECK(!add.deletion_vector.has_value());
     if (done_.removes.empty()) partition_values_ = add.partition_values;
     bytes_left_ += add.size_bytes;
     done_.bytes_read += add.size_bytes;
@@ -56,6 +59,7 @@ Status Rewriter::Run(const std::vector<FileIndex>& files) {
     remove.extended_file_metadata = true;
     remove.partition_values = std::move(add.partition_values);
     remove.size_bytes = add.size_bytes;
+    remove.deletion_vector = std::move(add.deletion_vector);
     done_.removes.push_back(std::move(remove));
   }
   for (const FileIndex index : files) TARN_RETURN_NOT_OK(Read(index));
@@ -65,14 +69,8 @@ Status Rewriter::Run(const std::vector<FileIndex>& files) {
 Status Rewriter::Read(FileIndex index) {
   TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
   bytes_left_ -= file.size_bytes;
-  columnar::ParquetReadOptions options;
-  options.columns = schema_->field_names();
-  return columnar::ReadParquet(*table_.store, file.key, options,
-                               [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
-                                 auto conformed = columnar::ConformBatch(*batch, schema_);
-                                 if (!conformed.ok()) return conformed.status().WithContext(file.key);
-                                 return Write(**conformed);
-                               });
+  return ReadDataFile(*table_.store, snapshot_, file, columns_,
+                      [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return Write(*batch); });
 }
 
 Status Rewriter::Write(const arrow::RecordBatch& batch) {
@@ -114,14 +112,19 @@ Status Rewriter::CloseOutput() {
 
 }  // namespace
 
-std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
+std::vector<int> DataFileColumns(const Snapshot& snapshot) {
   const std::vector<int>& partition_columns = snapshot.partition_columns();
-  arrow::FieldVector fields;
+  std::vector<int> columns;
   for (int i = 0; i < snapshot.schema()->num_fields(); ++i) {
-    const auto& field = snapshot.schema()->field(i);
     const bool partition = std::find(partition_columns.begin(), partition_columns.end(), i) != partition_columns.end();
-    if (!partition && field->type()->id() != arrow::Type::NA) fields.push_back(field);
+    if (!partition && snapshot.schema()->field(i)->type()->id() != arrow::Type::NA) columns.push_back(i);
   }
+  return columns;
+}
+
+std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
+  arrow::FieldVector fields;
+  for (const int column : DataFileColumns(snapshot)) fields.push_back(snapshot.schema()->field(column));
   return arrow::schema(std::move(fields));
 }
 

@@ -10,7 +10,9 @@
 
 namespace tarn::delta {
 
-/// The columns that a table's data files hold: no partition columns, no void ones.
+/// The columns that a table's data files hold, as indices into its schema: no partition columns, no void ones.
+std::vector<int> DataFileColumns(const Snapshot& snapshot);
+/// The same as a schema.
 std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
 
 /// `delta.dataSkippingNumIndexedCols`, or the protocol's default.
@@ -32,8 +34,8 @@ struct Rewritten {
   int64_t bytes_written = 0;
 };
 
-/// Writes the rows of some files of one partition, one file after the other, into new ones. On failure what was written
-/// is deleted again, as far as the store lets. NotFound when an input is gone.
+/// Writes the live rows of some files of one partition, one file after the other, into new ones. On failure what was
+/// written is deleted again, as far as the store lets. NotFound when an input is gone.
 Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,
                                const RewriteOptions& options);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "columnar/field_match.h"
 #include "columnar/value.h"
 #include "delta/actions.h"
 #include "delta/predicate.h"
@@ -21,11 +22,16 @@ struct DataFile {
   std::string key;
   int64_t size_bytes = 0;
   int64_t modification_time_millis = 0;
-  /// -1 when the file has no statistics.
+  /// Rows in the file, those that the deletion vector deletes included; -1 when the file has no statistics.
   int64_t num_records = -1;
   /// Typed, in the order of `partition_columns`.
   std::vector<columnar::Value> partition_values;
   std::optional<DeletionVector> deletion_vector;
+
+  /// Rows that are not deleted; -1 when unknown.
+  int64_t live_records() const {
+    return num_records < 0 || !deletion_vector ? num_records : num_records - deletion_vector->cardinality;
+  }
 };
 
 /// Index of a file within one snapshot, 0 <= i < num_files().
@@ -49,6 +55,10 @@ class Snapshot {
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   /// Indices of the partition columns in `schema`, in partitioning order.
   virtual const std::vector<int>& partition_columns() const = 0;
+  /// How data files name the columns.
+  virtual columnar::FieldMatch field_match() const = 0;
+  /// The name of a column of `schema` in partition values and statistics, and in data files unless they go by ids.
+  std::string StoredName(int column) const;
   /// Version of the latest `txn` action of `app_id`.
   virtual std::optional<int64_t> TxnVersion(const std::string& app_id) const = 0;
 

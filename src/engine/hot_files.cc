@@ -126,7 +126,7 @@ duckdb::shared_ptr<HotFiles> HotFiles::Of(duckdb::ClientContext& context) {
 
 std::shared_ptr<const DecodedFile> HotFiles::Open(duckdb::ClientContext& context, const std::string& path,
                                                   const delta::DataFile& file, const ScanSource& source) {
-  if (file.size_bytes > kMaxFileBytes || file.num_records > kMaxFileRows || file.deletion_vector) return nullptr;
+  if (file.size_bytes > kMaxFileBytes || file.num_records > kMaxFileRows) return nullptr;
   const std::shared_ptr<storage::ObjectStore>& store = source.view().store;
   std::shared_ptr<const DecodedFile> decoded;
   {

@@ -226,9 +226,6 @@ ScanEntry LakeFileList::Entry(size_t position) const {
 
 duckdb::OpenFileInfo LakeFileList::OpenInfo(FileIndex number) const {
   delta::DataFile file = ValueOrThrow(source_->snapshot()->File(number));
-  if (file.deletion_vector) {
-    ThrowStatus(Status::Unsupported("data file " + file.key + " has a deletion vector"));
-  }
   return MakeDataFileInfo(source_->path_prefix(), file, source_->view().store);
 }
 
@@ -269,8 +266,8 @@ std::optional<int64_t> LakeFileList::ExactRows() const {
   int64_t rows = source_->buffered_rows();
   for (size_t i = 0; i < num_files(); i++) {
     delta::DataFile file = ValueOrThrow(source_->snapshot()->File(FileAt(i)));
-    if (file.num_records < 0 || file.deletion_vector) return std::nullopt;
-    rows += file.num_records;
+    if (file.num_records < 0) return std::nullopt;
+    rows += file.live_records();
   }
   return rows;
 }
@@ -283,7 +280,7 @@ int64_t LakeFileList::EstimatedRows() const {
   double rows = 0;
   for (size_t i = 0; i < count; i += step) {
     delta::DataFile file = ValueOrThrow(source_->snapshot()->File(FileAt(i)));
-    rows += static_cast<double>(file.num_records >= 0 ? file.num_records : file.size_bytes / kBytesPerRow);
+    rows += static_cast<double>(file.num_records >= 0 ? file.live_records() : file.size_bytes / kBytesPerRow);
     sampled += 1;
   }
   return source_->buffered_rows() + static_cast<int64_t>(rows / sampled * static_cast<double>(count));

@@ -15,6 +15,7 @@ namespace {
 constexpr char kStoreOption[] = "tarn_store";
 constexpr char kKeyOption[] = "tarn_key";
 constexpr char kGroupOption[] = "tarn_buffer_group";
+constexpr char kDeletionsOption[] = "tarn_deletions";
 
 [[noreturn]] void Refuse(const std::string& what) {
   ThrowStatus(Status::PermissionDenied(std::string(kLakeScheme) + " paths are read by table scans only: " + what));
@@ -141,6 +142,7 @@ duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delt
       duckdb::Value(std::to_string(file.size_bytes) + "-" + std::to_string(file.modification_time_millis));
   options[kKeyOption] = duckdb::Value(file.key);
   options[kStoreOption] = duckdb::Value::POINTER(reinterpret_cast<uintptr_t>(&store));
+  if (file.deletion_vector) options[kDeletionsOption] = duckdb::Value::BOOLEAN(true);
   return info;
 }
 
@@ -151,6 +153,10 @@ delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info) {
   file.size_bytes = static_cast<int64_t>(options.at("file_size").GetValue<uint64_t>());
   file.modification_time_millis = options.at("last_modified").GetValue<duckdb::timestamp_t>().value / 1000;
   return file;
+}
+
+bool HasDeletions(const duckdb::OpenFileInfo& info) {
+  return info.extended_info && info.extended_info->options.contains(kDeletionsOption);
 }
 
 duckdb::OpenFileInfo MakeBufferInfo(const std::string& path_prefix, size_t group) {

@@ -19,6 +19,9 @@ duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delt
 /// The inverse: key, size and modification time.
 delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info);
 
+/// Whether rows of the data file are deleted by a deletion vector.
+bool HasDeletions(const duckdb::OpenFileInfo& info);
+
 /// The pseudo file of a group of buffered rows.
 duckdb::OpenFileInfo MakeBufferInfo(const std::string& path_prefix, size_t group);
 

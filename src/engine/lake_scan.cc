@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "delta/deletion_vector.h"
 #include "duckdb/catalog/catalog_entry/table_function_catalog_entry.hpp"
 #include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/common/multi_file/multi_file_states.hpp"
@@ -16,11 +17,13 @@
 #include "duckdb/storage/statistics/numeric_stats.hpp"
 #include "engine/buffer_reader.h"
 #include "engine/data_file_errors.h"
+#include "engine/deletion_filter.h"
 #include "engine/exception_barrier.h"
 #include "engine/hot_files.h"
 #include "engine/lake_file_list.h"
 #include "engine/lake_file_system.h"
 #include "engine/lake_types.h"
+#include "engine/stored_columns.h"
 
 namespace tarn::engine {
 namespace {
@@ -139,9 +142,11 @@ struct LakeReader final : public MultiFileReader {
     if (auto group = BufferGroupOf(file)) {
       return duckdb::make_shared_ptr<BufferReader>(file, source, source->groups()[*group]);
     }
-    if (auto hot = HotFiles::Of(context)->Open(context, file.path, DataFileOf(file), *source)) {
-      source->Hold(hot);
-      return duckdb::make_shared_ptr<BufferReader>(file, source, std::move(hot));
+    if (source->field_match() == columnar::FieldMatch::kName && !HasDeletions(file)) {
+      if (auto hot = HotFiles::Of(context)->Open(context, file.path, DataFileOf(file), *source)) {
+        source->Hold(hot);
+        return duckdb::make_shared_ptr<BufferReader>(file, source, std::move(hot));
+      }
     }
     return OpeningDataFile(*source, file.path,
                            [&] { return MultiFileReader::CreateReader(context, state, file, index, bind_data); });
@@ -158,6 +163,10 @@ struct LakeReader final : public MultiFileReader {
     MultiFileReader::FinalizeBind(reader_data, file_options, without_hive, global_columns, column_ids, context, state);
     const auto& list = dynamic_cast<const LakeFileList&>(*state->file_list);
     ScanEntry entry = list.Entry(reader_data.reader->file_list_idx.GetIndex());
+    if (entry.file && entry.file->deletion_vector) {
+      auto deleted = ValueOrThrow(delta::ReadDeletionVector(*source->view().store, *entry.file->deletion_vector));
+      reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(std::move(deleted));
+    }
     const auto& values = entry.group != nullptr ? *entry.group->partition_values : entry.file->partition_values;
     for (size_t i = 0; i < column_ids.size(); i++) {
       auto id = column_ids[i].GetPrimaryIndex();
@@ -187,19 +196,22 @@ struct LakeReader final : public MultiFileReader {
         if (copy) usable.filters[position] = std::move(copy);
       }
     }
-    return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids,
-                                          dropped ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters,
-                                          list, bind_data, virtual_columns);
+    const auto kept = dropped ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters;
+    const bool is_buffer = BufferGroupOf(reader_data.reader->file).has_value();
+    if (is_buffer || source->field_match() == columnar::FieldMatch::kName) {
+      return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids, kept, list, bind_data,
+                                            virtual_columns);
+    }
+    const auto as_stored = ColumnsAsStored(global_columns, *reader_data.reader, *source);
+    return MultiFileReader::CreateMapping(context, reader_data, as_stored, column_ids, kept, list, bind_data,
+                                          virtual_columns);
   }
 
  private:
   bool HasTypeOfTable(const duckdb::BaseFileReader& reader, const duckdb::ColumnIndex& id) const {
     if (id.IsVirtualColumn()) return false;
-    const ScanColumn& column = source->columns()[id.GetPrimaryIndex()];
-    for (const auto& local : reader.columns) {
-      if (local.name == column.physical_name) return local.type == column.type;
-    }
-    return false;
+    const auto* stored = StoredColumn(reader, *source, id.GetPrimaryIndex());
+    return stored != nullptr && stored->type == source->columns()[id.GetPrimaryIndex()].type;
   }
 };
 

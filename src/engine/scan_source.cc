@@ -2,7 +2,6 @@
 
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <arrow/util/key_value_metadata.h>
 
 #include <utility>
 
@@ -16,15 +15,6 @@ namespace {
 
 /// Small enough that two threads share a buffer of usual size, large enough that opening a group costs nothing.
 constexpr int64_t kGroupRows = 120'000;
-constexpr char kPhysicalNameKey[] = "delta.columnMapping.physicalName";
-
-std::string PhysicalName(const arrow::Field& field) {
-  if (field.metadata()) {
-    int at = field.metadata()->FindKey(kPhysicalNameKey);
-    if (at >= 0) return field.metadata()->value(at);
-  }
-  return field.name();
-}
 
 }  // namespace
 
@@ -44,7 +34,9 @@ Status ScanSource::AddColumns() {
     const arrow::Field& field = *schema.field(i);
     Result<duckdb::LogicalType> type = SqlType(*field.type());
     if (!type.ok()) return type.status().WithContext("column " + field.name());
-    columns_.push_back({field.name(), PhysicalName(field), std::move(*type), -1, i < snapshot_fields});
+    const bool in_snapshot = i < snapshot_fields;
+    std::string stored_name = in_snapshot ? view_->snapshot->StoredName(i) : field.name();
+    columns_.push_back({field.name(), std::move(stored_name), std::move(*type), -1, in_snapshot});
   }
   for (size_t i = 0; i < view_->partition_columns.size(); i++) {
     columns_[static_cast<size_t>(view_->partition_columns[i])].partition_index = static_cast<int>(i);

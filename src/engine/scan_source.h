@@ -40,7 +40,7 @@ struct DecodedFile {
 /// A column as the scan names and types it.
 struct ScanColumn {
   std::string name;
-  /// Its name inside data files (PROTOCOL.md, "Column Mapping").
+  /// Its name inside data files that do not go by ids (PROTOCOL.md, "Column Mapping").
   std::string physical_name;
   duckdb::LogicalType type;
   /// Position among the partition columns, -1 for a column that is stored in the files.
@@ -60,6 +60,10 @@ class ScanSource {
   const lake::TableView& view() const { return *view_; }
   const delta::Snapshot* snapshot() const { return view_->snapshot.get(); }
   const std::vector<ScanColumn>& columns() const { return columns_; }
+  /// How the columns are found in data files.
+  columnar::FieldMatch field_match() const {
+    return view_->snapshot ? view_->snapshot->field_match() : columnar::FieldMatch::kName;
+  }
   const std::vector<BufferGroup>& groups() const { return groups_; }
   int64_t buffered_rows() const { return buffered_rows_; }
   size_t num_files() const { return view_->snapshot ? view_->snapshot->num_files() : 0; }

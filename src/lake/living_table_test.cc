@@ -35,6 +35,7 @@ class ObservedSnapshot final : public delta::Snapshot {
   const delta::Metadata& metadata() const override { return real_->metadata(); }
   const std::shared_ptr<arrow::Schema>& schema() const override { return real_->schema(); }
   const std::vector<int>& partition_columns() const override { return real_->partition_columns(); }
+  columnar::FieldMatch field_match() const override { return real_->field_match(); }
   size_t num_files() const override { return real_->num_files(); }
   int64_t total_bytes() const override { return real_->total_bytes(); }
   Result<delta::DataFile> File(delta::FileIndex index) const override { return real_->File(index); }

@@ -39,6 +39,7 @@ class FakeSnapshot final : public delta::Snapshot {
   const delta::Metadata& metadata() const override { return metadata_; }
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<int>& partition_columns() const override { return partition_columns_; }
+  columnar::FieldMatch field_match() const override { return columnar::FieldMatch::kName; }
   std::optional<int64_t> TxnVersion(const std::string&) const override { return std::nullopt; }
   size_t num_files() const override { return files_.size(); }
   int64_t total_bytes() const override { return 0; }
