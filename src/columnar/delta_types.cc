@@ -33,7 +33,7 @@ Result<std::shared_ptr<arrow::DataType>> CanonicalNested(const arrow::DataType& 
       TARN_ASSIGN_OR_RETURN(auto canonical, CanonicalField(*field, field->name(), path, depth));
       fields.push_back(std::move(canonical));
     }
-    return arrow::struct_(std::move(fields));
+    return arrow::struct_(fields);
   }
   if (type.id() == arrow::Type::MAP) {
     const auto& map = static_cast<const arrow::MapType&>(type);

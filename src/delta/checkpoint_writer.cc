@@ -112,7 +112,7 @@ Status WriteHint(const TableContext& table, const Snapshot& snapshot, const Writ
                            std::to_string(checkpoint.num_actions) + R"(,"sizeInBytes":)" +
                            std::to_string(checkpoint.size_bytes) + R"(,"numOfAddFiles":)" +
                            std::to_string(snapshot.num_files()) + "}";
-  const Status put = table.store->Put(kLastCheckpointKey, AsBytes(text), precondition).status();
+  Status put = table.store->Put(kLastCheckpointKey, AsBytes(text), precondition).status();
   if (put.Is(StatusCode::kAlreadyExists) || put.Is(StatusCode::kConflict)) return Status::Ok();
   return put;
 }
