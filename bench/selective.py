@@ -61,10 +61,12 @@ def main() -> None:
     with server, roapi:
         answers = {name: call() for name, call in contenders.items()}
         assert all(answer == answers["tarn"] for answer in answers.values()), answers
-        times = harness.alternate(contenders)
-    medians = {name: harness.median_ms(values) for name, values in times.items()}
-    ours = medians.pop("tarn")
-    harness.report("selective query, 1,000 files", ours, medians, "ms", "<= 0.4x of the best")
+        single = harness.alternate(contenders)
+        bursts = harness.alternate(contenders, runs=5, warmup=1, burst=10)
+    for title, times in (("", bursts), (", single calls", single)):
+        medians = {name: harness.median_ms(values) for name, values in times.items()}
+        ours = medians.pop("tarn")
+        harness.report("selective query, 1,000 files" + title, ours, medians, "ms", "<= 0.4x of the best")
 
 
 if __name__ == "__main__":
