@@ -76,5 +76,7 @@ def main(arguments: list[str]) -> int:
     preset = "release"
     if arguments and arguments[0] in PRESETS:
         preset, arguments = arguments[0], arguments[1:]
+    if preset == "release" and not arguments:
+        arguments = ["tarn"]
     build(preset, arguments)
     return 0

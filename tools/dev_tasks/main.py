@@ -7,7 +7,7 @@ from .run import TaskError
 
 TASKS = {
     "setup": "install pinned dependencies",
-    "build": "build the program: ./dev build [release|dev|tsan|fuzz] [TARGET ...]",
+    "build": "build the program, or all of another preset: ./dev build [release|dev|tsan|fuzz] [TARGET|all ...]",
     "test": "run all tests; --quick for the inner loop",
     "demo": "a live lake fed with this host's own metrics; --seconds N checks itself and ends",
     "bench": "measure beside the peers, in one run; names select benchmarks",
