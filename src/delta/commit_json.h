@@ -98,6 +98,12 @@ void AppendLine(std::string& out, const Txn& txn);
 void AppendLine(std::string& out, const DomainMetadata& domain);
 void AppendLine(std::string& out, const CommitInfo& info);
 
+// Each appends the action's object alone, as checksums hold it.
+void AppendObject(std::string& out, const Protocol& protocol);
+void AppendObject(std::string& out, const Metadata& metadata);
+void AppendObject(std::string& out, const Txn& txn);
+void AppendObject(std::string& out, const DomainMetadata& domain);
+
 /// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 must have been refused before.
 void AppendJsonString(std::string& out, std::string_view text);
 

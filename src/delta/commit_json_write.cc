@@ -71,14 +71,29 @@ void WriteDeletionVector(std::string& out, ObjectWriter& parent, const DeletionV
   object.Close();
 }
 
+template <typename Write>
+void Object(std::string& out, Write&& write) {
+  ObjectWriter object(out);
+  write(object);
+  object.Close();
+}
+
 /// Writes `{"<action>":{…}}` and a newline; `write` fills the inner object.
 template <typename Write>
 void Line(std::string& out, std::string_view action, Write&& write) {
   ObjectWriter line(out);
   line.Key(action);
-  ObjectWriter object(out);
-  write(object);
-  object.Close();
+  Object(out, write);
+  line.Close();
+  out += '\n';
+}
+
+/// The same for an action that is written alone as well.
+template <typename Action>
+void LineOf(std::string& out, std::string_view name, const Action& action) {
+  ObjectWriter line(out);
+  line.Key(name);
+  AppendObject(out, action);
   line.Close();
   out += '\n';
 }
@@ -118,8 +133,8 @@ void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void AppendLine(std::string& out, const Protocol& protocol) {
-  Line(out, "protocol", [&](ObjectWriter& object) {
+void AppendObject(std::string& out, const Protocol& protocol) {
+  Object(out, [&](ObjectWriter& object) {
     object.Number("minReaderVersion", protocol.min_reader_version);
     object.Number("minWriterVersion", protocol.min_writer_version);
     if (protocol.reader_features.has_value()) object.Texts("readerFeatures", *protocol.reader_features);
@@ -127,8 +142,8 @@ void AppendLine(std::string& out, const Protocol& protocol) {
   });
 }
 
-void AppendLine(std::string& out, const Metadata& metadata) {
-  Line(out, "metaData", [&](ObjectWriter& object) {
+void AppendObject(std::string& out, const Metadata& metadata) {
+  Object(out, [&](ObjectWriter& object) {
     object.Text("id", metadata.id);
     if (metadata.name.has_value()) object.Text("name", *metadata.name);
     if (metadata.description.has_value()) object.Text("description", *metadata.description);
@@ -139,6 +154,11 @@ void AppendLine(std::string& out, const Metadata& metadata) {
     if (metadata.created_time_millis.has_value()) object.Number("createdTime", *metadata.created_time_millis);
   });
 }
+
+void AppendLine(std::string& out, const Protocol& protocol) { LineOf(out, "protocol", protocol); }
+void AppendLine(std::string& out, const Metadata& metadata) { LineOf(out, "metaData", metadata); }
+void AppendLine(std::string& out, const Txn& txn) { LineOf(out, "txn", txn); }
+void AppendLine(std::string& out, const DomainMetadata& domain) { LineOf(out, "domainMetadata", domain); }
 
 void AppendLine(std::string& out, const Add& add) {
   Line(out, "add", [&](ObjectWriter& object) {
@@ -171,16 +191,16 @@ void AppendLine(std::string& out, const Remove& remove) {
   });
 }
 
-void AppendLine(std::string& out, const Txn& txn) {
-  Line(out, "txn", [&](ObjectWriter& object) {
+void AppendObject(std::string& out, const Txn& txn) {
+  Object(out, [&](ObjectWriter& object) {
     object.Text("appId", txn.app_id);
     object.Number("version", txn.version);
     if (txn.last_updated_millis.has_value()) object.Number("lastUpdated", *txn.last_updated_millis);
   });
 }
 
-void AppendLine(std::string& out, const DomainMetadata& domain) {
-  Line(out, "domainMetadata", [&](ObjectWriter& object) {
+void AppendObject(std::string& out, const DomainMetadata& domain) {
+  Object(out, [&](ObjectWriter& object) {
     object.Text("domain", domain.domain);
     object.Text("configuration", domain.configuration);
     object.Bool("removed", domain.removed);

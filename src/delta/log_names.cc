@@ -80,9 +80,21 @@ std::string PaddedVersion(int64_t version) {
 
 std::string CommitKey(int64_t version) { return std::string(kLogFolder) + PaddedVersion(version) + ".json"; }
 
+std::string ChecksumKey(int64_t version) { return std::string(kLogFolder) + PaddedVersion(version) + ".crc"; }
+
+std::string CompactedKey(int64_t from, int64_t to) {
+  return std::string(kLogFolder) + PaddedVersion(from) + "." + PaddedVersion(to) + ".compacted.json";
+}
+
 std::string CheckpointKey(int64_t version) {
   return std::string(kLogFolder) + PaddedVersion(version) + ".checkpoint.parquet";
 }
+
+std::string UuidCheckpointKey(int64_t version, std::string_view uuid) {
+  return std::string(kLogFolder) + PaddedVersion(version) + ".checkpoint." + std::string(uuid) + ".parquet";
+}
+
+std::string SidecarKey(std::string_view name) { return std::string(kLogFolder) + "_sidecars/" + std::string(name); }
 
 std::string CheckpointPartKey(int64_t version, int part, int parts) {
   char suffix[48];

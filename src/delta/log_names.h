@@ -35,7 +35,14 @@ std::optional<LogName> ParseLogName(std::string_view name);
 
 /// The version's 20 digits.
 std::string PaddedVersion(int64_t version);
+std::string ChecksumKey(int64_t version);
+/// The file that stands for the commits `from` to `to`.
+std::string CompactedKey(int64_t from, int64_t to);
 std::string CheckpointKey(int64_t version);
+/// The own file of a v2 checkpoint.
+std::string UuidCheckpointKey(int64_t version, std::string_view uuid);
 std::string CheckpointPartKey(int64_t version, int part, int parts);
+/// A v2 checkpoint's sidecar of this file name.
+std::string SidecarKey(std::string_view name);
 
 }  // namespace tarn::delta

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "delta/checksum.h"
 #include "delta/transaction.h"
 #include "lake/lake_impl.h"
 #include "lake/table_flush.h"
@@ -75,8 +76,10 @@ void LakeImpl::CountRejected(const LivingTable& table, const FlushResult& result
 
 void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                            const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  if (snapshot == nullptr) return;
+  WriteChecksum(table, snapshot);
   const int64_t interval = options_.checkpoint_interval;
-  if (snapshot == nullptr || interval <= 0) return;
+  if (interval <= 0) return;
   if ((old_version + interval) / interval == (snapshot->version() + interval) / interval) return;
   if (snapshot->version() == 0) return;
   const Status submitted = SubmitTask([table, snapshot] {
@@ -86,6 +89,20 @@ void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t ol
         {{"table", table->name().ToString()}, {"version", snapshot->version()}, {"why", written.ToString()}});
   });
   if (!submitted.ok()) Log(LogLevel::kInfo, "checkpoint put off", {{"table", table->name().ToString()}});
+}
+
+void LakeImpl::WriteChecksum(const std::shared_ptr<LivingTable>& table,
+                             const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  // A version can do without: while one is being written, those of later versions are left out rather than queued.
+  if (!table->ClaimChecksum()) return;
+  const Status submitted = SubmitTask([table, snapshot] {
+    const Status written = delta::WriteChecksum(table->context(), *snapshot);
+    table->ReleaseChecksum();
+    if (written.ok()) return;
+    Log(LogLevel::kInfo, "version checksum left out",
+        {{"table", table->name().ToString()}, {"version", snapshot->version()}, {"why", written.ToString()}});
+  });
+  if (!submitted.ok()) table->ReleaseChecksum();
 }
 
 Status LakeImpl::SubmitTask(std::function<void()> task) {

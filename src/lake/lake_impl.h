@@ -122,6 +122,7 @@ class LakeImpl final : public Lake {
   void CountRejected(const LivingTable& table, const FlushResult& result) EXCLUDES(mutex_);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                    const std::shared_ptr<const delta::Snapshot>& snapshot);
+  void WriteChecksum(const std::shared_ptr<LivingTable>& table, const std::shared_ptr<const delta::Snapshot>& snapshot);
   void ReleaseLogs();
   void FlushInBackground();
   /// Hands LookForDeadLogs to the executor when it is due.

@@ -417,6 +417,27 @@ TEST(Lake, CompactionKeepsRowsAndItsResultIsShownAtOnce) {
   EXPECT_TRUE(world.store->Head("db/cpu/_delta_log/00000000000000000006.checkpoint.parquet").ok());
 }
 
+TEST(Lake, EachCommitGetsItsChecksumAndDoesNotNeedIt) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  const auto checksum = [&](int version) {
+    return world.store->Head("db/cpu/_delta_log/0000000000000000000" + std::to_string(version) + ".crc").ok();
+  };
+  for (int version = 0; version < 2; ++version) {
+    ASSERT_OK(AppendIds(*lake, {version}));
+    ASSERT_OK(lake->FlushAll());
+    EXPECT_TRUE(checksum(version)) << version;
+  }
+  // The data file is streamed; the first put is the commit, the second its checksum.
+  world.faults->Arm({.nth = 2, .mode = storage::testing::FaultMode::kForever, .operation = "put"});
+  ASSERT_OK(AppendIds(*lake, {2}));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_TRUE(world.faults->fired());
+  world.faults->Disarm();
+  EXPECT_FALSE(checksum(2));
+  EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), (Ids{0, 1, 2}));
+}
+
 TEST(Lake, FailedFlushKeepsRowsAndIsTriedAgain) {
   LakeWorld world;
   auto lake = MustOpen(world);

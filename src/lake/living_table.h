@@ -2,6 +2,7 @@
 
 #include <arrow/type_fwd.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -109,6 +110,10 @@ class LivingTable {
   int64_t retry_at() const EXCLUDES(mutex_);
   int flush_failures() const EXCLUDES(mutex_);
 
+  /// True for one caller at a time, who calls ReleaseChecksum once the version's checksum is written.
+  bool ClaimChecksum() { return !writing_checksum_.exchange(true); }
+  void ReleaseChecksum() { writing_checksum_ = false; }
+
  private:
   struct Reservation {
     std::shared_ptr<arrow::Field> field;
@@ -160,6 +165,7 @@ class LivingTable {
   const TableName name_;
   const std::string folder_;
   const delta::TableContext context_;
+  std::atomic<bool> writing_checksum_ = false;
 
   mutable Mutex mutex_;
   CondVar flushed_;

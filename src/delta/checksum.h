@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/status.h"
+#include "delta/snapshot.h"
+#include "delta/table.h"
+
+namespace tarn::delta {
+
+/// Writes the version checksum (PROTOCOL.md, "Version Checksum File") of the snapshot unless there is one: readers take
+/// protocol and metaData from it, and some refuse a table whose checksum is not what replay gives. Only for versions
+/// that are committed. Costs one Put, whatever the table's size; an optional file, so that a failure may be passed
+/// over.
+Status WriteChecksum(const TableContext& table, const Snapshot& snapshot);
+
+}  // namespace tarn::delta
