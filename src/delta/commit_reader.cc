@@ -23,11 +23,12 @@ Status CommitReader::Read(const CommitPart& part, ActionVisitor& visitor, const 
   return ReadPart(part, visitor, observer).WithContext(part.commit->key);
 }
 
-Status CommitReader::ReadAll(const LogFile& commit, int64_t window_bytes, ActionVisitor& visitor) {
+Status CommitReader::ReadAll(const LogFile& commit, int64_t window_bytes, ActionVisitor& visitor,
+                             const LineObserver& observer) {
   int64_t begin = 0;
   do {
     const int64_t end = std::min(begin + window_bytes, commit.size_bytes);
-    TARN_RETURN_NOT_OK(Read({&commit, begin, end}, visitor));
+    TARN_RETURN_NOT_OK(Read({&commit, begin, end}, visitor, observer));
     begin = end;
   } while (begin < commit.size_bytes);
   return Status::Ok();
@@ -71,8 +72,9 @@ Status CommitReader::ReadPart(const CommitPart& part, ActionVisitor& visitor, co
   }
   while (begin < length && from + static_cast<int64_t>(begin) < end) {
     const size_t newline = std::min(text.find('\n', begin), length);
-    if (observer) observer(text.data() + begin, from + static_cast<int64_t>(begin));
-    const Status status = parser_.ParseLine(text.substr(begin, newline - begin), visitor);
+    const std::string_view line = text.substr(begin, newline - begin);
+    if (observer) observer(line, from + static_cast<int64_t>(begin));
+    const Status status = parser_.ParseLine(line, visitor);
     if (!status.ok()) return status.WithContext("line at byte " + std::to_string(from + begin));
     begin = newline + 1;
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "delta/commit_json.h"
@@ -21,15 +22,16 @@ struct CommitPart {
 /// Reads and parses commits part by part, holding one part at a time. Thread-compatible.
 class CommitReader {
  public:
-  /// Called before each line with where it begins in memory and in its file.
-  using LineObserver = std::function<void(const char* line, int64_t offset)>;
+  /// Called before each line, which stays in its place while it is visited, with where it begins in its file.
+  using LineObserver = std::function<void(std::string_view line, int64_t offset)>;
 
   explicit CommitReader(storage::ObjectStore& store) : store_(store) {}
 
   /// Corruption names file and place.
   Status Read(const CommitPart& part, ActionVisitor& visitor, const LineObserver& observer = nullptr);
   /// A whole commit in windows of `window_bytes`.
-  Status ReadAll(const LogFile& commit, int64_t window_bytes, ActionVisitor& visitor);
+  Status ReadAll(const LogFile& commit, int64_t window_bytes, ActionVisitor& visitor,
+                 const LineObserver& observer = nullptr);
 
  private:
   Status ReadPart(const CommitPart& part, ActionVisitor& visitor, const LineObserver& observer);

@@ -1,6 +1,6 @@
 // Opening a table of 300,000 files with statistics from three JSON commits of about 50 MB, selecting one partition,
 // refreshing and filtering by statistics. Counters: growth of the process's resident memory over the first opening,
-// bytes per file entry.
+// bytes per file entry. Then opening a table of 99 small commits, with and without compacted log files.
 
 #include <benchmark/benchmark.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "delta/log_compaction.h"
 #include "delta/table.h"
 #include "storage/stores.h"
 
@@ -22,6 +23,18 @@ namespace {
 constexpr int kCommits = 3;
 constexpr int kFilesPerCommit = 100'000;
 constexpr int kDays = 300;
+
+constexpr char kFirstLines[] =
+    R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}})"
+    "\n"
+    R"({"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":)"
+    R"(\"struct\",\"fields\":[{\"name\":\"id\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},)"
+    R"({\"name\":\"name\",\"type\":\"string\",\"nullable\":true,\"metadata\":{}},)"
+    R"({\"name\":\"value\",\"type\":\"double\",\"nullable\":true,\"metadata\":{}},)"
+    R"({\"name\":\"time\",\"type\":\"timestamp\",\"nullable\":true,\"metadata\":{}},)"
+    R"({\"name\":\"day\",\"type\":\"date\",\"nullable\":true,\"metadata\":{}}]}","partitionColumns":)"
+    R"(["day"],"configuration":{},"createdTime":1}})"
+    "\n";
 
 int64_t ResidentBytes() {
   std::ifstream statm("/proc/self/statm");
@@ -58,16 +71,7 @@ const std::string& TableFolder() {
       std::filesystem::create_directory(path + "/_delta_log");
       for (int commit = 0; commit < kCommits; ++commit) {
         std::ofstream out(path + "/" + CommitKey(commit));
-        if (commit == 0) {
-          out << R"({"protocol":{"minReaderVersion":1,"minWriterVersion":2}})" << "\n"
-              << R"({"metaData":{"id":"x","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":)"
-              << R"(\"struct\",\"fields\":[{\"name\":\"id\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},)"
-              << R"({\"name\":\"name\",\"type\":\"string\",\"nullable\":true,\"metadata\":{}},)"
-              << R"({\"name\":\"value\",\"type\":\"double\",\"nullable\":true,\"metadata\":{}},)"
-              << R"({\"name\":\"time\",\"type\":\"timestamp\",\"nullable\":true,\"metadata\":{}},)"
-              << R"({\"name\":\"day\",\"type\":\"date\",\"nullable\":true,\"metadata\":{}}]}","partitionColumns":)"
-              << R"(["day"],"configuration":{},"createdTime":1}})" << "\n";
-        }
+        if (commit == 0) out << kFirstLines;
         for (int i = 0; i < kFilesPerCommit; ++i) out << AddLine(commit * kFilesPerCommit + i);
       }
     }
@@ -121,6 +125,39 @@ void BM_RefreshWithNothingNew(benchmark::State& state) {
   for (auto _ : state) TARN_CHECK(Refresh(table, snapshot).ok());
 }
 BENCHMARK(BM_RefreshWithNothingNew)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+/// A table of one commit and 98 more that add a file each, in a folder of its own.
+class TailTable {
+ public:
+  explicit TailTable(int64_t compacted_commits) : random_(1) {
+    TARN_CHECK(mkdtemp(path_.data()) != nullptr);
+    std::filesystem::create_directory(path_ + "/_delta_log");
+    std::ofstream(path_ + "/" + CommitKey(0)) << kFirstLines;
+    for (int commit = 1; commit < kTail; ++commit) std::ofstream(path_ + "/" + CommitKey(commit)) << AddLine(commit);
+    table_ = {*storage::OpenLocalStore(path_), &SystemClock(), &random_, nullptr};
+    if (compacted_commits == 0) return;
+    for (int64_t from = 0; from + compacted_commits <= kTail; from += compacted_commits) {
+      TARN_CHECK(WriteCompactedLog(table_, from, from + compacted_commits - 1).ok());
+    }
+  }
+  ~TailTable() { std::filesystem::remove_all(path_); }
+  TailTable(const TailTable&) = delete;
+  TailTable& operator=(const TailTable&) = delete;
+
+  const TableContext& context() const { return table_; }
+
+ private:
+  static constexpr int kTail = 99;
+  std::string path_ = "/tmp/tarn-bench-XXXXXX";
+  Random random_;
+  TableContext table_;
+};
+
+void BM_OpenTail(benchmark::State& state) {
+  const TailTable table(state.range(0));
+  for (auto _ : state) TARN_CHECK(LoadSnapshot(table.context()).ok());
+}
+BENCHMARK(BM_OpenTail)->ArgName("compacted")->Arg(0)->Arg(10)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 }  // namespace
 }  // namespace tarn::delta

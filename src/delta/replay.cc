@@ -52,7 +52,7 @@ Status ParseUnit(const std::shared_ptr<storage::ObjectStore>& store, const Unit&
   for (const CommitPart& part : unit.parts) {
     out->BeginCommit(part.commit->version);
     TARN_RETURN_NOT_OK(
-        reader.Read(part, *out, [&](const char* line, int64_t offset) { out->BeginLine(line, offset); }));
+        reader.Read(part, *out, [&](std::string_view line, int64_t offset) { out->BeginLine(line.data(), offset); }));
   }
   out->Finish();
   return Status::Ok();
