@@ -266,9 +266,9 @@ constexpr int64_t kWindowBytes = 2 << 20;
 bool IsJson(const LogFile& file) { return file.key.ends_with(kJsonEnding); }
 
 /// Key of a sidecar, which lies in the log's own folder for them and mostly is given by its name alone.
-Result<std::string> SidecarKey(std::string_view path, const std::string& table_uri) {
+Result<std::string> KeyOfSidecar(std::string_view path, const std::string& table_uri) {
   const std::string canonical = CanonicalPath(path, table_uri);
-  if (canonical.find('/') == std::string::npos) return std::string(kLogFolder) + "_sidecars/" + canonical;
+  if (canonical.find('/') == std::string::npos) return SidecarKey(canonical);
   return KeyOfPath(canonical);
 }
 
@@ -338,7 +338,7 @@ class CheckpointReader {
     }
     small->Finish();
     for (const std::string& path : sidecars_) {
-      TARN_ASSIGN_OR_RETURN(std::string key, SidecarKey(path, uri_));
+      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, uri_));
       tasks_.push_back({std::move(key), {}});
     }
     const size_t base = units_.size();
@@ -357,7 +357,7 @@ class CheckpointReader {
     }
     std::vector<std::string> keys;
     for (const std::string& path : sidecars_) {
-      TARN_ASSIGN_OR_RETURN(std::string key, SidecarKey(path, uri_));
+      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, uri_));
       keys.push_back(std::move(key));
     }
     return keys;

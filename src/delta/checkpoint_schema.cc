@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "columnar/arrow_status.h"
 
 namespace tarn::delta {
@@ -56,6 +57,37 @@ std::shared_ptr<arrow::DataType> ProtocolType() {
   return arrow::struct_({arrow::field("minReaderVersion", arrow::int32()),
                          arrow::field("minWriterVersion", arrow::int32()), arrow::field("readerFeatures", TextList()),
                          arrow::field("writerFeatures", TextList())});
+}
+
+std::shared_ptr<arrow::Field> FieldOf(CheckpointColumn column) {
+  const auto structure = [](const char* name, arrow::FieldVector fields) {
+    return arrow::field(name, arrow::struct_(std::move(fields)));
+  };
+  switch (column) {
+    case CheckpointColumn::kTxn:
+      return structure("txn", {arrow::field("appId", arrow::utf8()), arrow::field("version", arrow::int64()),
+                               arrow::field("lastUpdated", arrow::int64())});
+    case CheckpointColumn::kAdd:
+      return arrow::field("add", AddType());
+    case CheckpointColumn::kRemove:
+      return arrow::field("remove", RemoveType());
+    case CheckpointColumn::kMetadata:
+      return arrow::field("metaData", MetadataType());
+    case CheckpointColumn::kProtocol:
+      return arrow::field("protocol", ProtocolType());
+    case CheckpointColumn::kDomainMetadata:
+      return structure("domainMetadata",
+                       {arrow::field("domain", arrow::utf8()), arrow::field("configuration", arrow::utf8()),
+                        arrow::field("removed", arrow::boolean())});
+    case CheckpointColumn::kCheckpointMetadata:
+      return structure("checkpointMetadata",
+                       {arrow::field("version", arrow::int64()), arrow::field("tags", TextMap())});
+    case CheckpointColumn::kSidecar:
+      return structure("sidecar", {arrow::field("path", arrow::utf8()), arrow::field("sizeInBytes", arrow::int64()),
+                                   arrow::field("modificationTime", arrow::int64()), arrow::field("tags", TextMap())});
+  }
+  TARN_CHECK(false);
+  return nullptr;
 }
 
 /// Fills one row of a struct, member after member in the order of its type.
@@ -152,41 +184,49 @@ size_t BytesOf(const PartitionValues& values) {
 
 }  // namespace
 
-std::shared_ptr<arrow::Schema> CheckpointSchema(bool with_domains) {
-  arrow::FieldVector fields = {
-      arrow::field("txn", arrow::struct_({arrow::field("appId", arrow::utf8()), arrow::field("version", arrow::int64()),
-                                          arrow::field("lastUpdated", arrow::int64())})),
-      arrow::field("add", AddType()),
-      arrow::field("remove", RemoveType()),
-      arrow::field("metaData", MetadataType()),
-      arrow::field("protocol", ProtocolType()),
-  };
-  if (with_domains) {
-    fields.push_back(arrow::field("domainMetadata", arrow::struct_({arrow::field("domain", arrow::utf8()),
-                                                                    arrow::field("configuration", arrow::utf8()),
-                                                                    arrow::field("removed", arrow::boolean())})));
-  }
+CheckpointLayout CheckpointLayout::Classic(bool with_domains) {
+  CheckpointLayout layout{{CheckpointColumn::kTxn, CheckpointColumn::kAdd, CheckpointColumn::kRemove,
+                           CheckpointColumn::kMetadata, CheckpointColumn::kProtocol}};
+  if (with_domains) layout.columns.push_back(CheckpointColumn::kDomainMetadata);
+  return layout;
+}
+
+CheckpointLayout CheckpointLayout::Manifest() {
+  CheckpointLayout layout = Classic(/*with_domains=*/true);
+  layout.columns.push_back(CheckpointColumn::kCheckpointMetadata);
+  layout.columns.push_back(CheckpointColumn::kSidecar);
+  return layout;
+}
+
+CheckpointLayout CheckpointLayout::OfSidecar() { return {{CheckpointColumn::kAdd, CheckpointColumn::kRemove}}; }
+
+std::shared_ptr<arrow::Schema> CheckpointLayout::Schema() const {
+  arrow::FieldVector fields;
+  for (const CheckpointColumn column : columns) fields.push_back(FieldOf(column));
   return arrow::schema(std::move(fields));
 }
 
 struct CheckpointRows::Builders {
-  explicit Builders(bool with_domains) : schema(CheckpointSchema(with_domains)) {
-    for (const auto& field : schema->fields()) {
-      columns.push_back(arrow::MakeBuilder(field->type()).ValueOrDie());
+  explicit Builders(const CheckpointLayout& layout) : schema(layout.Schema()) {
+    for (size_t i = 0; i < layout.columns.size(); ++i) {
+      places[layout.columns[i]] = i;
+      columns.push_back(arrow::MakeBuilder(schema->field(static_cast<int>(i))->type()).ValueOrDie());
     }
   }
-  arrow::ArrayBuilder* Of(CheckpointColumn column) {
-    const auto index = static_cast<size_t>(column);
-    TARN_CHECK(index < columns.size());
-    return columns[index].get();
+  size_t PlaceOf(CheckpointColumn column) const {
+    const auto found = places.find(column);
+    TARN_CHECK(found != places.end());
+    return found->second;
   }
+  arrow::ArrayBuilder* Of(CheckpointColumn column) { return columns[PlaceOf(column)].get(); }
 
   const std::shared_ptr<arrow::Schema> schema;
+  std::map<CheckpointColumn, size_t> places;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> columns;
 };
 
-CheckpointRows::CheckpointRows(bool with_domains, Sink sink)
-    : sink_(std::move(sink)), builders_(std::make_unique<Builders>(with_domains)) {}
+CheckpointRows::CheckpointRows(CheckpointLayout layout, Sink sink)
+    : layout_(std::move(layout)), sink_(std::move(sink)), builders_(std::make_unique<Builders>(layout_)) {}
 
 CheckpointRows::~CheckpointRows() = default;
 
@@ -206,10 +246,11 @@ Status CheckpointRows::End(const Status& row, size_t bytes) {
 
 Status CheckpointRows::Flush() {
   if (gathered_rows_ == 0) return Status::Ok();
+  const size_t own = builders_->PlaceOf(column_);
   arrow::ArrayVector columns;
   for (size_t i = 0; i < builders_->columns.size(); ++i) {
     std::shared_ptr<arrow::Array> array;
-    if (static_cast<size_t>(column_) == i) {
+    if (own == i) {
       TARN_RETURN_ARROW_NOT_OK(builders_->columns[i]->Finish(&array));
     } else {
       TARN_ASSIGN_OR_RETURN_ARROW(
@@ -276,7 +317,7 @@ Status CheckpointRows::Append(const Remove& remove) {
   return End(row.Done(), remove.path.size() + BytesOf(remove.partition_values));
 }
 
-Status CheckpointRows::Append(const Add& add, bool with_stats) {
+Status CheckpointRows::Append(const Add& add) {
   TARN_RETURN_NOT_OK(Begin(CheckpointColumn::kAdd));
   StructRow row(builders_->Of(column_));
   row.Text(add.path)
@@ -284,7 +325,7 @@ Status CheckpointRows::Append(const Add& add, bool with_stats) {
       .Long(add.size_bytes)
       .Long(add.modification_time_millis)
       .Bool(false)
-      .Text(with_stats ? TextOrNull(add.stats) : std::nullopt);
+      .Text(layout_.stats_as_json ? TextOrNull(add.stats) : std::nullopt);
   if (add.tags.empty()) {
     row.Null();
   } else {
@@ -292,6 +333,20 @@ Status CheckpointRows::Append(const Add& add, bool with_stats) {
   }
   row.DeletionVector(add.deletion_vector);
   return End(row.Done(), add.path.size() + add.stats.size() + BytesOf(add.partition_values));
+}
+
+Status CheckpointRows::AppendCheckpointMetadata(int64_t version) {
+  TARN_RETURN_NOT_OK(Begin(CheckpointColumn::kCheckpointMetadata));
+  StructRow row(builders_->Of(column_));
+  row.Long(version).Null();
+  return End(row.Done(), 0);
+}
+
+Status CheckpointRows::Append(const Sidecar& sidecar) {
+  TARN_RETURN_NOT_OK(Begin(CheckpointColumn::kSidecar));
+  StructRow row(builders_->Of(column_));
+  row.Text(sidecar.name).Long(sidecar.size_bytes).Long(sidecar.modified_millis).Null();
+  return End(row.Done(), sidecar.name.size());
 }
 
 }  // namespace tarn::delta

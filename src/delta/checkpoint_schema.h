@@ -2,25 +2,57 @@
 
 #include <arrow/type_fwd.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "delta/actions.h"
 
 namespace tarn::delta {
 
-/// Columns of a classic checkpoint (PROTOCOL.md, "Checkpoint Schema"); each row has exactly one that is not null.
-/// `domainMetadata` comes last, so that a table without that feature just lacks it.
-enum class CheckpointColumn : int { kTxn, kAdd, kRemove, kMetadata, kProtocol, kDomainMetadata };
+/// A file of a v2 checkpoint that holds file actions, as its manifest names it.
+struct Sidecar {
+  /// Its name in the log's folder for sidecars.
+  std::string name;
+  int64_t size_bytes = 0;
+  int64_t modified_millis = 0;
+};
 
-std::shared_ptr<arrow::Schema> CheckpointSchema(bool with_domains);
+/// The actions of checkpoints (PROTOCOL.md, "Checkpoint Schema", "Sidecar File Schema").
+enum class CheckpointColumn : uint8_t {
+  kTxn,
+  kAdd,
+  kRemove,
+  kMetadata,
+  kProtocol,
+  kDomainMetadata,
+  kCheckpointMetadata,
+  kSidecar,
+};
 
-/// Gathers actions into batches of CheckpointSchema. Batches hold one kind of action each. Thread-compatible.
+/// What the rows of one kind of checkpoint file look like: each has exactly one column that is not null.
+struct CheckpointLayout {
+  std::vector<CheckpointColumn> columns;
+  /// False leaves `add.stats` null (delta.checkpoint.writeStatsAsJson=false).
+  bool stats_as_json = true;
+
+  /// The one file of a classic checkpoint. Tables without domains lack their column.
+  static CheckpointLayout Classic(bool with_domains);
+  /// A v2 checkpoint's own file.
+  static CheckpointLayout Manifest();
+  static CheckpointLayout OfSidecar();
+
+  std::shared_ptr<arrow::Schema> Schema() const;
+};
+
+/// Gathers actions into batches of a layout's schema. Batches hold one kind of action each. Thread-compatible.
 class CheckpointRows {
  public:
   using Sink = std::function<Status(const arrow::RecordBatch&)>;
-  CheckpointRows(bool with_domains, Sink sink);
+  CheckpointRows(CheckpointLayout layout, Sink sink);
   ~CheckpointRows();
   CheckpointRows(const CheckpointRows&) = delete;
   CheckpointRows& operator=(const CheckpointRows&) = delete;
@@ -30,8 +62,10 @@ class CheckpointRows {
   Status Append(const Txn& txn);
   Status Append(const DomainMetadata& domain);
   Status Append(const Remove& remove);
-  /// `with_stats` false leaves the statistics out (delta.checkpoint.writeStatsAsJson=false).
-  Status Append(const Add& add, bool with_stats);
+  Status Append(const Add& add);
+  /// The action that makes a file a v2 checkpoint.
+  Status AppendCheckpointMetadata(int64_t version);
+  Status Append(const Sidecar& sidecar);
   /// Hands over what is gathered.
   Status Flush();
   int64_t num_rows() const { return num_rows_; }
@@ -41,6 +75,7 @@ class CheckpointRows {
   Status Begin(CheckpointColumn column);
   Status End(const Status& row, size_t bytes);
 
+  const CheckpointLayout layout_;
   const Sink sink_;
   const std::unique_ptr<Builders> builders_;
   CheckpointColumn column_ = CheckpointColumn::kProtocol;

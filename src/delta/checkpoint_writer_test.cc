@@ -53,7 +53,7 @@ std::vector<std::string> Contents(const TableContext& table, const Snapshot& sna
 }
 
 /// A table whose log has every kind of action that a checkpoint keeps. The last version is 3.
-void PutRichLog(MemoryTable& table) {
+void PutRichLog(MemoryTable& table, bool v2 = false) {
   const int64_t now = table.clock().WallMicros() / kMicrosPerMilli;
   Protocol protocol{3, 7, std::vector<std::string>{"timestampNtz"},
                     std::vector<std::string>{"domainMetadata", "timestampNtz"}};
@@ -65,6 +65,11 @@ void PutRichLog(MemoryTable& table) {
   metadata.partition_columns = {"day"};
   metadata.configuration = {{"delta.appendOnly", "false"}, {"x", ""}};
   metadata.created_time_millis = 1234;
+  if (v2) {
+    protocol.reader_features->emplace_back("v2Checkpoint");
+    protocol.writer_features->emplace_back("v2Checkpoint");
+    metadata.configuration["delta.checkpointPolicy"] = "v2";
+  }
   std::string text;
   AppendLine(text, protocol);
   AppendLine(text, metadata);
@@ -108,9 +113,21 @@ void PutRichLog(MemoryTable& table) {
   table.PutCommit(3, text);
 }
 
-TEST(CheckpointWriter, TheTableOpensFromTheCheckpointAlone) {
+class CheckpointOfEitherKind : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(CheckpointWriter, CheckpointOfEitherKind, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "V2" : "Classic"; });
+
+/// Keys of the log below a prefix.
+std::vector<std::string> LogKeys(MemoryTable& table, const std::string& prefix) {
+  std::vector<std::string> keys;
+  const auto entries = *table.store().ListAll({.prefix = std::string(kLogFolder) + prefix});
+  for (const storage::ListEntry& entry : entries) keys.push_back(entry.object.key);
+  return keys;
+}
+
+TEST_P(CheckpointOfEitherKind, OpensTheTableAlone) {
   MemoryTable table;
-  PutRichLog(table);
+  PutRichLog(table, GetParam());
   const auto snapshot = LoadSnapshot(table.context());
   ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
   std::vector<std::string> expected = Contents(table.context(), **snapshot);
@@ -228,14 +245,67 @@ TEST(CheckpointWriter, ManyFilesSpanRowGroups) {
   EXPECT_EQ((*reopened)->num_files(), static_cast<size_t>(kFiles));
 }
 
-TEST(CheckpointWriter, FaultsLeaveATableThatOpensTheSame) {
+TEST(CheckpointWriter, AV2CheckpointHasItsFilesInSidecars) {
+  MemoryTable table;
+  PutRichLog(table, /*v2=*/true);
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
+  const auto manifests = LogKeys(table, PaddedVersion(3) + ".checkpoint.");
+  ASSERT_EQ(manifests.size(), 1U);
+  const auto info = *table.store().Head(manifests[0]);
+  const auto sidecars = LogKeys(table, "_sidecars/");
+  ASSERT_EQ(sidecars.size(), 1U);
+  const int64_t sidecar_bytes = table.store().Head(sidecars[0])->size_bytes;
+  // Three files, a tombstone that is not expired, five other actions of the table and two of the checkpoint.
+  EXPECT_EQ(*table.store().Get(kLastCheckpointKey),
+            R"({"version":3,"size":11,"sizeInBytes":)" + std::to_string(info.size_bytes + sidecar_bytes) +
+                R"(,"numOfAddFiles":3,"v2Checkpoint":{"path":")" + manifests[0].substr(kLogFolder.size()) +
+                R"(","sizeInBytes":)" + std::to_string(info.size_bytes) + R"(,"modificationTime":)" +
+                std::to_string(info.modified_micros / kMicrosPerMilli) + "}}");
+  EXPECT_EQ(ReadLastCheckpoint(table.store())->version, 3);
+  // Another writer's is as good.
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
+  EXPECT_EQ(LogKeys(table, PaddedVersion(3) + ".checkpoint.").size(), 1U);
+}
+
+TEST(CheckpointWriter, SidecarsAreOfBoundedSize) {
+  MemoryTable table;
+  std::string text;
+  AppendLine(text, Protocol{3, 7, std::vector<std::string>{"v2Checkpoint"}, std::vector<std::string>{"v2Checkpoint"}});
+  Metadata metadata;
+  metadata.id = "m";
+  metadata.schema_string = R"({"type":"struct","fields":[{"name":"id","type":"long","nullable":true,"metadata":{}}]})";
+  metadata.configuration = {{"delta.checkpointPolicy", "v2"}};
+  AppendLine(text, metadata);
+  table.PutCommit(0, text);
+  // Without files there are no sidecars.
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
+  EXPECT_TRUE(LogKeys(table, "_sidecars/").empty());
+  constexpr int kFiles = 70'000;
+  text.clear();
+  for (int i = 0; i < kFiles; ++i) AppendLine(text, MemoryTable::MakeAdd("part-" + std::to_string(i)));
+  table.PutCommit(1, text);
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
+  EXPECT_EQ(LogKeys(table, "_sidecars/").size(), 2U);
+  ASSERT_TRUE(table.store().Delete(CommitKey(0)).ok());
+  ASSERT_TRUE(table.store().Delete(CommitKey(1)).ok());
+  EXPECT_EQ((*LoadSnapshot(table.context()))->num_files(), static_cast<size_t>(kFiles));
+}
+
+TEST(CheckpointWriter, ClassicCheckpointsAreWrittenWithoutTheFeatureOrThePolicy) {
+  MemoryTable table;
+  const auto snapshot = table.Create(false, {{"delta.checkpointPolicy", "v2"}});
+  ASSERT_TRUE(WriteCheckpoint(table.context(), *snapshot).ok());
+  EXPECT_TRUE(table.store().Head(CheckpointKey(0)).ok());
+}
+
+TEST_P(CheckpointOfEitherKind, FaultsLeaveATableThatOpensTheSame) {
   for (const auto mode : {storage::testing::FaultMode::kOnce, storage::testing::FaultMode::kForever,
                           storage::testing::FaultMode::kReplyLost}) {
     storage::testing::FaultPlan plan;
     plan.mode = mode;
-    storage::testing::SweepFaults(plan, [](auto injector, const auto& arm) {
+    storage::testing::SweepFaults(plan, [&](auto injector, const auto& arm) {
       MemoryTable healthy;
-      PutRichLog(healthy);
+      PutRichLog(healthy, GetParam());
       const auto snapshot = *LoadSnapshot(healthy.context());
       TableContext faulty = healthy.context();
       faulty.store = storage::testing::MakeFaultyStore(healthy.context().store, injector);

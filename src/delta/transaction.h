@@ -58,8 +58,9 @@ class Transaction {
   virtual Result<Committed> Commit() = 0;
 };
 
-/// Writes a classic single-file checkpoint of the snapshot and then the `_last_checkpoint` hint (PROTOCOL.md,
-/// "Checkpoints"), streamed in O(row group) memory. AlreadyExists is success.
+/// Writes a checkpoint of the snapshot and then the `_last_checkpoint` hint (PROTOCOL.md, "Checkpoints"), streamed in
+/// O(row group) memory: a v2 checkpoint with sidecars where the protocol has the feature and `delta.checkpointPolicy`
+/// is `v2`, a classic single file otherwise. A checkpoint that is there is success.
 Status WriteCheckpoint(const TableContext& table, const Snapshot& snapshot);
 
 }  // namespace tarn::delta
