@@ -32,7 +32,13 @@ class ByteBuffer {
   }
   /// Drops everything behind the first `size` bytes.
   void Truncate(size_t size) { size_ = std::min(size_, size); }
-  void Clear() { size_ = 0; }
+  /// Drops everything; what one large value took is given back.
+  void Clear() {
+    size_ = 0;
+    if (capacity_ <= kKeptBytes) return;
+    data_.reset();
+    capacity_ = 0;
+  }
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
@@ -42,8 +48,13 @@ class ByteBuffer {
   std::string_view view() const { return {data_.get(), size_}; }
 
  private:
+  static constexpr size_t kKeptBytes = 4 << 20;
+  /// Beyond this much a buffer grows by a quarter instead of twofold.
+  static constexpr size_t kLargeBytes = 16 << 20;
+
   void Grow(size_t bytes) {
-    const size_t capacity = std::max(size_ + bytes, std::max<size_t>(1024, capacity_ * 2));
+    const size_t more = capacity_ < kLargeBytes ? capacity_ : capacity_ / 4;
+    const size_t capacity = std::max(size_ + bytes, std::max<size_t>(1024, capacity_ + more));
     std::unique_ptr<char[]> grown = std::make_unique_for_overwrite<char[]>(capacity);
     if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
     data_ = std::move(grown);

@@ -1,4 +1,5 @@
 #include <arrow/array.h>
+#include <arrow/array/builder_binary.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/record_batch.h>
@@ -290,6 +291,39 @@ TEST(ResultEncoder, FillsInBoundedPieces) {
   }
   EXPECT_EQ(lines, 4000U);
   EXPECT_EQ((*encoder)->rows(), 4000);
+}
+
+// Six bytes of JSON for each of the values': as one piece a batch of them would be a hundred times the target.
+TEST(ResultEncoder, LargeValuesAreWrittenOneAtATime) {
+  arrow::StringBuilder values;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(values.Append(std::string(8 << 20, '\x01')).ok());
+  const auto column = *values.Finish();
+  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("v", arrow::utf8())}), 10, {column});
+  auto encoder = ResultEncoder::Make(std::make_unique<FakeStream>(OneBatch(batch), "q"), ResultFormat::kJson);
+  size_t total = 0;
+  for (bool more = true; more;) {
+    ByteBuffer out;
+    auto filled = (*encoder)->Fill(256 << 10, out);
+    ASSERT_TRUE(filled.ok());
+    more = *filled;
+    EXPECT_LT(out.size(), size_t{49} << 20);
+    EXPECT_LT(out.capacity(), size_t{64} << 20);
+    total += out.size();
+  }
+  EXPECT_GT(total, size_t{480} << 20);
+  EXPECT_EQ((*encoder)->rows(), 10);
+}
+
+TEST(ByteBuffer, GivesBackWhatOneLargeValueTook) {
+  ByteBuffer out;
+  out.Append("small");
+  out.Clear();
+  EXPECT_GT(out.capacity(), 0U);
+  out.Append(std::string(32 << 20, 'x'));
+  out.Clear();
+  EXPECT_EQ(out.capacity(), 0U);
+  out.Append("again");
+  EXPECT_EQ(out.view(), "again");
 }
 
 TEST(ResultEncoder, AFailureIsTheLastLineOfNdjson) {

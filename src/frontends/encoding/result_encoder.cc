@@ -1,11 +1,25 @@
 #include "frontends/encoding/result_encoder.h"
 
 #include <arrow/record_batch.h>
+#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <utility>
 
 namespace tarn::frontends {
+
+namespace {
+
+/// A text can be many times as long as the values it stands for, so that a batch of large values is written in pieces
+/// of about this many bytes of values.
+constexpr int64_t kStepBytes = 4 << 20;
+
+int64_t StepRows(const arrow::RecordBatch& batch, int64_t preferred_rows) {
+  const int64_t row_bytes = arrow::util::TotalBufferSize(batch) / std::max<int64_t>(1, batch.num_rows());
+  return std::clamp<int64_t>(kStepBytes / std::max<int64_t>(1, row_bytes), 1, preferred_rows);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ResultEncoder>> ResultEncoder::Make(std::unique_ptr<engine::QueryStream> stream,
                                                            ResultFormat format) {
@@ -32,8 +46,9 @@ Result<bool> ResultEncoder::FillOrFail(size_t target_bytes, ByteBuffer& out) {
         TARN_RETURN_NOT_OK(writer_->Finish(out));
         return false;
       }
+      step_rows_ = StepRows(*batch_, writer_->preferred_rows());
     }
-    const int64_t rows = std::min(writer_->preferred_rows(), batch_->num_rows() - offset_);
+    const int64_t rows = std::min(step_rows_, batch_->num_rows() - offset_);
     if (rows > 0) {
       const bool whole = offset_ == 0 && rows == batch_->num_rows();
       TARN_RETURN_NOT_OK(writer_->Write(whole ? batch_ : batch_->Slice(offset_, rows), out));

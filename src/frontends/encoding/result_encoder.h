@@ -30,6 +30,8 @@ class ResultEncoder {
   const std::unique_ptr<ResultWriter> writer_;
   std::shared_ptr<arrow::RecordBatch> batch_;
   int64_t offset_ = 0;
+  /// Rows of the batch that are written at a time.
+  int64_t step_rows_ = 1;
   int64_t rows_ = 0;
   bool begun_ = false;
 };
