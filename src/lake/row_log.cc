@@ -50,11 +50,16 @@ Result<RowLog::Range> RowLog::Append(std::vector<wal::NewRecord> records) {
     --appending_;
     advanced_.notify_all();
     const Status failure = std::move(last).status();
-    if (failure.Is(StatusCode::kResourceExhausted)) return Status::Unavailable("disk is short: " + failure.message());
     if (failure.Is(StatusCode::kInvalidArgument)) return failure;
+    if (failure.Is(StatusCode::kResourceExhausted)) {
+      return Status::Unavailable("disk is short: there is no room for the write-ahead log, which takes it " +
+                                 std::to_string(wal::WalOptions().segment_bytes >> 20) + " MiB at a time");
+    }
+    // Whatever it was (the folder is gone, it may not be written), it is not about the rows. What the disk said names
+    // the server's paths, which are not for clients.
+    Log(LogLevel::kError, "the write-ahead log failed", {{"why", failure.ToString()}});
     broken_ = true;
-    // Whatever the disk said (the folder is gone, it may not be written), it is not about the rows.
-    return Status::Unavailable("the write-ahead log failed: " + failure.message());
+    return Status::Unavailable("the write-ahead log failed and is begun anew");
   }
   const Range range{*last - count + 1, *last};
   for (wal::Position position = range.first; position <= range.last; ++position) {
