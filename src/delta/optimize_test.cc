@@ -178,6 +178,7 @@ TEST_F(OptimizeTest, ALostInputIsReportedByName) {
   AppendFiles(2);
   const std::string lost = table_.Latest()->File(0)->key;
   ASSERT_TRUE(table_.store().Delete(lost).ok());
+  table_.ExpectBroken();
   const auto result = Optimize(table_.context(), table_.Latest(), {});
   EXPECT_TRUE(result.status().Is(StatusCode::kNotFound));
   EXPECT_THAT(result.status().message(), HasSubstr(lost));
@@ -219,6 +220,7 @@ std::string AddLine(const std::string& key, int64_t size, int64_t modified) {
 /// The sizes of each planned group for files of these sizes, oldest first.
 std::vector<std::vector<int64_t>> Plan(const std::vector<int64_t>& sizes, const OptimizeOptions& options) {
   DataTable table;
+  table.ExpectBroken();
   table.Create(arrow::schema(kColumns));
   std::string commit;
   for (size_t i = 0; i < sizes.size(); ++i) {

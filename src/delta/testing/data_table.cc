@@ -13,6 +13,7 @@
 #include "columnar/parquet_writer.h"
 #include "delta/rewrite.h"
 #include "delta/table_path.h"
+#include "delta/testing/expect_valid.h"
 #include "storage/stores.h"
 
 namespace tarn::delta::testing {
@@ -21,6 +22,12 @@ DataTable::DataTable(std::shared_ptr<storage::ObjectStore> store) : random_(5) {
   context_.store = store != nullptr ? std::move(store) : storage::MakeMemoryStore(clock_);
   context_.clock = &clock_;
   context_.random = &random_;
+}
+
+DataTable::~DataTable() {
+  ValidateOptions options;
+  options.check_data = true;
+  if (!broken_) ExpectValid(context_, options);
 }
 
 std::shared_ptr<const Snapshot> DataTable::Create(std::shared_ptr<arrow::Schema> schema,

@@ -15,11 +15,19 @@
 
 namespace tarn::delta::testing {
 
-/// A table with real Parquet files, for what reads or rewrites them. Failures abort the test.
+/// A table with real Parquet files, for what reads or rewrites them. Failures abort the test. At its end log and files
+/// must keep every rule of the protocol, unless the test says that it broke them.
 class DataTable {
  public:
   /// In memory unless a store is given.
   explicit DataTable(std::shared_ptr<storage::ObjectStore> store = nullptr);
+
+  ~DataTable();
+  DataTable(const DataTable&) = delete;
+  DataTable& operator=(const DataTable&) = delete;
+
+  /// For a test that damages the table or invents files.
+  void ExpectBroken() { broken_ = true; }
 
   const TableContext& context() const { return context_; }
   storage::ObjectStore& store() { return *context_.store; }
@@ -45,6 +53,7 @@ class DataTable {
   FakeClock clock_;
   Random random_;
   TableContext context_;
+  bool broken_ = false;
 };
 
 }  // namespace tarn::delta::testing

@@ -6,6 +6,7 @@
 #include "columnar/delta_schema.h"
 #include "delta/commit_json.h"
 #include "delta/table_path.h"
+#include "delta/testing/expect_valid.h"
 #include "storage/stores.h"
 
 namespace tarn::delta::testing {
@@ -18,6 +19,10 @@ MemoryTable::MemoryTable() : random_(7) {
 
 MemoryTable::MemoryTable(std::shared_ptr<storage::ObjectStore> store) : MemoryTable() {
   context_.store = std::move(store);
+}
+
+MemoryTable::~MemoryTable() {
+  if (!broken_) ExpectValid(context_);
 }
 
 std::shared_ptr<arrow::Schema> MemoryTable::Schema(bool partitioned) {
@@ -55,6 +60,7 @@ std::shared_ptr<const Snapshot> MemoryTable::Append(const std::shared_ptr<const 
 void MemoryTable::PutCommit(int64_t version, const std::string& text) { Put(CommitKey(version), text); }
 
 void MemoryTable::Put(const std::string& key, const std::string& text) {
+  broken_ = true;
   TARN_CHECK(context_.store->Put(key, AsBytes(text), storage::Precondition::None()).ok());
 }
 

@@ -13,11 +13,18 @@
 namespace tarn::delta::testing {
 
 /// A table in memory with the columns `id` long, `name` string, partitioned by nothing or by `day` date, and the means
-/// to change it without data files. Failures abort the test.
+/// to change it without data files. Failures abort the test. At its end the log must keep every rule of the protocol,
+/// unless the test itself wrote into it or says that it broke it.
 class MemoryTable {
  public:
   MemoryTable();
   explicit MemoryTable(std::shared_ptr<storage::ObjectStore> store);
+  ~MemoryTable();
+  MemoryTable(const MemoryTable&) = delete;
+  MemoryTable& operator=(const MemoryTable&) = delete;
+
+  /// For a test that damages the log; writing into it says so, too.
+  void ExpectBroken() { broken_ = true; }
 
   const TableContext& context() const { return context_; }
   storage::ObjectStore& store() { return *context_.store; }
@@ -39,6 +46,7 @@ class MemoryTable {
   FakeClock clock_;
   Random random_;
   TableContext context_;
+  bool broken_ = false;
 };
 
 /// The first two lines of a table's first commit: protocol (1,2) and a metaData of MemoryTable's schema.
