@@ -7,6 +7,7 @@
 
 #include "cli/command_line.h"
 #include "cli/local_lake.h"
+#include "cli/table_fsck.h"
 #include "columnar/delta_schema.h"
 #include "delta/table.h"
 #include "frontends/encoding/value_text.h"
@@ -19,6 +20,8 @@ struct TableOptions {
   std::string lake;
   std::string table;
   int64_t limit = 20;
+  /// Lake and table aside.
+  FsckOptions fsck;
 };
 
 /// Lines of text cells under a header, in columns as wide as they need.
@@ -127,6 +130,13 @@ Status Optimize(const TableOptions& options) {
                      " files became " + std::to_string(result.files_added) + "\n");
 }
 
+Status RunFsck(const TableOptions& options) {
+  FsckOptions fsck = options.fsck;
+  fsck.lake = options.lake;
+  fsck.table = options.table;
+  return Fsck(fsck);
+}
+
 }  // namespace
 
 Command AddTable(CLI::App& app) {
@@ -151,6 +161,13 @@ Command AddTable(CLI::App& app) {
   with_table(add("history", "A table's commits, newest first", History))
       ->add_option("--limit", options->limit, "At most so many commits [20]")
       ->type_name("N");
+  CLI::App* fsck = add("fsck", "Check a table against every rule of the Delta protocol; changes nothing", RunFsck);
+  fsck->add_option("table", options->table, "The table, or with a '/' the folder of any Delta table")
+      ->required()
+      ->type_name("DATABASE.TABLE|FOLDER");
+  fsck->add_flag("--check-files", options->fsck.check_files, "Look whether every live file is there, too");
+  fsck->add_flag("--check-data", options->fsck.check_data, "Read all live files and check their statistics, too");
+  fsck->add_flag("--json", options->fsck.json, "One JSON object instead of a finding per line");
   with_table(add("optimize", "Merge a table's small files now; writers need not stop", Optimize));
   return [options, chosen] { return (*chosen)(*options); };
 }

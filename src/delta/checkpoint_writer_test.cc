@@ -9,6 +9,7 @@
 #include "delta/commit_json.h"
 #include "delta/last_checkpoint.h"
 #include "delta/log_names.h"
+#include "delta/testing/expect_valid.h"
 #include "delta/testing/table_fixture.h"
 #include "delta/transaction.h"
 #include "storage/stores.h"
@@ -133,6 +134,7 @@ TEST_P(CheckpointOfEitherKind, OpensTheTableAlone) {
   std::vector<std::string> expected = Contents(table.context(), **snapshot);
   const Status status = WriteCheckpoint(table.context(), **snapshot);
   ASSERT_TRUE(status.ok()) << status.ToString();
+  testing::ExpectNone(table.context(), "checkpoint");
   for (int64_t version = 0; version < 3; ++version) ASSERT_TRUE(table.store().Delete(CommitKey(version)).ok());
   const auto reopened = LoadSnapshot(table.context());
   ASSERT_TRUE(reopened.ok()) << reopened.status().ToString();

@@ -9,6 +9,7 @@
 #include "delta/log_names.h"
 #include "delta/log_segment.h"
 #include "delta/log_snapshot.h"
+#include "delta/testing/expect_valid.h"
 #include "delta/testing/table_fixture.h"
 #include "storage/testing/fault_injection.h"
 
@@ -84,6 +85,7 @@ TEST(LogCompaction, StandsForTheCommitsItCovers) {
     EXPECT_TRUE(std::any_of(segment->commits.begin(), segment->commits.end(), [&](const LogFile& file) {
       return file.is_compacted() && file.version == from && file.compacted_to == to;
     }));
+    testing::ExpectNone(table.context(), "compacted");
     // Not only preferred to the commits, but without need of them.
     for (int64_t version = from; version < to; ++version) ASSERT_TRUE(table.store().Delete(CommitKey(version)).ok());
     const auto reopened = LoadSnapshot(table.context());

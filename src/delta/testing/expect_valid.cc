@@ -12,6 +12,12 @@ void ExpectValid(const TableContext& table, const ValidateOptions& options) {
   for (const Finding& finding : report->findings) ADD_FAILURE() << finding.ToString();
 }
 
+void ExpectNone(const TableContext& table, const std::string& rule) {
+  const auto report = ValidateTable(table);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  for (const Finding& finding : report->findings) EXPECT_NE(finding.rule, rule) << finding.ToString();
+}
+
 std::vector<std::string> RulesOf(const ValidationReport& report) {
   std::set<std::string> rules;
   for (const Finding& finding : report.findings) {

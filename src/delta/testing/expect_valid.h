@@ -12,6 +12,9 @@ namespace tarn::delta::testing {
 /// whose store has been made to fail, is passed over.
 void ExpectValid(const TableContext& table, const ValidateOptions& options = {});
 
+/// The same for the findings of one rule, in a log whose other faults do not matter.
+void ExpectNone(const TableContext& table, const std::string& rule);
+
 /// "rule", each error once, sorted; warnings too as "rule (warning)".
 std::vector<std::string> RulesOf(const ValidationReport& report);
 

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+
+namespace tarn::cli {
+
+struct FsckOptions {
+  std::string lake;
+  /// DATABASE.TABLE of the lake; or, with a '/' in it, the folder or URI of a Delta table.
+  std::string table;
+  bool check_files = false;
+  bool check_data = false;
+  bool json = false;
+};
+
+/// Validates a table, which need not be readable, and writes what it finds to standard output. Corruption when there is
+/// an error.
+Status Fsck(const FsckOptions& options);
+
+}  // namespace tarn::cli
