@@ -84,10 +84,14 @@ def test_lowest_protocol_and_types(lake):
 
 
 def _ask_for_v2_checkpoints(log: Path, version: int) -> None:
-    """Commits what another writer would to give the table the feature and its property."""
+    """Commits what another writer would to give the table the feature, its property, and statistics in columns alone."""
     first = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
     metadata = next(action for action in first if "metaData" in action)
-    metadata["metaData"]["configuration"]["delta.checkpointPolicy"] = "v2"
+    metadata["metaData"]["configuration"] |= {
+        "delta.checkpointPolicy": "v2",
+        "delta.checkpoint.writeStatsAsStruct": "true",
+        "delta.checkpoint.writeStatsAsJson": "false",
+    }
     features = ["v2Checkpoint"]
     protocol = {
         "minReaderVersion": 3,

@@ -10,6 +10,7 @@
 #include "delta/commit_reader.h"
 #include "delta/log_names.h"
 #include "delta/parallel.h"
+#include "delta/parsed_statistics.h"
 #include "delta/remove_visitor.h"
 #include "delta/table_path.h"
 
@@ -35,6 +36,7 @@ class Column {
     return index < 0 ? Column() : Column(record.field(index));
   }
 
+  const arrow::Array* array() const { return array_.get(); }
   bool Has(int64_t row) const { return array_ != nullptr && array_->IsValid(row); }
 
   std::optional<std::string_view> Text(int64_t row) const {
@@ -132,6 +134,7 @@ Status ReadAdds(const Column& add, int64_t rows, ParsedActions& actions) {
   const Column modified = add.Child("modificationTime");
   const Column data_change = add.Child("dataChange");
   const Column stats = add.Child("stats");
+  const Column parsed_stats = add.Child("stats_parsed");
   const Column tags = add.Child("tags");
   const Column vector = add.Child("deletionVector");
   std::string partition_json;
@@ -153,7 +156,12 @@ Status ReadAdds(const Column& add, int64_t rows, ParsedActions& actions) {
     record.modification_time_millis = modified.Number(row).value_or(0);
     record.data_change = data_change.Bool(row).value_or(false);
     record.deletion_vector = ReadVector(vector, row);
-    TARN_RETURN_NOT_OK(actions.AddFromCheckpoint(record, stats.Text(row).value_or("")));
+    const auto text = stats.Text(row);
+    if (!text.has_value() && parsed_stats.Has(row)) {
+      TARN_RETURN_NOT_OK(actions.AddFromCheckpoint(record, StatsTextOf(*parsed_stats.array(), row)));
+    } else {
+      TARN_RETURN_NOT_OK(actions.AddFromCheckpoint(record, text.value_or("")));
+    }
   }
   return Status::Ok();
 }
@@ -311,12 +319,30 @@ Status ReadManifest(columnar::ParquetFile& file, ParsedActions& actions, std::ve
   });
 }
 
+/// True when some add of the row group has no statistics text: the file has none, or fewer than paths.
+bool LacksStatsText(columnar::ParquetFile& file, int group) {
+  const std::vector<int> stats = file.FindLeaves({"add", "stats"});
+  const std::vector<int> path = file.FindLeaves({"add", "path"});
+  if (stats.empty() || path.empty()) return true;
+  const auto without_stats = file.NullCount(group, stats.front());
+  const auto without_path = file.NullCount(group, path.front());
+  return !without_stats.has_value() || !without_path.has_value() || *without_stats > *without_path;
+}
+
 Status ReadFileActions(columnar::ParquetFile& file, const std::vector<int>& row_groups, ParsedActions& actions) {
-  const Paths add = {{"add", "path"},       {"add", "partitionValues"}, {"add", "size"}, {"add", "modificationTime"},
-                     {"add", "dataChange"}, {"add", "stats"},           {"add", "tags"}, {"add", "deletionVector"}};
-  return ReadLeaves(file, add, {"add", "path"}, row_groups, [&](const BatchPtr& batch) {
-    return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), actions);
-  });
+  Paths add = {{"add", "path"},       {"add", "partitionValues"}, {"add", "size"}, {"add", "modificationTime"},
+               {"add", "dataChange"}, {"add", "stats"},           {"add", "tags"}, {"add", "deletionVector"}};
+  const auto read = [&](const std::vector<int>& groups) {
+    return ReadLeaves(file, add, {"add", "path"}, groups, [&](const BatchPtr& batch) {
+      return ReadAdds(Column::Of(*batch, "add"), batch->num_rows(), actions);
+    });
+  };
+  std::vector<int> with_text;
+  std::vector<int> without_text;
+  for (const int group : row_groups) (LacksStatsText(file, group) ? without_text : with_text).push_back(group);
+  TARN_RETURN_NOT_OK(read(with_text));
+  add.push_back({"add", "stats_parsed"});
+  return read(without_text);
 }
 
 /// Some row groups of a Parquet file that may hold adds.

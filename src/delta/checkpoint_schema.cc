@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "base/check.h"
 #include "columnar/arrow_status.h"
+#include "delta/parsed_statistics.h"
 
 namespace tarn::delta {
 namespace {
@@ -30,11 +32,20 @@ std::shared_ptr<arrow::DataType> DeletionVectorType() {
                          arrow::field("cardinality", arrow::int64())});
 }
 
-std::shared_ptr<arrow::DataType> AddType() {
-  return arrow::struct_({arrow::field("path", arrow::utf8()), arrow::field("partitionValues", TextMap()),
-                         arrow::field("size", arrow::int64()), arrow::field("modificationTime", arrow::int64()),
-                         arrow::field("dataChange", arrow::boolean()), arrow::field("stats", arrow::utf8()),
-                         arrow::field("tags", TextMap()), arrow::field("deletionVector", DeletionVectorType())});
+std::shared_ptr<arrow::DataType> AddType(const CheckpointLayout& layout) {
+  arrow::FieldVector fields = {arrow::field("path", arrow::utf8()),
+                               arrow::field("partitionValues", TextMap()),
+                               arrow::field("size", arrow::int64()),
+                               arrow::field("modificationTime", arrow::int64()),
+                               arrow::field("dataChange", arrow::boolean()),
+                               arrow::field("stats", arrow::utf8()),
+                               arrow::field("tags", TextMap()),
+                               arrow::field("deletionVector", DeletionVectorType())};
+  if (layout.parsed_stats != nullptr) fields.push_back(arrow::field("stats_parsed", layout.parsed_stats));
+  if (layout.parsed_partition != nullptr) {
+    fields.push_back(arrow::field("partitionValues_parsed", layout.parsed_partition));
+  }
+  return arrow::struct_(std::move(fields));
 }
 
 std::shared_ptr<arrow::DataType> RemoveType() {
@@ -59,7 +70,7 @@ std::shared_ptr<arrow::DataType> ProtocolType() {
                          arrow::field("writerFeatures", TextList())});
 }
 
-std::shared_ptr<arrow::Field> FieldOf(CheckpointColumn column) {
+std::shared_ptr<arrow::Field> FieldOf(const CheckpointLayout& layout, CheckpointColumn column) {
   const auto structure = [](const char* name, arrow::FieldVector fields) {
     return arrow::field(name, arrow::struct_(std::move(fields)));
   };
@@ -68,7 +79,7 @@ std::shared_ptr<arrow::Field> FieldOf(CheckpointColumn column) {
       return structure("txn", {arrow::field("appId", arrow::utf8()), arrow::field("version", arrow::int64()),
                                arrow::field("lastUpdated", arrow::int64())});
     case CheckpointColumn::kAdd:
-      return arrow::field("add", AddType());
+      return arrow::field("add", AddType(layout));
     case CheckpointColumn::kRemove:
       return arrow::field("remove", RemoveType());
     case CheckpointColumn::kMetadata:
@@ -140,6 +151,12 @@ class StructRow {
     Keep(row.status_);
     return *this;
   }
+  /// The next member, for those who fill it themselves.
+  StructRow& With(const std::function<Status(arrow::ArrayBuilder& member)>& fill) {
+    Status filled = fill(*Next<arrow::ArrayBuilder>());
+    if (failure_.ok()) failure_ = std::move(filled);
+    return *this;
+  }
   /// The format of data files: always Parquet, without options.
   StructRow& ParquetFormat() {
     StructRow row(Next<arrow::ArrayBuilder>());
@@ -149,6 +166,7 @@ class StructRow {
   }
   Status Done() const {
     TARN_CHECK(next_ == builder_->num_children());
+    TARN_RETURN_NOT_OK(failure_);
     return columnar::FromArrow(status_);
   }
 
@@ -170,6 +188,7 @@ class StructRow {
   arrow::StructBuilder* const builder_;
   int next_ = 0;
   arrow::Status status_;
+  Status failure_;
 };
 
 std::optional<std::string_view> TextOrNull(const std::string& text) {
@@ -202,7 +221,7 @@ CheckpointLayout CheckpointLayout::OfSidecar() { return {{CheckpointColumn::kAdd
 
 std::shared_ptr<arrow::Schema> CheckpointLayout::Schema() const {
   arrow::FieldVector fields;
-  for (const CheckpointColumn column : columns) fields.push_back(FieldOf(column));
+  for (const CheckpointColumn column : columns) fields.push_back(FieldOf(*this, column));
   return arrow::schema(std::move(fields));
 }
 
@@ -332,6 +351,14 @@ Status CheckpointRows::Append(const Add& add) {
     row.Map(add.tags);
   }
   row.DeletionVector(add.deletion_vector);
+  if (layout_.parsed_stats != nullptr) {
+    row.With([&](arrow::ArrayBuilder& member) { return AppendParsedStats(member, *layout_.parsed_stats, add.stats); });
+  }
+  if (layout_.parsed_partition != nullptr) {
+    row.With([&](arrow::ArrayBuilder& member) {
+      return AppendParsedPartition(member, *layout_.parsed_partition, add.partition_values);
+    });
+  }
   return End(row.Done(), add.path.size() + add.stats.size() + BytesOf(add.partition_values));
 }
 

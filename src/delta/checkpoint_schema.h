@@ -38,6 +38,10 @@ struct CheckpointLayout {
   std::vector<CheckpointColumn> columns;
   /// False leaves `add.stats` null (delta.checkpoint.writeStatsAsJson=false).
   bool stats_as_json = true;
+  /// Types of `add.stats_parsed` and `add.partitionValues_parsed` (delta.checkpoint.writeStatsAsStruct=true); null
+  /// leaves the column out.
+  std::shared_ptr<arrow::DataType> parsed_stats;
+  std::shared_ptr<arrow::DataType> parsed_partition;
 
   /// The one file of a classic checkpoint. Tables without domains lack their column.
   static CheckpointLayout Classic(bool with_domains);

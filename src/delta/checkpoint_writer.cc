@@ -14,6 +14,7 @@
 #include "delta/interval.h"
 #include "delta/last_checkpoint.h"
 #include "delta/log_names.h"
+#include "delta/parsed_statistics.h"
 #include "delta/protocol_features.h"
 #include "delta/transaction.h"
 
@@ -65,8 +66,14 @@ bool WantsV2(const Snapshot& snapshot) {
          Property(snapshot.metadata(), "delta.checkpointPolicy") == "v2";
 }
 
-CheckpointLayout WithStatsOf(CheckpointLayout layout, const Metadata& metadata) {
+/// The layout with statistics in the forms that the table asks for.
+CheckpointLayout WithStatsOf(CheckpointLayout layout, const Snapshot& snapshot) {
+  const Metadata& metadata = snapshot.metadata();
   layout.stats_as_json = Property(metadata, "delta.checkpoint.writeStatsAsJson").value_or("true") != "false";
+  if (PropertyIsTrue(metadata, "delta.checkpoint.writeStatsAsStruct")) {
+    layout.parsed_stats = ParsedStatsType(snapshot);
+    layout.parsed_partition = ParsedPartitionType(snapshot);
+  }
   return layout;
 }
 
@@ -186,7 +193,7 @@ Status WriteFileActions(const TableContext& table, const Snapshot& snapshot, con
 
 Result<WrittenCheckpoint> WriteClassic(const TableContext& table, const Snapshot& snapshot,
                                        const CheckpointSource& source) {
-  const auto layout = WithStatsOf(CheckpointLayout::Classic(HasDomains(snapshot.protocol())), snapshot.metadata());
+  const auto layout = WithStatsOf(CheckpointLayout::Classic(HasDomains(snapshot.protocol())), snapshot);
   TARN_ASSIGN_OR_RETURN(const auto file, CheckpointFile::Open(table, CheckpointKey(snapshot.version()), layout));
   TARN_RETURN_NOT_OK(WriteSmallActions(snapshot, source, file->rows()));
   TARN_RETURN_NOT_OK(WriteFileActions(table, snapshot, source, *file));
@@ -196,7 +203,7 @@ Result<WrittenCheckpoint> WriteClassic(const TableContext& table, const Snapshot
 
 /// All file actions in sidecars, all others in a file under a name of its own.
 Result<WrittenCheckpoint> WriteV2(const TableContext& table, const Snapshot& snapshot, const CheckpointSource& source) {
-  SidecarWriter sidecars(table, WithStatsOf(CheckpointLayout::OfSidecar(), snapshot.metadata()));
+  SidecarWriter sidecars(table, WithStatsOf(CheckpointLayout::OfSidecar(), snapshot));
   TARN_RETURN_NOT_OK(WriteFileActions(table, snapshot, source, sidecars));
   TARN_RETURN_NOT_OK(sidecars.EndFile());
   const std::string key = UuidCheckpointKey(snapshot.version(), table.random->Uuid());

@@ -194,6 +194,34 @@ TEST(CheckpointWriter, StatisticsAreLeftOutWhenThePropertySaysSo) {
   EXPECT_EQ((*reopened)->File(0)->num_records, -1);
 }
 
+TEST(CheckpointWriter, StatisticsInColumnsAloneAreNotLost) {
+  MemoryTable table;
+  auto snapshot = table.Create(/*partitioned=*/true, {{"delta.checkpoint.writeStatsAsJson", "false"},
+                                                      {"delta.checkpoint.writeStatsAsStruct", "true"}});
+  const auto transaction = *Transaction::Begin(table.context(), snapshot);
+  Add add = MemoryTable::MakeAdd("a", R"({"numRecords":5,"minValues":{"id":7,"name":"b"},"maxValues":{"id":9,)"
+                                      R"("name":"c"},"nullCount":{"id":0,"name":1}})");
+  add.partition_values = {{"day", "2024-02-29"}};
+  transaction->AddFile(add);
+  Add bare = MemoryTable::MakeAdd("b", "");
+  bare.partition_values = {{"day", std::nullopt}};
+  transaction->AddFile(bare);
+  snapshot = transaction->Commit()->snapshot;
+  ASSERT_TRUE(WriteCheckpoint(table.context(), *snapshot).ok());
+  const auto file = *columnar::ParquetFile::Open(table.store(), CheckpointKey(1));
+  EXPECT_EQ(file->FindLeaves({"add", "partitionValues_parsed", "day"}).size(), 1U);
+  ASSERT_TRUE(table.store().Delete(CommitKey(0)).ok());
+  ASSERT_TRUE(table.store().Delete(CommitKey(1)).ok());
+  const auto reopened = *LoadSnapshot(table.context());
+  ASSERT_EQ(reopened->num_files(), 2U);
+  EXPECT_EQ(reopened->AddAction(0)->stats, add.stats);
+  EXPECT_EQ(reopened->File(0)->num_records, 5);
+  EXPECT_EQ(std::get<int64_t>(reopened->Bounds(0, 0)->max), 9);
+  EXPECT_EQ(reopened->AddAction(1)->stats, "");
+  const auto later = reopened->Select({Predicate::Compare(Predicate::Op::kGt, 0, int64_t{9})});
+  EXPECT_EQ(*later, std::vector<FileIndex>{1});
+}
+
 TEST(CheckpointWriter, AddsHaveRowGroupsOfTheirOwn) {
   MemoryTable table;
   PutRichLog(table);
