@@ -79,6 +79,50 @@ TEST_F(GateTest, SurvivesDeepNesting) {
   EXPECT_TRUE(Run("select 1").ok());
 }
 
+TEST_F(GateTest, WhatIsNoQueryIsNotAllowedWhateverTheParserMakesOfIt) {
+  for (std::string_view statement : {"reset all", "RESET ALL;", "/* first */ reset all", "reset threads"}) {
+    EXPECT_EQ(Run(statement).code(), StatusCode::kPermissionDenied) << statement;
+  }
+}
+
+/// `count` CTEs, each of which takes two of the one before.
+std::string DoublingCtes(int count, const std::string& how, const std::string& what) {
+  std::string sql = "with t0 as (select 1 as x)";
+  for (int i = 1; i < count; ++i) {
+    const std::string before = "t" + std::to_string(i - 1);
+    sql += ", t" + std::to_string(i) + " as " + how + " (select " + what + " from " + before + " a, " + before + " b)";
+  }
+  return sql + " select count(*) from t" + std::to_string(count - 1);
+}
+
+TEST_F(GateTest, RefusesShortStatementsThatGrowWhenPlanned) {
+  std::string nested = "select 1 as x";
+  for (int i = 0; i < 36; ++i) nested = Replace("select *, * from (@)", "@", nested);
+  for (const std::string& sql : {
+           DoublingCtes(36, "", "*"),
+           DoublingCtes(36, "materialized", "*"),
+           DoublingCtes(36, "not materialized", "a.x"),
+           DoublingCtes(36, "", "a.*, b.*"),
+           DoublingCtes(36, "", "columns(*) + 1"),
+           nested,
+           Replace("select 1 in (@1)", "@", Replace(std::string(300'000, '@'), "@", "1,")),
+           Replace("values @(1)", "@", Replace(std::string(300'000, '@'), "@", "(1),")),
+       }) {
+    EXPECT_EQ(Run(sql).code(), StatusCode::kInvalidArgument) << sql.substr(0, 100);
+  }
+  for (const std::string& sql : {
+           DoublingCtes(6, "", "*"),
+           DoublingCtes(6, "not materialized", "a.x"),
+           DoublingCtes(36, "", "a.x"),
+           DoublingCtes(36, "", "a.*"),
+           DoublingCtes(36, "materialized", "a.x"),
+           Replace("select 1 in (@1)", "@", Replace(std::string(10'000, '@'), "@", "2,")),
+       }) {
+    const Status status = Run(sql);
+    EXPECT_TRUE(status.ok()) << sql.substr(0, 100) << ": " << status.ToString();
+  }
+}
+
 TEST_F(GateTest, LetsQueriesThrough) {
   for (std::string_view statement : kAllowedStatements) {
     const Status status = Run(statement);

@@ -48,7 +48,9 @@ std::optional<lake::AsOf> AsOfClause(const duckdb::EntryLookupInfo& lookup) {
   duckdb::Value converted;
   std::string error;
   if (unit == "version") {
-    if (value.IsNull() || !value.DefaultTryCastAs(duckdb::LogicalType::BIGINT, converted, &error)) {
+    // A cast would round anything else.
+    if (value.IsNull() || !value.type().IsIntegral() ||
+        !value.DefaultTryCastAs(duckdb::LogicalType::BIGINT, converted, &error)) {
       ThrowStatus(Status::InvalidArgument("AT (VERSION => …) takes a whole number, not " + value.ToString()));
     }
     as_of.version = converted.GetValue<int64_t>();

@@ -1,13 +1,16 @@
 #include "engine/sql_gate.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "duckdb/common/string_util.hpp"
 #include "duckdb/main/client_context_state.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
 #include "duckdb/parser/expression/conjunction_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
+#include "duckdb/parser/expression/star_expression.hpp"
 #include "duckdb/parser/expression/subquery_expression.hpp"
 #include "duckdb/parser/parsed_expression_iterator.hpp"
 #include "duckdb/parser/parser.hpp"
@@ -126,6 +129,18 @@ void CheckComments(const std::string& sql) {
 
 bool Contains(const Names& names, const std::string& name) { return names.count(name) > 0; }
 
+/// Whether the first word is one that a query begins with.
+bool BeginsQuery(const std::string& sql) {
+  static const Names words{"select", "with",      "from", "values", "table",   "describe",
+                           "desc",   "summarize", "show", "pivot",  "unpivot", "explain"};
+  for (const duckdb::SimplifiedToken& token : duckdb::Parser::Tokenize(sql)) {
+    if (token.type != duckdb::SimplifiedTokenType::SIMPLIFIED_TOKEN_KEYWORD) continue;
+    const std::string rest = duckdb::StringUtil::Lower(sql.substr(token.start, 16));
+    return words.count(std::string_view(rest).substr(0, rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz"))) > 0;
+  }
+  return false;
+}
+
 /// What SHOW DATABASES and SHOW TABLES mean here, by the name that DuckDB's parser gives them: databases are schemas of
 /// the attached lake, and tables are reached by their full name.
 std::string_view ShowStatement(const std::string& name) {
@@ -155,72 +170,161 @@ void ReplaceShow(duckdb::unique_ptr<duckdb::TableRef>& ref, const duckdb::Parser
   ref = std::move(subquery);
 }
 
+/// What planning takes more than linear time in, or what a short text makes a lot of, and nothing interrupts.
+struct PlanningWork {
+  size_t subqueries = 0;
+  size_t columns = 0;
+  size_t terms = 0;
+  size_t expressions = 0;
+};
+
+void CheckWork(const PlanningWork& work) {
+  static constexpr size_t kMaxSubqueries = 1000;
+  static constexpr size_t kMaxColumns = 100'000;
+  static constexpr size_t kMaxTerms = 10'000;
+  static constexpr size_t kMaxExpressions = 200'000;
+  const auto check = [](size_t count, size_t most, const char* before, const char* after) {
+    if (count > most) ThrowStatus(Status::InvalidArgument("the statement " + (before + std::to_string(most)) + after));
+  };
+  check(work.subqueries, kMaxSubqueries, "has more than ", " subqueries");
+  check(work.columns, kMaxColumns, "selects more than ", " columns in all its subqueries");
+  check(work.terms, kMaxTerms, "joins more than ", " conditions by AND and OR");
+  check(work.expressions, kMaxExpressions, "has more than ", " values and expressions");
+}
+
 /// Layer 2: walks every node of the parse tree, refuses what it does not know, and gives SHOW its meaning here.
 class TreeGate {
  public:
   TreeGate(const SessionPolicy& policy, const duckdb::ParserOptions& options) : policy_(policy), options_(options) {}
 
-  void CheckNode(duckdb::QueryNode& node) {
-    // Planning takes more than linear time in these and cannot be interrupted.
-    if (++query_nodes_ > kMaxQueryNodes) {
-      ThrowStatus(
-          Status::InvalidArgument("the statement has more than " + std::to_string(kMaxQueryNodes) + " subqueries"));
+  /// Gives the number of columns, estimated where they are a table's.
+  size_t CheckNode(duckdb::QueryNode& node) {
+    ++work_.subqueries;
+    CheckWork(work_);
+    const size_t outer_ctes = ctes_.size();
+    for (auto& [name, cte] : node.cte_map.map) CheckCte(name, *cte);
+    const size_t columns = CheckBody(node);
+    duckdb::ParsedExpressionIterator::EnumerateQueryNodeModifiers(
+        node, [this](duckdb::unique_ptr<duckdb::ParsedExpression>& e) {
+          if (e) CheckExpression(*e);
+        });
+    ctes_.resize(outer_ctes);
+    work_.columns += columns;
+    CheckWork(work_);
+    return columns;
+  }
+
+ private:
+  /// A name that stands for the columns of a query, and what each use of it adds to the work.
+  struct Cte {
+    std::string name;
+    size_t columns = 0;
+    PlanningWork work_per_use;
+  };
+
+  /// The tables of a FROM, as far as `*` may ask for their columns.
+  struct Columns {
+    std::string table;
+    size_t count = 0;
+  };
+  using From = std::vector<Columns>;
+
+  static size_t Sum(const From& from) {
+    size_t sum = 0;
+    for (const Columns& columns : from) sum += columns.count;
+    return sum;
+  }
+
+  void CheckCte(const std::string& name, duckdb::CommonTableExpressionInfo& info) {
+    const PlanningWork before = work_;
+    Cte cte{.name = duckdb::StringUtil::Lower(name)};
+    cte.columns = CheckNode(*info.query->node);
+    for (auto& target : info.key_targets) CheckExpression(*target);
+    // Others are planned once.
+    if (info.materialized == duckdb::CTEMaterialize::CTE_MATERIALIZE_NEVER) {
+      cte.work_per_use = {.subqueries = work_.subqueries - before.subqueries,
+                          .columns = work_.columns - before.columns,
+                          .terms = work_.terms - before.terms,
+                          .expressions = work_.expressions - before.expressions};
     }
+    ctes_.push_back(std::move(cte));
+  }
+
+  size_t CheckBody(duckdb::QueryNode& node) {
     switch (node.type) {
       case duckdb::QueryNodeType::SELECT_NODE:
-        CheckSelect(node.Cast<duckdb::SelectNode>());
-        break;
-      case duckdb::QueryNodeType::SET_OPERATION_NODE:
-        for (auto& child : node.Cast<duckdb::SetOperationNode>().children) CheckNode(*child);
-        break;
+        return CheckSelect(node.Cast<duckdb::SelectNode>());
+      case duckdb::QueryNodeType::SET_OPERATION_NODE: {
+        // UNION BY NAME has the columns of all.
+        size_t columns = 0;
+        const auto& set = node.Cast<duckdb::SetOperationNode>();
+        for (auto& child : set.children) {
+          const size_t of_child = CheckNode(*child);
+          columns = set.setop_type == duckdb::SetOperationType::UNION_BY_NAME ? columns + of_child
+                                                                              : std::max(columns, of_child);
+        }
+        return columns;
+      }
       case duckdb::QueryNodeType::RECURSIVE_CTE_NODE: {
         auto& recursive = node.Cast<duckdb::RecursiveCTENode>();
-        CheckNode(*recursive.left);
+        const size_t columns = CheckNode(*recursive.left);
+        ctes_.push_back({.name = duckdb::StringUtil::Lower(recursive.ctename), .columns = columns});
         CheckNode(*recursive.right);
         for (auto& target : recursive.key_targets) CheckExpression(*target);
-        break;
+        return columns;
       }
       default:
         // Statements inside a CTE among them: they may write.
         Deny("this kind of query is not allowed on a read-only connection");
     }
-    duckdb::ParsedExpressionIterator::EnumerateQueryNodeModifiers(
-        node, [this](duckdb::unique_ptr<duckdb::ParsedExpression>& e) {
-          if (e) CheckExpression(*e);
-        });
-    for (auto& [name, cte] : node.cte_map.map) {
-      CheckNode(*cte->query->node);
-      for (auto& target : cte->key_targets) CheckExpression(*target);
-    }
   }
 
- private:
   void CheckOptional(const duckdb::unique_ptr<duckdb::ParsedExpression>& expression) {
     if (expression) CheckExpression(*expression);
   }
 
-  void CheckSelect(duckdb::SelectNode& select) {
-    for (auto& e : select.select_list) CheckExpression(*e);
+  size_t CheckSelect(duckdb::SelectNode& select) {
+    From from;
+    if (select.from_table) CheckRef(select.from_table, from);
+    size_t columns = 0;
+    for (auto& e : select.select_list) {
+      columns += ColumnsOf(*e, from);
+      CheckExpression(*e);
+    }
     for (auto& e : select.groups.group_expressions) CheckExpression(*e);
     CheckOptional(select.where_clause);
     CheckOptional(select.having);
     CheckOptional(select.qualify);
-    if (select.from_table) CheckRef(select.from_table);
+    return columns;
+  }
+
+  /// How many columns an item of a select list makes: `*`, `t.*`, COLUMNS(…) and what they stand in make several.
+  static size_t ColumnsOf(const duckdb::ParsedExpression& item, const From& from) {
+    size_t columns = 1;
+    if (item.GetExpressionClass() == duckdb::ExpressionClass::STAR) {
+      const std::string table = duckdb::StringUtil::Lower(item.Cast<duckdb::StarExpression>().relation_name);
+      for (const Columns& of_table : from) {
+        if (!table.empty() && of_table.table == table) return of_table.count;
+      }
+      return Sum(from);
+    }
+    if (item.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) return columns;
+    duckdb::ParsedExpressionIterator::EnumerateChildren(
+        item, [&](const duckdb::ParsedExpression& child) { columns = std::max(columns, ColumnsOf(child, from)); });
+    return columns;
   }
 
   void CheckExpression(const duckdb::ParsedExpression& expression) {
+    ++work_.expressions;
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
       const auto& function = expression.Cast<duckdb::FunctionExpression>();
       const std::string name = duckdb::StringUtil::Lower(function.function_name);
       if (Contains(DeniedFunctions(), name)) Deny("function " + name + " is not allowed");
     }
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::CONJUNCTION) {
-      terms_ += expression.Cast<duckdb::ConjunctionExpression>().children.size();
-      if (terms_ > kMaxTerms) {
-        ThrowStatus(Status::InvalidArgument("the statement joins more than " + std::to_string(kMaxTerms) +
-                                            " conditions by AND and OR"));
-      }
+      work_.terms += expression.Cast<duckdb::ConjunctionExpression>().children.size();
     }
+    CheckWork(work_);
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
       CheckNode(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
     }
@@ -240,46 +344,80 @@ class TreeGate {
     if (ref.subquery) CheckNode(*ref.subquery->node);
   }
 
-  void CheckPivot(duckdb::PivotRef& ref) {
-    CheckRef(ref.source);
+  /// The name of a CTE, or a table.
+  size_t CheckTable(duckdb::BaseTableRef& ref) {
+    if (ref.at_clause) CheckOptional(ref.at_clause->ExpressionMutable());
+    if (!ref.schema_name.empty() || !ref.catalog_name.empty()) return kColumnsOfTable;
+    const std::string name = duckdb::StringUtil::Lower(ref.table_name);
+    const auto cte = std::find_if(ctes_.rbegin(), ctes_.rend(), [&](const Cte& each) { return each.name == name; });
+    if (cte == ctes_.rend()) return kColumnsOfTable;
+    work_.subqueries += cte->work_per_use.subqueries;
+    work_.columns += cte->work_per_use.columns;
+    work_.terms += cte->work_per_use.terms;
+    work_.expressions += cte->work_per_use.expressions;
+    CheckWork(work_);
+    return cte->columns;
+  }
+
+  /// Gives the number of columns that it adds.
+  size_t CheckPivot(duckdb::PivotRef& ref, From& from) {
+    CheckRef(ref.source, from);
+    size_t columns = 1;
     for (auto& e : ref.aggregates) CheckOptional(e);
     for (auto& pivot : ref.pivots) {
       for (auto& e : pivot.pivot_expressions) CheckOptional(e);
       for (auto& entry : pivot.entries) CheckOptional(entry.expr);
       if (pivot.subquery) CheckNode(*pivot.subquery);
+      columns *= std::max<size_t>(1, pivot.entries.size());
+      work_.columns += columns;
+      CheckWork(work_);
     }
+    return columns * std::max<size_t>(1, ref.aggregates.size());
   }
 
-  void CheckRef(duckdb::unique_ptr<duckdb::TableRef>& place) {
+  void CheckRef(duckdb::unique_ptr<duckdb::TableRef>& place, From& from) {
+    const std::string alias = duckdb::StringUtil::Lower(place->alias);
     using duckdb::TableReferenceType;
     duckdb::TableRef& ref = *place;
     switch (ref.type) {
       case TableReferenceType::TABLE_FUNCTION:
-        return CheckTableFunction(ref.Cast<duckdb::TableFunctionRef>());
+        CheckTableFunction(ref.Cast<duckdb::TableFunctionRef>());
+        return from.push_back({alias, kColumnsOfTable});
       case TableReferenceType::SUBQUERY:
-        return CheckNode(*ref.Cast<duckdb::SubqueryRef>().subquery->node);
-      case TableReferenceType::PIVOT:
-        return CheckPivot(ref.Cast<duckdb::PivotRef>());
+        return from.push_back({alias, CheckNode(*ref.Cast<duckdb::SubqueryRef>().subquery->node)});
+      case TableReferenceType::PIVOT: {
+        From source;
+        const size_t added = CheckPivot(ref.Cast<duckdb::PivotRef>(), source);
+        return from.push_back({alias, Sum(source) + added});
+      }
       case TableReferenceType::JOIN: {
         auto& join = ref.Cast<duckdb::JoinRef>();
-        CheckRef(join.left);
-        CheckRef(join.right);
+        const bool left_only = join.type == duckdb::JoinType::SEMI || join.type == duckdb::JoinType::ANTI;
+        From hidden;
+        CheckRef(join.left, from);
+        CheckRef(join.right, left_only ? hidden : from);
         return CheckOptional(join.condition);
       }
-      case TableReferenceType::EXPRESSION_LIST:
-        for (auto& row : ref.Cast<duckdb::ExpressionListRef>().values) {
+      case TableReferenceType::EXPRESSION_LIST: {
+        auto& values = ref.Cast<duckdb::ExpressionListRef>().values;
+        for (auto& row : values) {
           for (auto& e : row) CheckOptional(e);
         }
-        return;
+        return from.push_back({alias, values.empty() ? 0 : values.front().size()});
+      }
       case TableReferenceType::SHOW_REF: {
         auto& show = ref.Cast<duckdb::ShowRef>();
-        if (show.query) return CheckNode(*show.query);
-        return ReplaceShow(place, options_);
+        from.push_back({alias, kColumnsOfTable});
+        if (show.query) {
+          CheckNode(*show.query);
+        } else {
+          ReplaceShow(place, options_);
+        }
+        return;
       }
       case TableReferenceType::BASE_TABLE: {
         auto& table = ref.Cast<duckdb::BaseTableRef>();
-        if (table.at_clause) CheckOptional(table.at_clause->ExpressionMutable());
-        return;
+        return from.push_back({alias.empty() ? duckdb::StringUtil::Lower(table.table_name) : alias, CheckTable(table)});
       }
       case TableReferenceType::EMPTY_FROM:
         return;
@@ -288,13 +426,14 @@ class TreeGate {
     }
   }
 
-  static constexpr int kMaxQueryNodes = 1000;
-  static constexpr size_t kMaxTerms = 10'000;
+  /// What a table is taken to have before anything is looked up.
+  static constexpr size_t kColumnsOfTable = 50;
 
   const SessionPolicy policy_;
   const duckdb::ParserOptions& options_;
-  int query_nodes_ = 0;
-  size_t terms_ = 0;
+  /// Innermost last.
+  std::vector<Cte> ctes_;
+  PlanningWork work_;
 };
 
 bool AllowedOperator(duckdb::LogicalOperatorType type) {
@@ -391,7 +530,13 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, c
                                                        const SessionPolicy& policy) {
   CheckComments(sql);
   duckdb::Parser parser(options);
-  parser.ParseQuery(sql);
+  try {
+    parser.ParseQuery(sql);
+  } catch (const duckdb::NotImplementedException& exception) {
+    // The grammar knows it; of settings and the like the parser makes no statement, as of RESET ALL.
+    if (!BeginsQuery(sql)) Deny(duckdb::ErrorData(exception).RawMessage());
+    throw;
+  }
   if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
   if (parser.statements.size() > 1) Deny("only one statement is allowed per request");
   auto statement = std::move(parser.statements[0]);
