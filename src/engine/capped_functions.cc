@@ -158,35 +158,66 @@ Size TakeNumber(std::string_view text, size_t& position) {
   return number;
 }
 
-/// What the directives of a format ("%10s", "{:>10}") may add: every width and precision written in them and, where one
-/// is taken from the arguments ("%*d", "{:{}}"), every number among those.
+/// The text of a number, without a width.
+constexpr Size kNumberBytes = 320;
+
+/// The largest text of one argument of a format; with `as_width`, also where it is taken for a width.
+Size ArgumentBytes(const Arguments& args, size_t argument, duckdb::idx_t row, bool as_width) {
+  if (argument == 0 || argument >= args.count() || args.IsNull(argument, row)) return 0;
+  return std::max(args.Bytes(argument, row), kNumberBytes) +
+         (as_width ? std::max<Size>(0, args.Number(argument, row)) : 0);
+}
+
+/// What the directives of a format that begin with `kOpen` ("%10s", "{0:>10}") may make: every width and precision
+/// written in them and the argument of each, or all arguments where widths are taken from those ("%*d", "{:{}}").
+template <char kOpen>
 Size FormatBytes(const Arguments& args, duckdb::idx_t row) {
+  constexpr bool kBraces = kOpen == '{';
   const std::string_view format = args.Text(0, row);
-  Size bytes = 0;
-  bool from_arguments = false;
-  char open = 0;
+  auto bytes = static_cast<Size>(format.size());
+  Size directives = 0;
+  size_t next = 1;
+  bool widths_from_arguments = false;
   for (size_t i = 0; i < format.size();) {
-    const auto c = static_cast<unsigned char>(format[i]);
-    if (open != 0 && std::isdigit(c)) {
-      bytes += TakeNumber(format, i);
+    if (format[i++] != kOpen) continue;
+    if (i < format.size() && format[i] == kOpen) {
+      ++i;
       continue;
     }
-    if (c == '{') {
-      from_arguments = from_arguments || open == '{';
-      open = '{';
-    } else if (c == '%' && open == 0) {
-      open = '%';
-    } else if (c == '*' && open == '%') {
-      from_arguments = true;
-    } else if ((open == '{' && c == '}') || (open == '%' && (std::isalpha(c) || c == '%'))) {
-      open = 0;
+    const size_t begin = i;
+    size_t argument = 0;
+    for (; i < format.size(); ++i) {
+      const auto c = static_cast<unsigned char>(format[i]);
+      if (std::isdigit(c)) {
+        const bool first = i == begin;
+        const Size number = TakeNumber(format, i);
+        const bool is_index = first && (kBraces || (i < format.size() && format[i] == '$'));
+        if (is_index) argument = static_cast<size_t>(std::min<Size>(number + (kBraces ? 1 : 0), 1e9));
+        if (!is_index) bytes += number;
+        --i;
+      } else if (kBraces ? c == '}' : std::isalpha(c) != 0) {
+        break;
+      }
+      widths_from_arguments = widths_from_arguments || c == (kBraces ? '{' : '*');
     }
-    ++i;
+    ++directives;
+    bytes += ArgumentBytes(args, argument == 0 ? next++ : argument, row, false);
   }
-  for (size_t i = 1; from_arguments && i < args.count(); ++i) {
-    if (!args.IsNull(i, row)) bytes += std::max<Size>(0, args.Number(i, row));
+  for (size_t i = 1; widths_from_arguments && i < args.count(); ++i) {
+    bytes += directives * ArgumentBytes(args, i, row, true);
   }
   return bytes;
+}
+
+/// Each byte becomes so many.
+template <int kFactor>
+Size MultipliedBytes(const Arguments& args, duckdb::idx_t row) {
+  return kFactor * args.Bytes(0, row);
+}
+
+/// A directive of two bytes makes 32 at most, as the name of a zone. The format is the first argument or the second.
+Size TimeFormatBytes(const Arguments& args, duckdb::idx_t row) {
+  return 16 * std::max(args.Bytes(0, row), args.Bytes(1, row));
 }
 
 Size ConcatBytes(const Arguments& args, duckdb::idx_t row) {
@@ -304,8 +335,15 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"generate_series", SeriesBytes},
     {"list_resize", ResizeBytes},
     {"array_resize", ResizeBytes},
-    {"printf", FormatBytes, Nulls::kSpreadFromFirst},
-    {"format", FormatBytes, Nulls::kSpreadFromFirst},
+    {"printf", FormatBytes<'%'>, Nulls::kSpreadFromFirst},
+    {"format", FormatBytes<'{'>, Nulls::kSpreadFromFirst},
+    {"strftime", TimeFormatBytes},
+    {"hex", MultipliedBytes<2>},
+    {"to_hex", MultipliedBytes<2>},
+    {"bin", MultipliedBytes<8>},
+    {"to_binary", MultipliedBytes<8>},
+    {"url_encode", MultipliedBytes<3>},
+    {"translate", MultipliedBytes<4>},
     {"||", ConcatBytes, Nulls::kSpread, true},
     {"concat", ConcatBytes, Nulls::kEmpty, true},
     {"list_concat", ConcatBytes, Nulls::kEmpty, true},
@@ -318,6 +356,9 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"levenshtein", MatrixBytes, Nulls::kSpread, false, true},
     {"editdist3", MatrixBytes, Nulls::kSpread, false, true},
     {"damerau_levenshtein", WideMatrixBytes, Nulls::kSpread, false, true},
+    {"instr", MatrixBytes, Nulls::kSpread, false, true},
+    {"strpos", MatrixBytes, Nulls::kSpread, false, true},
+    {"position", MatrixBytes, Nulls::kSpread, false, true},
     {"jaro_similarity", MatrixBytes, Nulls::kSpread, false, true},
     {"jaro_winkler_similarity", MatrixBytes, Nulls::kSpread, false, true},
     {"string_split", SplitBytes, Nulls::kSpread, false, true},

@@ -272,6 +272,15 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
         "select jaro_similarity(repeat('a', 1000000), repeat('b', 1000000))",
         "select len(string_split(repeat('a,', 20000000), ','))",
         "select length(format('{:>{}}', 'x', 1000000000))",
+        "select length(format(repeat('{0}', 1000), repeat('a', 60000000)))",
+        "select length(format(repeat('{}', 2), repeat('a', 40000000), repeat('a', 40000000)))",
+        "select length(format(repeat('{0:{1}}', 1000), 'x', 1000000))",
+        "select length(printf(repeat('%1$s', 1000), repeat('a', 1000000)))",
+        "select length(strftime(now(), repeat('%c', 10000000)))",
+        "select length(hex(repeat('a', 60000000)))",
+        "select length(url_encode(repeat('a', 60000000)))",
+        "select length(translate(repeat('a', 60000000), 'a', 'b'))",
+        "select instr(repeat('a', 60000000), repeat('a', 30000000) || 'b')",
         "select length(printf('%1000000000d', 1))",
         "select length(printf('%*d', 1000000000, 1))",
         "select length(printf('%.1000000000f', 1.5))",
@@ -304,6 +313,10 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   EXPECT_EQ(Value("select a || null || a is null from (select repeat('x', 30000000) as a)"), "true");
   EXPECT_EQ(Value("select concat('a', null, 1, 'b')"), "a1b");
   EXPECT_EQ(Value("select concat_ws('-', 'a', null, 'b')"), "a-b");
+  EXPECT_EQ(Value("select format('{1} {0} {{}} {1:>4}', 'a', 'b')"), "b a {}    b");
+  EXPECT_EQ(Value("select printf('%2$s %1$s %% %2$4s', 'a', 'b')"), "b a %    b");
+  EXPECT_EQ(Value("select length(format('{0}{0}', repeat('a', 20000000)))"), "40000000");
+  EXPECT_EQ(Value("select instr(repeat('a', 1000000), 'b')"), "0");
   EXPECT_EQ(Value("select len([1, 2] || [3])"), "3");
   EXPECT_EQ(Value("select list_intersect([1, 2, 3], [3, 2, 5]).list_sort()::varchar"), "[2, 3]");
   EXPECT_EQ(Value("select regexp_extract_all('a1b22', '[0-9]+')::varchar"), "[1, 22]");
