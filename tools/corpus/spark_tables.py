@@ -1,4 +1,4 @@
-"""Writes the Spark half of the small corpus: python spark_tables.py JARS OUT.
+"""Writes the Spark half of the small corpus: python spark_tables.py JARS OUT [NAME ...], all tables without a name.
 
 Each table is a folder OUT/<name>/table with a Delta table and OUT/<name>/expected.parquet with its rows.
 """
@@ -29,9 +29,19 @@ def session(jars: Path) -> SparkSession:
     )
 
 
+TABLES = {}
+
+
+def table(function):
+    """Registers what writes OUT/spark-<name>."""
+    TABLES["spark-" + function.__name__.replace("_", "-")] = function
+    return function
+
+
 class Corpus:
     def __init__(self, spark: SparkSession, out: Path):
         self.spark = spark
+        self.sql = spark.sql
         self.out = out
 
     def path(self, name: str) -> str:
@@ -62,26 +72,28 @@ class Corpus:
 PLAIN = "'delta.enableDeletionVectors' = 'false', 'delta.minReaderVersion' = '1', 'delta.minWriterVersion' = '2'"
 
 
-def main() -> None:
-    jars, out = Path(sys.argv[1]), Path(sys.argv[2])
-    spark = session(jars)
-    corpus = Corpus(spark, out)
-    sql = spark.sql
-
+@table
+def plain(corpus: Corpus) -> None:
     t = corpus.create("spark-plain", "id BIGINT, name STRING, score DOUBLE", properties=PLAIN)
-    sql(f"INSERT INTO {t} VALUES (1, 'a', 1.5), (2, NULL, -0.0), (3, 'ünï', double('NaN'))")
-    sql(f"INSERT INTO {t} VALUES (4, '', double('Infinity'))")
-    sql(f"DELETE FROM {t} WHERE id = 2")
+    corpus.sql(f"INSERT INTO {t} VALUES (1, 'a', 1.5), (2, NULL, -0.0), (3, 'ünï', double('NaN'))")
+    corpus.sql(f"INSERT INTO {t} VALUES (4, '', double('Infinity'))")
+    corpus.sql(f"DELETE FROM {t} WHERE id = 2")
     corpus.finish("spark-plain")
 
+
+@table
+def partitioned(corpus: Corpus) -> None:
     t = corpus.create("spark-partitioned", "v INT, p STRING, d DATE, ts TIMESTAMP", "p, d, ts", PLAIN)
-    sql(
+    corpus.sql(
         f"INSERT INTO {t} VALUES (1, 'a b', DATE'2024-02-29', TIMESTAMP'2024-02-29 12:34:56.789012'),"
         " (2, 'x/y=z%', DATE'1969-12-31', TIMESTAMP'1969-12-31 23:59:59'), (3, NULL, NULL, NULL),"
         " (4, 'é', DATE'2024-02-29', TIMESTAMP'2024-01-01 00:00:00')"
     )
     corpus.finish("spark-partitioned")
 
+
+@table
+def types(corpus: Corpus) -> None:
     t = corpus.create(
         "spark-types",
         "b BYTE, s SHORT, i INT, l BIGINT, f FLOAT, d DOUBLE, bo BOOLEAN, st STRING, bi BINARY,"
@@ -89,56 +101,175 @@ def main() -> None:
         " arr ARRAY<INT>, m MAP<STRING, BIGINT>, r STRUCT<x: INT, y: STRUCT<z: STRING>>",
         properties=PLAIN,
     )
-    sql(
+    corpus.sql(
         f"INSERT INTO {t} SELECT CAST(1 AS BYTE), CAST(2 AS SHORT), 3, 4L, CAST(5.5 AS FLOAT), 6.25D, true, 'text', X'00FF',"
         " DATE'2020-01-01', TIMESTAMP'2020-01-01 00:00:00.000001', 1.23, 123456789.123456789,"
         " 1234567890123456789012345678.0123456789, array(1, NULL, 3), map('k', 7L), named_struct('x', 1, 'y',"
         " named_struct('z', 'deep'))"
     )
-    sql(
+    corpus.sql(
         f"INSERT INTO {t} SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
         " NULL, NULL"
     )
     corpus.finish("spark-types")
 
+
+@table
+def checkpoint(corpus: Corpus) -> None:
     t = corpus.create("spark-checkpoint", "id BIGINT, p INT", "p", PLAIN + ", 'delta.checkpointInterval' = '3'")
     for n in range(8):
-        sql(f"INSERT INTO {t} VALUES ({n}, {n % 2})")
-    sql(f"DELETE FROM {t} WHERE id = 5")
+        corpus.sql(f"INSERT INTO {t} VALUES ({n}, {n % 2})")
+    corpus.sql(f"DELETE FROM {t} WHERE id = 5")
     corpus.finish("spark-checkpoint")
 
+
+@table
+def evolution(corpus: Corpus) -> None:
     t = corpus.create("spark-evolution", "id BIGINT", properties=PLAIN)
-    sql(f"INSERT INTO {t} VALUES (1)")
-    sql(f"ALTER TABLE {t} ADD COLUMNS (extra STRING, nested STRUCT<a: INT>)")
-    sql(f"INSERT INTO {t} VALUES (2, 'two', named_struct('a', 2))")
+    corpus.sql(f"INSERT INTO {t} VALUES (1)")
+    corpus.sql(f"ALTER TABLE {t} ADD COLUMNS (extra STRING, nested STRUCT<a: INT>)")
+    corpus.sql(f"INSERT INTO {t} VALUES (2, 'two', named_struct('a', 2))")
     corpus.finish("spark-evolution")
 
+
+@table
+def optimized(corpus: Corpus) -> None:
     t = corpus.create("spark-optimized", "id BIGINT", properties=PLAIN)
     for n in range(4):
-        sql(f"INSERT INTO {t} VALUES ({n})")
-    sql(f"OPTIMIZE {t}")
+        corpus.sql(f"INSERT INTO {t} VALUES ({n})")
+    corpus.sql(f"OPTIMIZE {t}")
     corpus.finish("spark-optimized")
 
+
+@table
+def ntz(corpus: Corpus) -> None:
     t = corpus.create("spark-ntz", "id BIGINT, t TIMESTAMP_NTZ", properties="'delta.enableDeletionVectors' = 'false'")
-    sql(f"INSERT INTO {t} VALUES (1, TIMESTAMP_NTZ'2024-05-06 07:08:09.123456'), (2, NULL)")
+    corpus.sql(f"INSERT INTO {t} VALUES (1, TIMESTAMP_NTZ'2024-05-06 07:08:09.123456'), (2, NULL)")
     corpus.finish("spark-ntz")
 
-    shutil.rmtree(out / "spark-deletion-vectors", ignore_errors=True)
-    spark.range(0, 1000, 1, 1).withColumn("k", F.col("id") % 7).write.format("delta").option(
+
+@table
+def deletion_vectors(corpus: Corpus) -> None:
+    shutil.rmtree(corpus.out / "spark-deletion-vectors", ignore_errors=True)
+    corpus.spark.range(0, 1000, 1, 1).withColumn("k", F.col("id") % 7).write.format("delta").option(
         "delta.enableDeletionVectors", "true"
     ).save(corpus.path("spark-deletion-vectors"))
-    sql(f"DELETE FROM delta.`{corpus.path('spark-deletion-vectors')}` WHERE id = 500")
+    corpus.sql(f"DELETE FROM delta.`{corpus.path('spark-deletion-vectors')}` WHERE id = 500")
     corpus.finish("spark-deletion-vectors")
 
+
+@table
+def column_mapping(corpus: Corpus) -> None:
     t = corpus.create(
         "spark-column-mapping",
         "id BIGINT, name STRING",
         properties="'delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'false'",
     )
-    sql(f"INSERT INTO {t} VALUES (1, 'a')")
-    sql(f"ALTER TABLE {t} RENAME COLUMN name TO title")
+    corpus.sql(f"INSERT INTO {t} VALUES (1, 'a')")
+    corpus.sql(f"ALTER TABLE {t} RENAME COLUMN name TO title")
     corpus.finish("spark-column-mapping")
-    spark.stop()
+
+
+@table
+def column_mapping_nested(corpus: Corpus) -> None:
+    t = corpus.create(
+        "spark-column-mapping-nested",
+        "id BIGINT, s STRUCT<a: INT, b: STRING>, l ARRAY<STRUCT<x: INT, y: INT>>, m MAP<STRING, STRUCT<k: INT>>, p STRING",
+        "p",
+        "'delta.columnMapping.mode' = 'id', 'delta.enableDeletionVectors' = 'false'",
+    )
+    corpus.sql(
+        f"INSERT INTO {t} VALUES (1, named_struct('a', 10, 'b', 'x'), array(named_struct('x', 1, 'y', 2)),"
+        " map('k', named_struct('k', 5)), 'one')"
+    )
+    # Names are swapped, dropped and given again, so that reading by name would give wrong values.
+    corpus.sql(f"ALTER TABLE {t} RENAME COLUMN s.a TO old_a")
+    corpus.sql(f"ALTER TABLE {t} RENAME COLUMN s.b TO a")
+    corpus.sql(f"ALTER TABLE {t} DROP COLUMN l.element.x")
+    corpus.sql(f"ALTER TABLE {t} ADD COLUMN (l.element.x STRING)")
+    corpus.sql(f"ALTER TABLE {t} RENAME COLUMN m.value.k TO kk")
+    corpus.sql(f"ALTER TABLE {t} RENAME COLUMN p TO part")
+    corpus.sql(
+        f"INSERT INTO {t} VALUES (2, named_struct('old_a', 20, 'a', 'y'), array(named_struct('y', 4, 'x', 'new')),"
+        " map('k', named_struct('kk', 6)), 'two')"
+    )
+    corpus.finish("spark-column-mapping-nested")
+
+
+@table
+def type_widening(corpus: Corpus) -> None:
+    t = corpus.create(
+        "spark-type-widening",
+        "id INT, b BYTE, s SHORT, i INT, f FLOAT, d DECIMAL(5,2), day DATE, p SHORT",
+        "p",
+        "'delta.enableTypeWidening' = 'true', 'delta.feature.timestampNtz' = 'supported',"
+        " 'delta.enableDeletionVectors' = 'false'",
+    )
+    corpus.sql(
+        f"INSERT INTO {t} VALUES (1, 1, 300, 70000, CAST(0.1 AS FLOAT), 1.25, DATE'2020-02-29', 7),"
+        " (2, -128, -32768, -2147483648, CAST(-0.7 AS FLOAT), -999.99, DATE'1969-12-31', 7),"
+        " (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+    )
+    for column, to in {
+        "b": "SHORT",
+        "s": "BIGINT",
+        "i": "DOUBLE",
+        "f": "DOUBLE",
+        "d": "DECIMAL(20,4)",
+        "day": "TIMESTAMP_NTZ",
+        "p": "INT",
+    }.items():
+        corpus.sql(f"ALTER TABLE {t} ALTER COLUMN {column} TYPE {to}")
+    corpus.sql(
+        f"INSERT INTO {t} VALUES (4, 1000, 5000000000, 1.5D, 0.1D, 1234567890123456.7891,"
+        " TIMESTAMP_NTZ'2024-05-06 07:08:09.123456', 70000)"
+    )
+    corpus.finish("spark-type-widening")
+
+
+@table
+def v2_checkpoint(corpus: Corpus) -> None:
+    t = corpus.create(
+        "spark-v2-checkpoint",
+        "id BIGINT, p INT",
+        "p",
+        "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '3', 'delta.enableDeletionVectors' = 'true'",
+    )
+    for n in range(5):
+        corpus.sql(f"INSERT INTO {t} VALUES ({n}, {n % 2}), ({n + 100}, {n % 2})")
+    corpus.sql(f"DELETE FROM {t} WHERE id = 102")
+    corpus.finish("spark-v2-checkpoint")
+
+
+@table
+def in_commit_timestamps(corpus: Corpus) -> None:
+    t = corpus.create("spark-in-commit-timestamps", "id BIGINT", properties="'delta.enableDeletionVectors' = 'false'")
+    corpus.sql(f"INSERT INTO {t} VALUES (1)")
+    corpus.sql(f"ALTER TABLE {t} SET TBLPROPERTIES ('delta.enableInCommitTimestamps' = 'true')")
+    corpus.sql(f"INSERT INTO {t} VALUES (2)")
+    corpus.finish("spark-in-commit-timestamps")
+
+
+@table
+def change_feed(corpus: Corpus) -> None:
+    t = corpus.create(
+        "spark-change-feed",
+        "id BIGINT, v STRING",
+        properties="'delta.enableChangeDataFeed' = 'true', 'delta.enableDeletionVectors' = 'false'",
+    )
+    corpus.sql(f"INSERT INTO {t} VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    corpus.sql(f"UPDATE {t} SET v = 'bb' WHERE id = 2")
+    corpus.sql(f"DELETE FROM {t} WHERE id = 3")
+    corpus.sql(f"INSERT INTO {t} VALUES (4, 'd')")
+    corpus.finish("spark-change-feed")
+
+
+def main() -> None:
+    jars, out, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    corpus = Corpus(session(jars), out)
+    for name in names or TABLES:
+        TABLES[name](corpus)
+    corpus.spark.stop()
 
 
 if __name__ == "__main__":
