@@ -89,3 +89,32 @@ def test_filters_find_what_deletion_vectors_and_mappings_leave(shared, tmp_path)
         assert [int(count) for count in done.stdout.splitlines()[1].split(",")] == wanted, (name, counts)
         tables += 1
     assert tables == 9
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        # The file from before holds the float 0.1, which as a double is greater than 0.1.
+        ("f > 0.1", [1]),
+        ("f = 0.1", [4]),
+        ("f < -0.69", [2]),
+        ("b = 1000", [4]),
+        ("b >= 1", [1, 4]),
+        ("s > 3000000000", [4]),
+        ("i = 70000.0", [1]),
+        ("i < 2", [2, 4]),
+        ("d = 1.2500", [1]),
+        ("d > 999999", [4]),
+        ("day < timestamp '2020-02-29 00:00:00.000001'", [1, 2]),
+        ("day = timestamp '2024-05-06 07:08:09.123456'", [4]),
+        ("p = 7", [1, 2]),
+        ("p = 70000", [4]),
+        ("p is null", [3]),
+        ("b is null", [3]),
+    ],
+)
+def test_filters_on_widened_columns(condition, ids):
+    table = CORPUS / "spark-type-widening" / "table"
+    done = run_tarn("sql", "-t", f"t={table}", "-o", "csv", f"select id from t where {condition} order by id")
+    assert done.returncode == 0, done.stderr
+    assert [int(line) for line in done.stdout.split()[1:]] == ids

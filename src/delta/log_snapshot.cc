@@ -11,6 +11,7 @@
 #include "delta/column_mapping.h"
 #include "delta/protocol_features.h"
 #include "delta/table_path.h"
+#include "delta/type_changes.h"
 
 namespace tarn::delta {
 
@@ -197,6 +198,11 @@ Result<Add> LogSnapshot::AddAction(FileIndex index) const {
   return add;
 }
 
+StatsColumn LogSnapshot::StatsColumnOf(int column) const {
+  const arrow::Field& field = *schema_->field(column);
+  return {StoredName(column), field.type(), WasFloat(field)};
+}
+
 LogSnapshot::Plan LogSnapshot::MakePlan(const std::vector<Predicate>& all_of) const {
   Plan plan;
   plan.all_of = &all_of;
@@ -209,7 +215,7 @@ LogSnapshot::Plan LogSnapshot::MakePlan(const std::vector<Predicate>& all_of) co
       plan.uses_partitions = true;
     } else if (plan.stats_columns.size() < kMaxPredicateColumns) {
       plan.stats_place[column] = static_cast<int>(plan.stats_columns.size());
-      plan.stats_columns.push_back({StoredName(column), schema_->field(column)->type()});
+      plan.stats_columns.push_back(StatsColumnOf(column));
     }
   }
   return plan;
@@ -306,7 +312,7 @@ Result<ColumnBounds> LogSnapshot::Bounds(FileIndex index, int column) const {
     return PartitionBounds(typed->tuples[chunk.record(at.slot).partition][partition_place_[column]]);
   }
   ColumnBounds bounds;
-  const std::vector<StatsColumn> columns{{StoredName(column), schema_->field(column)->type()}};
+  const std::vector<StatsColumn> columns{StatsColumnOf(column)};
   chunk.WithBounds(columns, {at.slot},
                    [&](const std::vector<const ColumnFacts*>& facts) { bounds = facts[0]->Get(at.slot); });
   return bounds;

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string_view>
 
+#include "delta/type_changes.h"
+
 namespace tarn::delta {
 
 namespace {
@@ -52,11 +54,6 @@ struct Feature {
 
 bool Never(const Metadata&, const arrow::Schema&) { return false; }
 
-bool MapsColumns(const Metadata& metadata, const arrow::Schema&) {
-  const std::string mode = Property(metadata, "delta.columnMapping.mode");
-  return !mode.empty() && mode != "none";
-}
-
 const Feature kFeatures[] = {
     {"appendOnly", 0, 2, true, true, Never},
     {"invariants", 0, 2, true, false,
@@ -71,7 +68,7 @@ const Feature kFeatures[] = {
      [](const Metadata&, const arrow::Schema& schema) {
        return HasFieldMetadata(schema, "delta.generationExpression");
      }},
-    {"columnMapping", 2, 5, true, false, MapsColumns},
+    {"columnMapping", 2, 5},
     {"identityColumns", 0, 6, true, false,
      [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.identity.start"); }},
     {"timestampNtz"},
@@ -82,10 +79,9 @@ const Feature kFeatures[] = {
     {"deletionVectors"},
     // A checkpoint of this kind is refused where the log needs it; writers may use classic ones.
     {"v2Checkpoint", 0, 0, true, true, Never},
-    {"typeWidening", 0, 0, false, false,
-     [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.typeChanges"); }},
-    {"typeWidening-preview", 0, 0, false, false,
-     [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.typeChanges"); }},
+    // Changes that are none of the feature's are refused by column.
+    {"typeWidening"},
+    {"typeWidening-preview"},
     // Variant columns are refused where the schema names their type.
     {"variantType", 0, 0, true, false, nullptr},
     {"variantType-preview", 0, 0, true, false, nullptr},
@@ -149,6 +145,7 @@ bool PropertyIsTrue(const Metadata& metadata, const std::string& key) {
 }
 
 Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema) {
+  TARN_RETURN_NOT_OK(CheckTypeChanges(schema));
   const int version = protocol.min_reader_version;
   if (version > kMaxReaderVersion) {
     return Status::Unsupported("the table needs reader version " + std::to_string(version) +

@@ -28,7 +28,7 @@ const FeatureCase kCases[] = {
     {"checkConstraints", May::kWrite, May::kRead, "delta.constraints.positive", "id > 0"},
     {"changeDataFeed", May::kWrite, May::kRead, "delta.enableChangeDataFeed"},
     {"generatedColumns", May::kWrite, May::kRead, "", "", "delta.generationExpression"},
-    {"columnMapping", May::kWrite, May::kRead, "delta.columnMapping.mode", "name"},
+    {"columnMapping", May::kWrite, May::kWrite, "delta.columnMapping.mode", "name"},
     {"identityColumns", May::kWrite, May::kRead, "", "", "delta.identity.start"},
     {"timestampNtz", May::kWrite, May::kWrite},
     {"vacuumProtocolCheck", May::kWrite, May::kWrite},
@@ -36,8 +36,8 @@ const FeatureCase kCases[] = {
     {"inCommitTimestamp", May::kWrite, May::kWrite, "delta.enableInCommitTimestamps"},
     {"deletionVectors", May::kWrite, May::kWrite, "delta.enableDeletionVectors"},
     {"v2Checkpoint", May::kWrite, May::kWrite, "delta.checkpointPolicy", "v2"},
-    {"typeWidening", May::kWrite, May::kNothing, "", "", "delta.typeChanges"},
-    {"typeWidening-preview", May::kWrite, May::kNothing, "", "", "delta.typeChanges"},
+    {"typeWidening", May::kWrite, May::kWrite, "", "", "delta.typeChanges"},
+    {"typeWidening-preview", May::kWrite, May::kWrite, "", "", "delta.typeChanges"},
     {"variantType", May::kRead, May::kRead},
     {"variantType-preview", May::kRead, May::kRead},
     {"allowColumnDefaults", May::kWrite, May::kRead, "", "", "CURRENT_DEFAULT"},
@@ -94,7 +94,7 @@ TEST(ProtocolFeatures, OldVersionsImplyTheFeaturesOfTheirTime) {
   }
   Metadata mapped;
   mapped.configuration["delta.columnMapping.mode"] = "id";
-  ExpectMay(May::kRead, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
+  ExpectMay(May::kWrite, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
   Metadata constrained;
   constrained.configuration["delta.constraints.positive"] = "id > 0";
   ExpectMay(May::kWrite, {1, 2, {}, {}}, constrained, *plain, "checkConstraints");

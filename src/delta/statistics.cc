@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -89,14 +90,17 @@ Value DecimalBound(std::string_view token, const arrow::DataType& type, Side sid
   return *value;
 }
 
-Value FloatingBound(std::string_view token, bool single) {
-  if (single) {
-    // A float's shortest text read as a double would lie beside the float.
-    const auto number = ExactNumber<float>(token);
-    return number.has_value() ? Value(static_cast<double>(*number)) : Value();
-  }
-  const auto number = ExactNumber<double>(token);
-  return number.has_value() ? Value(*number) : Value();
+Value FloatingBound(std::string_view token, const StatsColumn& column, Side side) {
+  const auto as_double = ExactNumber<double>(token);
+  if (!as_double.has_value()) return {};
+  const bool single = column.type->id() == arrow::Type::FLOAT;
+  if (!single && !column.was_float) return *as_double;
+  // A float's shortest text read as a double would lie beside the float.
+  const auto as_float = ExactNumber<float>(token);
+  if (!as_float.has_value()) return {};
+  const auto widened = static_cast<double>(*as_float);
+  if (single) return widened;
+  return side == Side::kMin ? std::min(widened, *as_double) : std::max(widened, *as_double);
 }
 
 /// Writers cut timestamps to milliseconds.
@@ -136,8 +140,8 @@ Value StringTokenBound(std::string_view text, const arrow::DataType& type, Side 
   }
 }
 
-Value NumberTokenBound(std::string_view token, const arrow::DataType& type, Side side) {
-  switch (type.id()) {
+Value NumberTokenBound(std::string_view token, const StatsColumn& column, Side side) {
+  switch (column.type->id()) {
     case arrow::Type::INT8:
     case arrow::Type::INT16:
     case arrow::Type::INT32:
@@ -146,26 +150,25 @@ Value NumberTokenBound(std::string_view token, const arrow::DataType& type, Side
       return number.has_value() ? Value(*number) : Value();
     }
     case arrow::Type::FLOAT:
-      return FloatingBound(token, /*single=*/true);
     case arrow::Type::DOUBLE:
-      return FloatingBound(token, /*single=*/false);
+      return FloatingBound(token, column, side);
     case arrow::Type::DECIMAL128:
-      return DecimalBound(token, type, side);
+      return DecimalBound(token, *column.type, side);
     default:
       return {};
   }
 }
 
-Value ReadBound(ondemand::value& value, const arrow::DataType& type, Side side) {
+Value ReadBound(ondemand::value& value, const StatsColumn& column, Side side) {
   ondemand::json_type kind;
   if (value.type().get(kind) != simdjson::SUCCESS) return {};
   if (kind == ondemand::json_type::string) {
     std::string_view text;
     if (value.get_string().get(text) != simdjson::SUCCESS) return {};
-    return StringTokenBound(text, type, side);
+    return StringTokenBound(text, *column.type, side);
   }
-  if (kind == ondemand::json_type::number) return NumberTokenBound(Trimmed(value.raw_json_token()), type, side);
-  if (kind == ondemand::json_type::boolean && type.id() == arrow::Type::BOOL) {
+  if (kind == ondemand::json_type::number) return NumberTokenBound(Trimmed(value.raw_json_token()), column, side);
+  if (kind == ondemand::json_type::boolean && column.type->id() == arrow::Type::BOOL) {
     bool flag = false;
     if (value.get_bool().get(flag) == simdjson::SUCCESS) return flag;
   }
@@ -241,7 +244,7 @@ Result<FileFacts> StatsParser::Parse(std::string_view text, const std::vector<St
       const Side side = key == "minValues" ? Side::kMin : Side::kMax;
       TARN_RETURN_NOT_OK(ForColumns(value, columns, [&](ondemand::value& bound, size_t i) {
         ColumnBounds& bounds = facts.columns[i];
-        (side == Side::kMin ? bounds.min : bounds.max) = ReadBound(bound, *columns[i].type, side);
+        (side == Side::kMin ? bounds.min : bounds.max) = ReadBound(bound, columns[i], side);
       }));
     } else if (key == "nullCount") {
       TARN_RETURN_NOT_OK(ForColumns(

@@ -18,6 +18,8 @@ struct StatsColumn {
   /// As in the statistics: the physical name of a top-level column.
   std::string name;
   std::shared_ptr<arrow::DataType> type;
+  /// A double that older files hold as floats (PROTOCOL.md, "Type Widening").
+  bool was_float = false;
 };
 
 /// What the statistics of one file say of some columns.

@@ -12,7 +12,10 @@
 #include "duckdb/main/extension/extension_loader.hpp"
 #include "duckdb/parser/expression/constant_expression.hpp"
 #include "duckdb/parser/tableref/table_function_ref.hpp"
+#include "duckdb/planner/expression/bound_conjunction_expression.hpp"
+#include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "duckdb/planner/filter/conjunction_filter.hpp"
+#include "duckdb/planner/filter/expression_filter.hpp"
 #include "duckdb/planner/filter/optional_filter.hpp"
 #include "duckdb/storage/statistics/numeric_stats.hpp"
 #include "engine/buffer_reader.h"
@@ -70,6 +73,45 @@ duckdb::unique_ptr<duckdb::TableFilter> WithoutBloom(const duckdb::TableFilter& 
   }
   if (kept->child_filters.empty()) return nullptr;
   return kept;
+}
+
+/// Whether DuckDB may compare values of a file with constants of the table's type that it casts to the file's: a cast
+/// that rounds would compare with another value.
+bool CastsConstantsExactly(const duckdb::LogicalType& stored, const duckdb::LogicalType& wanted) {
+  const auto is_instant = [](const duckdb::LogicalType& type) {
+    return type.id() == duckdb::LogicalTypeId::TIMESTAMP || type.id() == duckdb::LogicalTypeId::TIMESTAMP_TZ;
+  };
+  return stored == wanted || (stored.IsIntegral() && wanted.IsIntegral()) || (is_instant(stored) && is_instant(wanted));
+}
+
+/// What of a filter has to hold, as an expression over the column as the table types it; null when nothing has to.
+duckdb::unique_ptr<duckdb::Expression> RequiredOf(const duckdb::TableFilter& filter, const duckdb::Expression& column) {
+  switch (filter.filter_type) {
+    case duckdb::TableFilterType::OPTIONAL_FILTER:
+    case duckdb::TableFilterType::DYNAMIC_FILTER:
+    case duckdb::TableFilterType::BLOOM_FILTER:
+      return nullptr;
+    case duckdb::TableFilterType::CONJUNCTION_AND: {
+      duckdb::unique_ptr<duckdb::Expression> all;
+      for (const auto& child : filter.Cast<duckdb::ConjunctionAndFilter>().child_filters) {
+        auto one = RequiredOf(*child, column);
+        if (!one) continue;
+        all = !all ? std::move(one)
+                   : duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_AND,
+                                                                           std::move(all), std::move(one));
+      }
+      return all;
+    }
+    default:
+      return filter.ToExpression(column);
+  }
+}
+
+/// The filter for a file whose values are to be cast to the table's type before it is applied.
+duckdb::unique_ptr<duckdb::TableFilter> AppliedAfterCast(const duckdb::TableFilter& filter,
+                                                         const duckdb::LogicalType& type) {
+  auto required = RequiredOf(filter, duckdb::BoundReferenceExpression(type, 0));
+  return required ? duckdb::make_uniq<duckdb::ExpressionFilter>(std::move(required)) : nullptr;
 }
 
 struct LakeGlobalState final : public duckdb::MultiFileReaderGlobalState {
@@ -187,16 +229,16 @@ struct LakeReader final : public MultiFileReader {
                                              const duckdb::MultiFileReaderBindData& bind_data,
                                              const duckdb::virtual_column_map_t& virtual_columns) override {
     duckdb::TableFilterSet usable;
-    bool dropped = false;
+    bool changed = false;
     if (filters) {
       for (const auto& [position, filter] : filters->filters) {
-        bool keep = !HasBloom(*filter) || HasTypeOfTable(*reader_data.reader, column_ids[position]);
-        auto copy = keep ? filter->Copy() : WithoutBloom(*filter);
-        dropped = dropped || !keep;
-        if (copy) usable.filters[position] = std::move(copy);
+        auto copy = UsableFilter(*reader_data.reader, column_ids[position], *filter);
+        changed = changed || copy.has_value();
+        auto used = copy ? std::move(*copy) : filter->Copy();
+        if (used) usable.filters[position] = std::move(used);
       }
     }
-    const auto kept = dropped ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters;
+    const auto kept = changed ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters;
     const bool is_buffer = BufferGroupOf(reader_data.reader->file).has_value();
     if (is_buffer || source->field_match() == columnar::FieldMatch::kName) {
       return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids, kept, list, bind_data,
@@ -208,10 +250,16 @@ struct LakeReader final : public MultiFileReader {
   }
 
  private:
-  bool HasTypeOfTable(const duckdb::BaseFileReader& reader, const duckdb::ColumnIndex& id) const {
-    if (id.IsVirtualColumn()) return false;
+  /// What stands for a filter in one file, null for nothing; nullopt when it serves as it is.
+  std::optional<duckdb::unique_ptr<duckdb::TableFilter>> UsableFilter(const duckdb::BaseFileReader& reader,
+                                                                      const duckdb::ColumnIndex& id,
+                                                                      const duckdb::TableFilter& filter) const {
+    if (id.IsVirtualColumn()) return HasBloom(filter) ? std::optional(WithoutBloom(filter)) : std::nullopt;
+    const auto& type = source->columns()[id.GetPrimaryIndex()].type;
     const auto* stored = StoredColumn(reader, *source, id.GetPrimaryIndex());
-    return stored != nullptr && stored->type == source->columns()[id.GetPrimaryIndex()].type;
+    if (stored != nullptr && !CastsConstantsExactly(stored->type, type)) return AppliedAfterCast(filter, type);
+    if (HasBloom(filter) && (stored == nullptr || stored->type != type)) return WithoutBloom(filter);
+    return std::nullopt;
   }
 };
 
