@@ -1,5 +1,7 @@
 #include "columnar/field_match.h"
 
+#include <arrow/array/data.h>
+#include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -43,7 +45,59 @@ bool Holds(const arrow::Field& stored, const arrow::Field& field, FieldMatch mat
   return false;
 }
 
+std::shared_ptr<arrow::DataType> StoredType(const std::shared_ptr<arrow::DataType>& type);
+
+std::shared_ptr<arrow::Field> StoredMember(const std::shared_ptr<arrow::Field>& field) {
+  return field->WithName(PhysicalName(*field))->WithType(StoredType(field->type()));
+}
+
+std::shared_ptr<arrow::DataType> StoredType(const std::shared_ptr<arrow::DataType>& type) {
+  switch (type->id()) {
+    case arrow::Type::STRUCT: {
+      arrow::FieldVector members;
+      for (const auto& member : type->fields()) members.push_back(StoredMember(member));
+      return arrow::struct_(members);
+    }
+    case arrow::Type::LIST:
+      return arrow::list(type->field(0)->WithType(StoredType(type->field(0)->type())));
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(*type);
+      return std::make_shared<arrow::MapType>(map.key_field()->WithType(StoredType(map.key_type())),
+                                              map.item_field()->WithType(StoredType(map.item_type())),
+                                              map.keys_sorted());
+    }
+    default:
+      return type;
+  }
+}
+
+/// `data` as an array of `type`, which has the same shape.
+std::shared_ptr<arrow::ArrayData> Retyped(const arrow::ArrayData& data, const std::shared_ptr<arrow::DataType>& type) {
+  auto retyped = data.Copy();
+  retyped->type = type;
+  for (size_t i = 0; i < retyped->child_data.size(); ++i) {
+    retyped->child_data[i] = Retyped(*retyped->child_data[i], type->field(static_cast<int>(i))->type());
+  }
+  return retyped;
+}
+
 }  // namespace
+
+std::shared_ptr<arrow::Schema> StoredSchema(const std::shared_ptr<arrow::Schema>& schema, FieldMatch match) {
+  if (match == FieldMatch::kName) return schema;
+  arrow::FieldVector fields;
+  for (const auto& field : schema->fields()) fields.push_back(StoredMember(field));
+  return arrow::schema(std::move(fields), schema->metadata());
+}
+
+std::shared_ptr<arrow::RecordBatch> Renamed(const arrow::RecordBatch& batch,
+                                            const std::shared_ptr<arrow::Schema>& schema) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    columns.push_back(Retyped(*batch.column_data(i), schema->field(i)->type()));
+  }
+  return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
+}
 
 std::string PhysicalName(const arrow::Field& field) {
   const std::string* name = Lookup(field, kPhysicalNameKey);

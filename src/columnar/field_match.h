@@ -3,6 +3,7 @@
 #include <arrow/type_fwd.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -25,6 +26,14 @@ std::optional<int32_t> MappingId(const arrow::Field& field);
 
 /// The Parquet field id that a file's field carries.
 std::optional<int32_t> StoredFieldId(const arrow::Field& field);
+
+/// A table's schema as its new data files hold it: members at every depth under their physical names unless they are
+/// found by their own. Metadata stays, so that the Parquet writer finds the field ids.
+std::shared_ptr<arrow::Schema> StoredSchema(const std::shared_ptr<arrow::Schema>& schema, FieldMatch match);
+
+/// The same rows under the names of `schema`, which differs in names and metadata alone. Copies no values.
+std::shared_ptr<arrow::RecordBatch> Renamed(const arrow::RecordBatch& batch,
+                                            const std::shared_ptr<arrow::Schema>& schema);
 
 /// Place among a file's fields of the one that holds a table's field; -1 when the file lacks it.
 int FindStored(const arrow::FieldVector& stored, const arrow::Field& field, FieldMatch match);

@@ -261,6 +261,20 @@ void GoldenTables::Check(const std::string& name, const fs::path& table) {
   from_checkpoint_.push_back(name);
 }
 
+TEST_F(GoldenTables, OurCorpusGivesItsRows) {
+  int tables = 0;
+  for (const auto& entry : fs::directory_iterator(SourceRoot() / "tests" / "fixtures" / "delta")) {
+    SCOPED_TRACE(entry.path().filename().string());
+    const fs::path folder = fs::path(folder_.path()) / entry.path().filename();
+    fs::create_directories(folder / "expected");
+    fs::copy(entry.path() / "table", folder / "delta", fs::copy_options::recursive);
+    fs::copy_file(entry.path() / "expected.parquet", folder / "expected" / "rows.parquet");
+    Check(entry.path().filename().string(), folder);
+    ++tables;
+  }
+  EXPECT_EQ(static_cast<int>(read_.size()), tables);
+}
+
 TEST_F(GoldenTables, GiveTheirRowsOrATypedError) {
   const std::optional<fs::path> folder = SharedFixture("delta-golden");
   if (!folder) GTEST_SKIP() << "the Delta golden tables are not beside this checkout: 89 tables were not read";

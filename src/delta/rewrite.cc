@@ -4,16 +4,13 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <charconv>
 
-#include "columnar/parquet_writer.h"
 #include "delta/data_file_reader.h"
+#include "delta/data_file_writer.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
 namespace {
-
-constexpr int kDefaultIndexedColumns = 32;
 
 /// One rewrite in progress: the open output and what is done so far.
 class Rewriter {
@@ -42,7 +39,9 @@ class Rewriter {
   PartitionValues partition_values_;
   /// Input bytes behind the file being read.
   int64_t bytes_left_ = 0;
-  std::unique_ptr<columnar::ParquetWriter> output_;
+  /// Of `output_`.
+  std::string key_;
+  std::unique_ptr<DataFileWriter> output_;
   Rewritten done_;
 };
 
@@ -85,27 +84,20 @@ Status Rewriter::Write(const arrow::RecordBatch& batch) {
 }
 
 Status Rewriter::OpenOutput() {
-  columnar::ParquetWriterOptions options;
-  options.indexed_columns = IndexedColumns(snapshot_.metadata());
-  options.precondition = storage::Precondition::IfAbsent();
-  const std::string key = PartitionFolder(partition_values_) + "part-" + table_.random->Uuid() + ".zstd.parquet";
-  TARN_ASSIGN_OR_RETURN(output_, columnar::ParquetWriter::Open(*table_.store, key, schema_, options));
+  DataFileOptions options = DataFileOptionsOf(snapshot_);
+  options.parquet.precondition = storage::Precondition::IfAbsent();
+  key_ = PartitionFolder(partition_values_) + "part-" + table_.random->Uuid() + ".zstd.parquet";
+  TARN_ASSIGN_OR_RETURN(output_, DataFileWriter::Open(*table_.store, key_, schema_, options));
   return Status::Ok();
 }
 
 Status Rewriter::CloseOutput() {
   if (output_ == nullptr) return Status::Ok();
-  TARN_ASSIGN_OR_RETURN(const columnar::WrittenFile written, output_->Finish());
+  TARN_ASSIGN_OR_RETURN(Add add, output_->Finish(partition_values_));
   output_.reset();
-  done_.keys.push_back(written.key);
-  done_.bytes_written += written.size_bytes;
-  Add add;
-  add.path = EncodeLogPath(written.key);
-  add.partition_values = partition_values_;
-  add.size_bytes = written.size_bytes;
-  add.modification_time_millis = written.modified_micros / kMicrosPerMilli;
   add.data_change = false;
-  add.stats = written.stats_json;
+  done_.keys.push_back(key_);
+  done_.bytes_written += add.size_bytes;
   done_.adds.push_back(std::move(add));
   return Status::Ok();
 }
@@ -126,15 +118,6 @@ std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
   arrow::FieldVector fields;
   for (const int column : DataFileColumns(snapshot)) fields.push_back(snapshot.schema()->field(column));
   return arrow::schema(std::move(fields));
-}
-
-int IndexedColumns(const Metadata& metadata) {
-  const auto found = metadata.configuration.find("delta.dataSkippingNumIndexedCols");
-  if (found == metadata.configuration.end()) return kDefaultIndexedColumns;
-  int columns = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [rest, error] = std::from_chars(found->second.data(), end, columns);
-  return error == std::errc() && rest == end && columns >= -1 ? columns : kDefaultIndexedColumns;
 }
 
 Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,

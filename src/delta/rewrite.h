@@ -15,9 +15,6 @@ std::vector<int> DataFileColumns(const Snapshot& snapshot);
 /// The same as a schema.
 std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
 
-/// `delta.dataSkippingNumIndexedCols`, or the protocol's default.
-int IndexedColumns(const Metadata& metadata);
-
 struct RewriteOptions {
   int64_t target_file_bytes = 0;
   /// An output is not split off for less than this.

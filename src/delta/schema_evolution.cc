@@ -17,7 +17,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record) {
+Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record, bool any_name) {
   std::set<std::string> names;
   for (const auto& field : fields) {
     if (is_record) {
@@ -25,14 +25,14 @@ Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record) {
       if (!names.insert(Lower(field->name())).second) {
         return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
       }
-      TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
+      if (!any_name) TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
     }
     const arrow::DataType& type = *field->type();
     if (type.id() == arrow::Type::TIMESTAMP && static_cast<const arrow::TimestampType&>(type).timezone().empty()) {
       return Status::Unsupported("the column " + field->name() +
                                  " of type timestamp_ntz needs the feature timestampNtz");
     }
-    TARN_RETURN_NOT_OK(CheckPlainFields(type.fields(), type.id() == arrow::Type::STRUCT));
+    TARN_RETURN_NOT_OK(CheckPlainFields(type.fields(), type.id() == arrow::Type::STRUCT, any_name));
   }
   return Status::Ok();
 }
@@ -49,9 +49,9 @@ Status CheckPlainName(std::string_view name) {
                              ", which needs the feature columnMapping");
 }
 
-Status CheckPlainSchema(const arrow::Schema& schema) {
+Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped) {
   if (schema.num_fields() == 0) return Status::InvalidArgument("a table has at least one column");
-  return CheckPlainFields(schema.fields(), /*is_record=*/true);
+  return CheckPlainFields(schema.fields(), /*is_record=*/true, columns_are_mapped);
 }
 
 Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after) {

@@ -12,8 +12,9 @@ namespace tarn::delta {
 Status CheckPlainName(std::string_view name);
 
 /// Whether a table of the lowest protocol can have this schema: at least one column, names that differ by more than
-/// case, no type or name that needs a table feature. Unsupported names the feature.
-Status CheckPlainSchema(const arrow::Schema& schema);
+/// case, no type or name that needs a table feature; where columns are mapped, names may be any. Unsupported names the
+/// feature.
+Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped = false);
 
 /// OK when `after` is `before` with nullable columns added; InvalidArgument otherwise.
 Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "columnar/delta_schema.h"
+#include "delta/column_mapping.h"
 #include "delta/commit_json.h"
 #include "delta/commit_store.h"
 #include "delta/conflict.h"
@@ -103,8 +104,13 @@ Status LogTransaction::SetSchema(const std::shared_ptr<arrow::Schema>& schema) {
     if (old == nullptr) added.push_back(field);
   }
   if (added.empty()) return Status::Ok();
-  TARN_RETURN_NOT_OK(CheckPlainSchema(*arrow::schema(added)));
+  const bool mapped = current_->field_match() != columnar::FieldMatch::kName;
+  TARN_RETURN_NOT_OK(CheckPlainSchema(*arrow::schema(added), mapped));
   Metadata metadata = current_->metadata();
+  if (mapped) {
+    TARN_RETURN_NOT_OK(CheckMapping(*arrow::schema(fields), current_->field_match()));
+    RaiseMaxColumnId(*arrow::schema(fields), metadata);
+  }
   TARN_ASSIGN_OR_RETURN(metadata.schema_string, columnar::SchemaToDeltaJson(*arrow::schema(fields)));
   metadata_ = std::move(metadata);
   schema_ = arrow::schema(fields);
@@ -113,6 +119,9 @@ Status LogTransaction::SetSchema(const std::shared_ptr<arrow::Schema>& schema) {
 
 Status LogTransaction::CheckAdds(const std::vector<std::string>& partition_columns) const {
   std::vector<std::string> expected = partition_columns;
+  if (current_ != nullptr && current_->field_match() != columnar::FieldMatch::kName) {
+    for (std::string& name : expected) name = current_->StoredName(current_->schema()->GetFieldIndex(name));
+  }
   std::sort(expected.begin(), expected.end());
   std::set<std::string> keys;
   for (const Add& add : adds_) {

@@ -49,7 +49,8 @@ class Transaction {
   /// Checked against the snapshot before each attempt: Commit returns AlreadyExists when the table has this version or
   /// a later one.
   virtual void SetTxn(Txn txn) = 0;
-  /// Replaces the schema (evolution): adding nullable columns only. InvalidArgument for anything else.
+  /// Replaces the schema (evolution): adding nullable columns only, mapped by MapNewColumns where the table maps its
+  /// columns. InvalidArgument for anything else.
   virtual Status SetSchema(const std::shared_ptr<arrow::Schema>& schema) = 0;
   virtual void SetOperation(std::string operation, std::map<std::string, std::string> parameters) = 0;
 

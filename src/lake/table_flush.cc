@@ -4,10 +4,11 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/uri.h"
 #include "columnar/arrow_status.h"
+#include "delta/column_mapping.h"
+#include "delta/data_file_writer.h"
 #include "delta/table_path.h"
 #include "delta/transaction.h"
 #include "lake/digits.h"
@@ -21,18 +22,6 @@ namespace {
 constexpr int kMaxAttempts = 16;
 /// Small batches are put together to this many rows before they are encoded.
 constexpr int64_t kEncodeRows = 16 * 1024;
-
-columnar::ParquetWriterOptions WriterOptions(const delta::Snapshot* snapshot) {
-  columnar::ParquetWriterOptions options;
-  if (snapshot == nullptr) return options;
-  const auto& configuration = snapshot->metadata().configuration;
-  const auto found = configuration.find("delta.dataSkippingNumIndexedCols");
-  if (found == configuration.end()) return options;
-  int columns = 0;
-  const char* end = found->second.data() + found->second.size();
-  if (std::from_chars(found->second.data(), end, columns).ptr == end) options.indexed_columns = columns;
-  return options;
-}
 
 /// What a data file holds: the columns that are not in its path.
 std::shared_ptr<arrow::Schema> FileSchema(const TableColumns& columns) {
@@ -132,6 +121,7 @@ int64_t TableFlush::HeldUntil(const delta::Snapshot* snapshot) const {
 Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) const {
   Plan plan;
   plan.columns = snapshot != nullptr ? ColumnsOf(*snapshot) : *work_.entries.front()->cut_by;
+  if (snapshot != nullptr) plan.options = delta::DataFileOptionsOf(*snapshot);
   // A table that could not be read when the log was replayed turns out to hold some of the rows.
   const int64_t held = HeldUntil(snapshot);
   for (const auto& entry : work_.entries) {
@@ -143,6 +133,10 @@ Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) c
     }
     // Rejected rows are named by their record's position, however records were put together in memory.
     for (const BufferEntry& record : SplitByRecord(*entry)) TARN_RETURN_NOT_OK(AddRefitted(plan, record));
+  }
+  if (plan.options.match != columnar::FieldMatch::kName) {
+    plan.columns.schema =
+        delta::MapNewColumns(*snapshot->schema(), snapshot->metadata(), *plan.columns.schema, *around_.random);
   }
   return plan;
 }
@@ -164,9 +158,10 @@ Status TableFlush::AddSegments(Plan& plan, const std::vector<std::shared_ptr<con
   for (const auto& segment : segments) {
     delta::PartitionValues values;
     for (size_t i = 0; i < plan.columns.partition_columns.size(); ++i) {
-      const std::string& name = plan.columns.partition_columns[i];
-      const auto& type = *plan.columns.schema->GetFieldByName(name)->type();
-      values.emplace_back(name, columnar::FormatPartitionValue(segment->partition_values[i], type));
+      const auto& field = *plan.columns.schema->GetFieldByName(plan.columns.partition_columns[i]);
+      std::string name =
+          plan.options.match == columnar::FieldMatch::kName ? field.name() : columnar::PhysicalName(field);
+      values.emplace_back(std::move(name), columnar::FormatPartitionValue(segment->partition_values[i], *field.type()));
     }
     Partition& partition = plan.partitions[delta::PartitionFolder(values)];
     partition.values = std::move(values);
@@ -201,20 +196,13 @@ Result<std::vector<delta::Add>> TableFlush::WriteFiles(const Plan& plan) const {
 Status TableFlush::WritePartition(const Plan& plan, const std::string& folder, const Partition& partition,
                                   std::vector<delta::Add>& adds) const {
   const auto schema = FileSchema(plan.columns);
-  const auto options = WriterOptions(work_.snapshot.get());
-  std::unique_ptr<columnar::ParquetWriter> writer;
+  std::unique_ptr<delta::DataFileWriter> writer;
   arrow::RecordBatchVector pending;
   int64_t pending_rows = 0;
   const auto finish = [&]() -> Status {
-    TARN_ASSIGN_OR_RETURN(const auto file, writer->Finish());
+    TARN_ASSIGN_OR_RETURN(delta::Add add, writer->Finish(partition.values));
     writer.reset();
     TARN_RETURN_NOT_OK(At("after-data-file"));
-    delta::Add add;
-    add.path = delta::EncodeLogPath(file.key);
-    add.partition_values = partition.values;
-    add.size_bytes = file.size_bytes;
-    add.modification_time_millis = file.modified_micros / kMicrosPerMilli;
-    add.stats = file.stats_json;
     adds.push_back(std::move(add));
     return Status::Ok();
   };
@@ -229,7 +217,7 @@ Status TableFlush::WritePartition(const Plan& plan, const std::string& folder, c
     if (writer == nullptr) {
       const std::string key =
           folder + "part-" + Digits(adds.size(), 5) + "-" + around_.random->Uuid() + ".zstd.parquet";
-      TARN_ASSIGN_OR_RETURN(writer, columnar::ParquetWriter::Open(*table_.context().store, key, schema, options));
+      TARN_ASSIGN_OR_RETURN(writer, delta::DataFileWriter::Open(*table_.context().store, key, schema, plan.options));
     }
     TARN_RETURN_NOT_OK(writer->Append(*rows));
     return writer->bytes_written() >= around_.target_file_bytes ? finish() : Status::Ok();

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "columnar/parquet_writer.h"
 #include "delta/actions.h"
+#include "delta/data_file_writer.h"
 #include "lake/living_table.h"
 
 namespace tarn::lake {
@@ -62,6 +62,7 @@ class TableFlush {
   /// Everything that one attempt wants to write.
   struct Plan {
     TableColumns columns;
+    delta::DataFileOptions options;
     /// By folder, so that files come in a stable order.
     std::map<std::string, Partition> partitions;
     std::vector<Rejected> rejected;

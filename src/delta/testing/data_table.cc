@@ -8,9 +8,8 @@
 
 #include <algorithm>
 
-#include "columnar/conform.h"
-#include "columnar/parquet_reader.h"
-#include "columnar/parquet_writer.h"
+#include "delta/data_file_reader.h"
+#include "delta/data_file_writer.h"
 #include "delta/rewrite.h"
 #include "delta/table_path.h"
 #include "delta/testing/expect_valid.h"
@@ -46,16 +45,11 @@ std::shared_ptr<const Snapshot> DataTable::Append(const arrow::FieldVector& colu
   const auto rows = *arrow::json::ArrayFromJSONString(arrow::struct_(columns), rows_json);
   const auto batch = *arrow::RecordBatch::FromStructArray(rows);
   const std::string key = PartitionFolder(partition) + "part-" + random_.Uuid() + ".parquet";
-  const auto writer = *columnar::ParquetWriter::Open(*context_.store, key, batch->schema(), {});
+  const auto latest = Latest();
+  const auto writer = *DataFileWriter::Open(*context_.store, key, batch->schema(), DataFileOptionsOf(*latest));
   TARN_CHECK(writer->Append(*batch).ok());
-  const columnar::WrittenFile written = *writer->Finish();
-  Add add;
-  add.path = EncodeLogPath(key);
-  add.partition_values = partition;
-  add.size_bytes = written.size_bytes;
-  add.modification_time_millis = clock_.WallMicros() / kMicrosPerMilli;
-  add.stats = written.stats_json;
-  const auto transaction = *Transaction::Begin(context_, Latest());
+  const Add add = *writer->Finish(partition);
+  const auto transaction = *Transaction::Begin(context_, latest);
   transaction->AddFile(add);
   transaction->SetOperation("WRITE", {});
   return transaction->Commit()->snapshot;
@@ -79,18 +73,17 @@ std::vector<std::string> DataTable::FileRows(const Snapshot& snapshot, const Dat
     const auto& type = *snapshot.schema()->field(snapshot.partition_columns()[i])->type();
     suffix += "|" + columnar::FormatPartitionValue(file.partition_values[i], type).value_or("null");
   }
-  const auto schema = DataFileSchema(snapshot);
   std::vector<std::string> rows;
-  const Status status = columnar::ReadParquet(
-      *context_.store, file.key, {}, [&](const std::shared_ptr<arrow::RecordBatch>& batch) -> Status {
-        TARN_ASSIGN_OR_RETURN(const auto conformed, columnar::ConformBatch(*batch, schema));
-        for (int64_t row = 0; row < conformed->num_rows(); ++row) {
-          std::string text;
-          for (const auto& column : conformed->columns()) text += "|" + (*column->GetScalar(row))->ToString();
-          rows.push_back(text + suffix);
-        }
-        return Status::Ok();
-      });
+  const Status status = ReadDataFile(*context_.store, snapshot, file, DataFileColumns(snapshot),
+                                     [&](const std::shared_ptr<arrow::RecordBatch>& batch) {
+                                       for (int64_t row = 0; row < batch->num_rows(); ++row) {
+                                         std::string text;
+                                         for (const auto& column : batch->columns())
+                                           text += "|" + (*column->GetScalar(row))->ToString();
+                                         rows.push_back(text + suffix);
+                                       }
+                                       return Status::Ok();
+                                     });
   TARN_CHECK(status.ok());
   return rows;
 }

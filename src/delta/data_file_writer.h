@@ -1,0 +1,49 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "columnar/parquet_writer.h"
+#include "delta/actions.h"
+#include "delta/snapshot.h"
+
+namespace tarn::delta {
+
+/// How the rows of one data file are written.
+struct DataFileOptions {
+  /// How the table finds its columns in data files.
+  columnar::FieldMatch match = columnar::FieldMatch::kName;
+  columnar::ParquetWriterOptions parquet;
+};
+
+/// Options for a table as a snapshot shows it.
+DataFileOptions DataFileOptionsOf(const Snapshot& snapshot);
+
+/// Writes rows under a table's names into a new data file under the names that it is to have there, and makes the `add`
+/// that puts it into the table. An unfinished writer leaves nothing behind. Thread-compatible.
+class DataFileWriter {
+ public:
+  /// `schema` has the table's columns but for those it is partitioned by, their mapping in the metadata.
+  static Result<std::unique_ptr<DataFileWriter>> Open(storage::ObjectStore& table_store, const std::string& key,
+                                                      const std::shared_ptr<arrow::Schema>& schema,
+                                                      const DataFileOptions& options);
+
+  /// The batch has the schema that was given.
+  Status Append(const arrow::RecordBatch& batch);
+  int64_t bytes_written() const { return parquet_->bytes_written(); }
+  /// Publishes the file durably. `partition_values` are under their stored names.
+  Result<Add> Finish(PartitionValues partition_values);
+
+ private:
+  DataFileWriter(std::shared_ptr<arrow::Schema> stored, std::unique_ptr<columnar::ParquetWriter> parquet)
+      : stored_(std::move(stored)), parquet_(std::move(parquet)) {}
+
+  const std::shared_ptr<arrow::Schema> stored_;
+  const std::unique_ptr<columnar::ParquetWriter> parquet_;
+};
+
+}  // namespace tarn::delta
