@@ -12,6 +12,7 @@
 #include "columnar/value.h"
 #include "delta/column_mapping.h"
 #include "delta/protocol_features.h"
+#include "delta/type_changes.h"
 
 namespace tarn::delta::validation {
 namespace {
@@ -135,7 +136,7 @@ void SplitColumns(const Metadata& metadata, const Place& place, TableShape& shap
   for (const auto& field : shape.schema->fields()) {
     // A column without a type is in no file.
     const bool in_files = !partitions.contains(field->name()) && field->type()->id() != arrow::Type::NA;
-    if (in_files) shape.columns.push_back({stored(*field), field->type()});
+    if (in_files) shape.columns.push_back({stored(*field), field->type(), WasFloat(*field)});
   }
 }
 
