@@ -358,15 +358,8 @@ class CheckpointReader {
       : store_(store), checkpoint_(checkpoint), uri_(store->uri()) {}
 
   Result<std::vector<std::unique_ptr<ParsedActions>>> Run(int max_threads) {
-    auto& small = NewUnit();
-    for (const LogFile& part : checkpoint_.parts) {
-      TARN_RETURN_NOT_OK(ReadOwn(part, *small, max_threads).WithContext(part.key));
-    }
-    small->Finish();
-    for (const std::string& path : sidecars_) {
-      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, uri_));
-      tasks_.push_back({std::move(key), {}});
-    }
+    TARN_ASSIGN_OR_RETURN(std::vector<std::string> sidecars, ReadOwnFiles(max_threads));
+    for (std::string& key : sidecars) tasks_.push_back({std::move(key), {}});
     const size_t base = units_.size();
     for (size_t i = 0; i < tasks_.size(); ++i) NewUnit();
     TARN_RETURN_NOT_OK(RunParallel(tasks_.size(), max_threads, [&](size_t i) {
@@ -375,12 +368,13 @@ class CheckpointReader {
     return std::move(units_);
   }
 
-  /// Keys of the sidecars; the small actions of the checkpoint go into `actions`.
-  Result<std::vector<std::string>> Sidecars() {
+  /// Reads the checkpoint's own files, all but the adds of Parquet ones, which become tasks; the keys of its sidecars.
+  Result<std::vector<std::string>> ReadOwnFiles(int max_threads) {
     auto& small = NewUnit();
     for (const LogFile& part : checkpoint_.parts) {
-      TARN_RETURN_NOT_OK(ReadOwn(part, *small, /*max_threads=*/1).WithContext(part.key));
+      TARN_RETURN_NOT_OK(ReadOwn(part, *small, max_threads).WithContext(part.key));
     }
+    small->Finish();
     std::vector<std::string> keys;
     for (const std::string& path : sidecars_) {
       TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, uri_));
@@ -460,7 +454,8 @@ Result<std::vector<std::unique_ptr<ParsedActions>>> ReadCheckpoint(const std::sh
 
 Status VisitCheckpointRemoves(const std::shared_ptr<storage::ObjectStore>& store, const CheckpointFiles& checkpoint,
                               const RemoveVisit& visit) {
-  TARN_ASSIGN_OR_RETURN(std::vector<std::string> keys, CheckpointReader(store, checkpoint).Sidecars());
+  TARN_ASSIGN_OR_RETURN(std::vector<std::string> keys,
+                        CheckpointReader(store, checkpoint).ReadOwnFiles(/*max_threads=*/1));
   for (const LogFile& part : checkpoint.parts) {
     if (!IsJson(part)) {
       keys.push_back(part.key);

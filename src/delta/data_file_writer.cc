@@ -14,7 +14,8 @@ namespace {
 /// The protocol's default.
 constexpr int kDefaultIndexedColumns = 32;
 
-/// `delta.dataSkippingNumIndexedCols`.
+}  // namespace
+
 int IndexedColumns(const Metadata& metadata) {
   const auto found = metadata.configuration.find("delta.dataSkippingNumIndexedCols");
   if (found == metadata.configuration.end()) return kDefaultIndexedColumns;
@@ -23,8 +24,6 @@ int IndexedColumns(const Metadata& metadata) {
   const auto [rest, error] = std::from_chars(found->second.data(), end, columns);
   return error == std::errc() && rest == end && columns >= -1 ? columns : kDefaultIndexedColumns;
 }
-
-}  // namespace
 
 DataFileOptions DataFileOptionsOf(const Snapshot& snapshot) {
   DataFileOptions options;

@@ -20,6 +20,10 @@ struct DataFileOptions {
   columnar::ParquetWriterOptions parquet;
 };
 
+/// How many leading leaf columns of a table get statistics, -1 for all: `delta.dataSkippingNumIndexedCols` or the
+/// protocol's default.
+int IndexedColumns(const Metadata& metadata);
+
 /// Options for a table as a snapshot shows it.
 DataFileOptions DataFileOptionsOf(const Snapshot& snapshot);
 

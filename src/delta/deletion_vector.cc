@@ -151,15 +151,4 @@ std::optional<std::string> DecodeBase85(std::string_view text) {
   return bytes;
 }
 
-std::string EncodeBase85(std::string_view bytes) {
-  std::string text;
-  for (size_t i = 0; i + 4 <= bytes.size(); i += 4) {
-    uint32_t word = BigEndian(bytes.substr(i, 4));
-    std::array<char, 5> group{};
-    for (size_t k = group.size(); k-- > 0; word /= 85) group[k] = kAlphabet[word % 85];
-    text.append(group.data(), group.size());
-  }
-  return text;
-}
-
 }  // namespace tarn::delta

@@ -24,7 +24,5 @@ Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vecto
 
 /// Four bytes for five characters of the protocol's base85 (ZeroMQ RFC 32); nullopt for text that is none.
 std::optional<std::string> DecodeBase85(std::string_view text);
-/// The inverse, for a length that is a multiple of four.
-std::string EncodeBase85(std::string_view bytes);
 
 }  // namespace tarn::delta

@@ -100,9 +100,7 @@ TEST_F(DeletionVectors, OutsideOfTheTableNothingIsRead) {
   EXPECT_TRUE(Read({'p', store_->uri() + "/gone.bin", 1, 10, 1}).status().Is(StatusCode::kNotFound));
 }
 
-TEST(Base85, GivesBackWhatItTook) {
-  const std::string bytes("\x00\x01\xFE\xFF\x80\x7F\x00\x00", 8);
-  EXPECT_EQ(DecodeBase85(EncodeBase85(bytes)), bytes);
+TEST(Base85, IsThatOfTheProtocol) {
   EXPECT_EQ(DecodeBase85("HelloWorld"), std::string("\x86\x4F\xD2\x6F\xB5\x59\xF7\x5B"));
   EXPECT_EQ(DecodeBase85("four"), std::nullopt);
   EXPECT_EQ(DecodeBase85("#####"), std::nullopt);

@@ -62,10 +62,13 @@ std::string AddLine(int number) {
   return line;
 }
 
+/// For mkdtemp.
+std::string FolderTemplate() { return (std::filesystem::temp_directory_path() / "tarn-bench-XXXXXX").string(); }
+
 /// The table's folder, written once per process and removed at its end.
 const std::string& TableFolder() {
   struct Folder {
-    std::string path = "/tmp/tarn-bench-XXXXXX";
+    std::string path = FolderTemplate();
     Folder() {
       TARN_CHECK(mkdtemp(path.data()) != nullptr);
       std::filesystem::create_directory(path + "/_delta_log");
@@ -148,7 +151,7 @@ class TailTable {
 
  private:
   static constexpr int kTail = 99;
-  std::string path_ = "/tmp/tarn-bench-XXXXXX";
+  std::string path_ = FolderTemplate();
   Random random_;
   TableContext table_;
 };

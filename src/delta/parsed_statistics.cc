@@ -16,14 +16,13 @@
 #include "columnar/json_text.h"
 #include "columnar/time_text.h"
 #include "columnar/value.h"
+#include "delta/data_file_writer.h"
 
 namespace tarn::delta {
 
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-
-constexpr int kDefaultIndexedLeaves = 32;
 
 // Types.
 
@@ -78,13 +77,7 @@ class StatsTypeBuilder {
 
 int IndexedLeaves(const Metadata& metadata) {
   // Columns named one by one may lie anywhere.
-  if (metadata.configuration.contains("delta.dataSkippingStatsColumns")) return -1;
-  const auto found = metadata.configuration.find("delta.dataSkippingNumIndexedCols");
-  if (found == metadata.configuration.end()) return kDefaultIndexedLeaves;
-  int leaves = 0;
-  const std::string& text = found->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), leaves);
-  return error == std::errc() && end == text.data() + text.size() ? leaves : kDefaultIndexedLeaves;
+  return metadata.configuration.contains("delta.dataSkippingStatsColumns") ? -1 : IndexedColumns(metadata);
 }
 
 // Writing.

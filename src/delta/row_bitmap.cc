@@ -282,27 +282,6 @@ RowBitmap::Position RowBitmap::FirstFrom(uint64_t key) const {
                           [](const Container& container, uint64_t wanted) { return container.key < wanted; });
 }
 
-bool RowBitmap::Contains(int64_t row) const {
-  if (row < 0) return false;
-  const uint64_t key = static_cast<uint64_t>(row) >> 16;
-  const auto low = static_cast<uint16_t>(row);
-  const auto found = FirstFrom(key);
-  if (found == containers_.end() || found->key != key) return false;
-  const uint16_t* values = values_.data() + found->begin;
-  switch (found->kind) {
-    case Container::Kind::kArray:
-      return std::binary_search(values, values + found->length, low);
-    case Container::Kind::kBits:
-      return (values[low / 16] >> (low % 16) & 1) != 0;
-    case Container::Kind::kRuns:
-      for (size_t i = 0; i < found->length && values[i] <= low; i += 2) {
-        if (low <= values[i + 1]) return true;
-      }
-      return false;
-  }
-  return false;
-}
-
 void RowBitmap::AppendRange(int64_t begin, int64_t end, std::vector<int64_t>& rows) const {
   begin = std::max<int64_t>(begin, 0);
   for (auto it = FirstFrom(static_cast<uint64_t>(begin) >> 16); it != containers_.end(); ++it) {
@@ -341,10 +320,6 @@ void RowBitmap::AppendRange(int64_t begin, int64_t end, std::vector<int64_t>& ro
         break;
     }
   }
-}
-
-size_t RowBitmap::memory_bytes() const {
-  return sizeof(*this) + containers_.capacity() * sizeof(Container) + values_.capacity() * sizeof(uint16_t);
 }
 
 }  // namespace tarn::delta

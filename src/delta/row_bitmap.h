@@ -30,11 +30,8 @@ class RowBitmap {
   std::string Serialize() const;
 
   int64_t count() const { return count_; }
-  bool Contains(int64_t row) const;
   /// Appends the members in [begin, end), ascending.
   void AppendRange(int64_t begin, int64_t end, std::vector<int64_t>& rows) const;
-
-  size_t memory_bytes() const;
 
  private:
   /// Members that agree in all but their lowest 16 bits, in one of three forms.
