@@ -11,6 +11,7 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     for path, text in {
         "src/base/a.h": '#pragma once\n#include "delta/b.h"\n',
         "src/delta/b.h": "#pragma once\n",
+        "src/delta/new_fuzz.cc": "",
         "src/delta/c.cc": '#include "duckdb.hpp"\n#include "base/a.h"\nvoid F() { throw 1; }\n// throw in a comment\n',
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -27,4 +28,5 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     assert "src/base/a.h:2: base/ may not know delta/" in found
     assert "src/delta/c.cc:1: DuckDB headers only in engine/" in found
     assert "src/delta/c.cc:3: 'throw' is banned" in found
+    assert "src/delta/new_fuzz.cc: nothing to begin with" in found
     assert "c.cc:4" not in found

@@ -171,6 +171,7 @@ Status RowBitmap::Parser::Bits(Container& container) {
 
 Status RowBitmap::Parser::Runs(Container& container) {
   TARN_ASSIGN_OR_RETURN(const auto runs, bytes_.Take<uint16_t>());
+  if (runs == 0) return Broken("has a container without runs");
   TARN_RETURN_NOT_OK(TakeValues(container, size_t{runs} * 2).status());
   uint16_t* values = out_.values_.data() + container.begin;
   uint32_t count = 0;

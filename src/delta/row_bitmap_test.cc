@@ -126,6 +126,11 @@ TEST(RowBitmap, RefusesWhatContradictsItself) {
   std::string negative = bytes;
   negative[15] = '\x80';
   EXPECT_TRUE(RowBitmap::Parse(negative).status().Is(StatusCode::kCorruption));
+  // Runs: how many there are is behind the container's key and size.
+  std::string no_runs = WrittenByRoaring({1, 2, 3, 4, 5, 6, 7, 8, 9});
+  ASSERT_EQ(no_runs.substr(no_runs.size() - 6, 2), std::string("\1\0", 2));
+  no_runs[no_runs.size() - 6] = 0;
+  EXPECT_THAT(RowBitmap::Parse(no_runs, 4).status().message(), HasSubstr("without runs"));
 }
 
 }  // namespace

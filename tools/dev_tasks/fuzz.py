@@ -21,7 +21,8 @@ def names() -> list[str]:
     return sorted(path.stem for path in (ROOT / "src").rglob("*_fuzz.cc"))
 
 
-def _seeds(name: str) -> list[str]:
+def seeds(name: str) -> list[str]:
+    """The files that a fuzzer begins with. It needs at least one: without, libFuzzer takes its empty list for an error."""
     return [
         str(path)
         for pattern in (f"fuzz/{name}/*", SEEDS.get(name))
@@ -45,7 +46,7 @@ def run(seconds: int, chosen: list[str] | None = None) -> dict[str, int]:
             "-timeout=20",
             "-rss_limit_mb=4096",
             f"-artifact_prefix={ARTIFACTS}/{name}-",
-            f"-seed_inputs={','.join(_seeds(name))}",
+            f"-seed_inputs={','.join(seeds(name))}",
             str(corpus),
         ]
         with open(log, "w") as out:

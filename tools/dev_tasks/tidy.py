@@ -6,6 +6,7 @@ Runs as a test of its own (tests/test_tidy.py) and in `./dev lint`.
 import re
 from pathlib import Path
 
+from . import fuzz
 from .paths import ROOT, tracked
 
 # Top to bottom: a room includes itself and rooms above it only.
@@ -144,6 +145,8 @@ def problems() -> list[str]:
         found += _check_text(path, text)
         if BAD_NAMES.search(path):
             found.append(f"{path}: a name that says nothing")
+        if path.endswith("_fuzz.cc") and not fuzz.seeds(Path(path).stem):
+            found.append(f"{path}: nothing to begin with; put inputs into tests/fixtures/fuzz/{Path(path).stem}/")
     found += _dead_headers(sources)
     for path in tracked():
         size = (ROOT / path).stat().st_size
