@@ -6,8 +6,8 @@
 #include "base/random.h"
 #include "base/uri.h"
 #include "cli/command_line.h"
-#include "delta/commit_json.h"
-#include "delta/validate.h"
+#include "delta/log/commit_json.h"
+#include "delta/validate/validate.h"
 #include "server/server.h"
 #include "storage/stores.h"
 

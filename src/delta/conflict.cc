@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "delta/commit_json.h"
+#include "delta/log/commit_json.h"
 #include "delta/table.h"
 #include "delta/table_path.h"
 

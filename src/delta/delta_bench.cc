@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
-#include "delta/log_compaction.h"
+#include "delta/log/log_compaction.h"
 #include "delta/table.h"
 #include "storage/stores.h"
 

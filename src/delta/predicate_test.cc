@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/random.h"
-#include "delta/statistics.h"
+#include "delta/files/statistics.h"
 
 namespace tarn::delta {
 namespace {

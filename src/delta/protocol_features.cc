@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-#include "delta/type_changes.h"
+#include "delta/files/type_changes.h"
 
 namespace tarn::delta {
 

@@ -5,12 +5,12 @@
 
 #include <set>
 
-#include "delta/checkpoint_source.h"
-#include "delta/commit_json.h"
-#include "delta/log_names.h"
-#include "delta/log_segment.h"
-#include "delta/log_snapshot.h"
-#include "delta/replay.h"
+#include "delta/log/checkpoint_source.h"
+#include "delta/log/commit_json.h"
+#include "delta/log/log_names.h"
+#include "delta/log/log_segment.h"
+#include "delta/log/log_snapshot.h"
+#include "delta/log/replay.h"
 #include "delta/testing/table_fixture.h"
 #include "delta/transaction.h"
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "delta/commit_json.h"
-#include "delta/commit_store.h"
-#include "delta/log_names.h"
-#include "delta/log_segment.h"
-#include "delta/log_snapshot.h"
+#include "delta/log/commit_json.h"
+#include "delta/log/commit_store.h"
+#include "delta/log/log_names.h"
+#include "delta/log/log_segment.h"
+#include "delta/log/log_snapshot.h"
+#include "delta/log/replay.h"
 #include "delta/protocol_features.h"
-#include "delta/replay.h"
 
 namespace tarn::delta {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "delta/actions.h"
-#include "delta/file_chunk.h"
+#include "delta/log/file_chunk.h"
 
 namespace tarn::delta {
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/executor.h"
-#include "delta/commit_json.h"
+#include "delta/log/commit_json.h"
 #include "delta/testing/table_fixture.h"
 #include "storage/stores.h"
 #include "storage/testing/fault_injection.h"

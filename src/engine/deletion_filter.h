@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "delta/row_bitmap.h"
+#include "delta/files/row_bitmap.h"
 #include "duckdb/common/multi_file/multi_file_data.hpp"
 
 namespace tarn::engine {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "delta/deletion_vector.h"
+#include "delta/files/deletion_vector.h"
 #include "duckdb/catalog/catalog_entry/table_function_catalog_entry.hpp"
 #include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/common/multi_file/multi_file_states.hpp"

@@ -14,7 +14,7 @@
 #include "base/memory_budget.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "delta/optimize.h"
+#include "delta/operations/optimize.h"
 #include "lake/table_view.h"
 #include "storage/object_store.h"
 #include "wal/wal.h"

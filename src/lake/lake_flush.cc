@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "delta/checksum.h"
+#include "delta/log/checksum.h"
 #include "delta/transaction.h"
 #include "lake/lake_impl.h"
 #include "lake/table_flush.h"

@@ -7,8 +7,8 @@
 
 #include "base/uri.h"
 #include "columnar/arrow_status.h"
-#include "delta/column_mapping.h"
-#include "delta/data_file_writer.h"
+#include "delta/files/column_mapping.h"
+#include "delta/files/data_file_writer.h"
 #include "delta/table_path.h"
 #include "delta/transaction.h"
 #include "lake/digits.h"

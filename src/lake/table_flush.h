@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "delta/actions.h"
-#include "delta/data_file_writer.h"
+#include "delta/files/data_file_writer.h"
 #include "lake/living_table.h"
 
 namespace tarn::lake {

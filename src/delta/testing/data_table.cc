@@ -8,9 +8,9 @@
 
 #include <algorithm>
 
-#include "delta/data_file_reader.h"
-#include "delta/data_file_writer.h"
-#include "delta/rewrite.h"
+#include "delta/files/data_file_reader.h"
+#include "delta/files/data_file_writer.h"
+#include "delta/operations/rewrite.h"
 #include "delta/table_path.h"
 #include "delta/testing/expect_valid.h"
 #include "storage/stores.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "delta/table.h"
-#include "delta/validate.h"
+#include "delta/validate/validate.h"
 
 namespace tarn::delta::testing {
 

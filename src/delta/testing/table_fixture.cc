@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "columnar/delta_schema.h"
-#include "delta/commit_json.h"
+#include "delta/log/commit_json.h"
 #include "delta/table_path.h"
 #include "delta/testing/expect_valid.h"
 #include "storage/stores.h"

@@ -1,0 +1,148 @@
+#include "delta/files/column_mapping.h"
+
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <string>
+
+namespace tarn::delta {
+namespace {
+
+using columnar::FieldMatch;
+
+constexpr int kLegacyReader = 2;
+constexpr int kFeaturesReader = 3;
+constexpr char kMaxColumnIdKey[] = "delta.columnMapping.maxColumnId";
+
+bool HasMapping(const Protocol& protocol) {
+  if (protocol.min_reader_version < kFeaturesReader) return protocol.min_reader_version == kLegacyReader;
+  const auto& features = protocol.reader_features;
+  return features.has_value() && std::find(features->begin(), features->end(), "columnMapping") != features->end();
+}
+
+Status CheckFields(const arrow::FieldVector& fields, bool are_members, const std::string& path, std::set<int32_t>& ids);
+
+/// What a type holds; elements, keys and values of lists and maps have no names of their own.
+Status CheckType(const arrow::DataType& type, const std::string& path, std::set<int32_t>& ids) {
+  switch (type.id()) {
+    case arrow::Type::STRUCT:
+      return CheckFields(type.fields(), /*are_members=*/true, path, ids);
+    case arrow::Type::LIST:
+      return CheckFields(type.fields(), /*are_members=*/false, path, ids);
+    case arrow::Type::MAP:
+      return CheckFields(type.field(0)->type()->fields(), /*are_members=*/false, path, ids);
+    default:
+      return Status::Ok();
+  }
+}
+
+Status CheckFields(const arrow::FieldVector& fields, bool are_members, const std::string& path,
+                   std::set<int32_t>& ids) {
+  std::set<std::string> names;
+  for (const auto& field : fields) {
+    const std::string at = path.empty() ? field->name() : path + "." + field->name();
+    if (are_members) {
+      const auto id = columnar::MappingId(*field);
+      if (!id.has_value() || !field->metadata()->Contains("delta.columnMapping.physicalName")) {
+        return Status::Corruption("column '" + at + "' has no physical name or id, but columns are mapped");
+      }
+      if (!ids.insert(*id).second) return Status::Corruption("column '" + at + "' has the id of another column");
+      if (!names.insert(columnar::PhysicalName(*field)).second) {
+        return Status::Corruption("column '" + at + "' has the physical name of another column");
+      }
+    }
+    TARN_RETURN_NOT_OK(CheckType(*field->type(), at, ids));
+  }
+  return Status::Ok();
+}
+
+int64_t HighestId(const arrow::FieldVector& fields) {
+  int64_t highest = 0;
+  for (const auto& field : fields) {
+    highest = std::max<int64_t>(highest, columnar::MappingId(*field).value_or(0));
+    highest = std::max(highest, HighestId(field->type()->fields()));
+  }
+  return highest;
+}
+
+int64_t MaxColumnId(const Metadata& metadata) {
+  const auto found = metadata.configuration.find(kMaxColumnIdKey);
+  int64_t id = 0;
+  if (found == metadata.configuration.end()) return id;
+  const std::string& text = found->second;
+  return std::from_chars(text.data(), text.data() + text.size(), id).ec == std::errc() ? id : 0;
+}
+
+/// Gives ids and names to new fields, whatever they had elsewhere: those of dropped columns are never used again.
+class Mapper {
+ public:
+  Mapper(int64_t last_id, Random& random) : last_id_(last_id), random_(random) {}
+
+  std::shared_ptr<arrow::Field> Member(const std::shared_ptr<arrow::Field>& field) {
+    // A struct's id comes before those of its members.
+    const auto mapping = arrow::key_value_metadata({"json:delta.columnMapping.id", "delta.columnMapping.physicalName"},
+                                                   {std::to_string(++last_id_), "col-" + random_.Uuid()});
+    return field->WithType(Type(field->type()))->WithMergedMetadata(mapping);
+  }
+
+ private:
+  std::shared_ptr<arrow::DataType> Type(const std::shared_ptr<arrow::DataType>& type) {
+    switch (type->id()) {
+      case arrow::Type::STRUCT: {
+        arrow::FieldVector members;
+        for (const auto& member : type->fields()) members.push_back(Member(member));
+        return arrow::struct_(members);
+      }
+      case arrow::Type::LIST:
+        return arrow::list(type->field(0)->WithType(Type(type->field(0)->type())));
+      case arrow::Type::MAP: {
+        const auto& map = static_cast<const arrow::MapType&>(*type);
+        return std::make_shared<arrow::MapType>(map.key_field()->WithType(Type(map.key_type())),
+                                                map.item_field()->WithType(Type(map.item_type())), map.keys_sorted());
+      }
+      default:
+        return type;
+    }
+  }
+
+  int64_t last_id_;
+  Random& random_;
+};
+
+}  // namespace
+
+std::shared_ptr<arrow::Schema> MapNewColumns(const arrow::Schema& current, const Metadata& metadata,
+                                             const arrow::Schema& schema, Random& random) {
+  Mapper mapper(std::max(MaxColumnId(metadata), HighestId(current.fields())), random);
+  arrow::FieldVector fields;
+  for (const auto& field : schema.fields()) {
+    const auto known = current.GetFieldByName(field->name());
+    fields.push_back(known != nullptr ? known : mapper.Member(field));
+  }
+  return arrow::schema(std::move(fields), current.metadata());
+}
+
+void RaiseMaxColumnId(const arrow::Schema& schema, Metadata& metadata) {
+  metadata.configuration[kMaxColumnIdKey] = std::to_string(std::max(MaxColumnId(metadata), HighestId(schema.fields())));
+}
+
+Result<FieldMatch> FieldMatchOf(const Protocol& protocol, const Metadata& metadata) {
+  const auto mode = metadata.configuration.find("delta.columnMapping.mode");
+  if (mode == metadata.configuration.end() || mode->second == "none" || !HasMapping(protocol)) {
+    return FieldMatch::kName;
+  }
+  if (mode->second == "name") return FieldMatch::kPhysicalName;
+  if (mode->second == "id") return FieldMatch::kFieldId;
+  return Status::Corruption("unknown delta.columnMapping.mode '" + mode->second + "'");
+}
+
+Status CheckMapping(const arrow::Schema& schema, FieldMatch match) {
+  if (match == FieldMatch::kName) return Status::Ok();
+  std::set<int32_t> ids;
+  return CheckFields(schema.fields(), /*are_members=*/true, "", ids);
+}
+
+}  // namespace tarn::delta

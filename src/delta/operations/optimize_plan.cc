@@ -1,0 +1,111 @@
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "delta/operations/optimize.h"
+
+namespace tarn::delta {
+namespace {
+
+struct Candidate {
+  FileIndex index = 0;
+  int64_t size_bytes = 0;
+  int64_t modified_millis = 0;
+};
+
+/// Files with equal keys have equal partition values, however the log spells them.
+std::string PartitionKey(const DataFile& file, const Snapshot& snapshot) {
+  std::string key;
+  for (size_t i = 0; i < file.partition_values.size(); ++i) {
+    const int column = snapshot.partition_columns()[i];
+    const auto text =
+        columnar::FormatPartitionValue(file.partition_values[i], *snapshot.schema()->field(column)->type());
+    key.append(text.has_value() ? std::to_string(text->size()) + ":" + *text : "-");
+    key.push_back(',');
+  }
+  return key;
+}
+
+int64_t TotalBytes(const std::vector<Candidate>& files) {
+  int64_t total = 0;
+  for (const Candidate& file : files) total += file.size_bytes;
+  return total;
+}
+
+/// Leaves out the largest file while the others are too little to be worth writing it again.
+void DropUngrown(std::vector<Candidate>& files, double min_growth) {
+  while (files.size() > 1) {
+    const auto largest = std::max_element(
+        files.begin(), files.end(), [](const Candidate& a, const Candidate& b) { return a.size_bytes < b.size_bytes; });
+    const int64_t others = TotalBytes(files) - largest->size_bytes;
+    if (static_cast<double>(others) >= min_growth * static_cast<double>(largest->size_bytes)) return;
+    files.erase(largest);
+  }
+}
+
+class Planner {
+ public:
+  explicit Planner(const OptimizeOptions& options) : options_(options) {}
+
+  /// Packs the files of one partition, oldest first, so that neighbours in time end up together.
+  void AddPartition(std::vector<Candidate> files) {
+    if (files.size() < static_cast<size_t>(std::max(options_.min_files, 2))) return;
+    std::sort(files.begin(), files.end(), [](const Candidate& a, const Candidate& b) {
+      return std::pair(a.modified_millis, a.index) < std::pair(b.modified_millis, b.index);
+    });
+    std::vector<Candidate> bin;
+    int64_t bin_bytes = 0;
+    for (const Candidate& file : files) {
+      if (!bin.empty() && bin_bytes + file.size_bytes > options_.target_file_bytes) {
+        Close(std::move(bin));
+        bin = {};
+        bin_bytes = 0;
+      }
+      bin.push_back(file);
+      bin_bytes += file.size_bytes;
+    }
+    Close(std::move(bin));
+  }
+
+  std::vector<OptimizeGroup> Take() { return std::move(groups_); }
+
+ private:
+  void Close(std::vector<Candidate> bin) {
+    DropUngrown(bin, options_.min_growth);
+    if (bin.size() < 2) return;
+    const int64_t bytes = TotalBytes(bin);
+    // The first group goes in whatever its size, or a small bound would mean that nothing is ever done.
+    if (!groups_.empty() && planned_bytes_ + bytes > options_.max_bytes_per_commit) return;
+    planned_bytes_ += bytes;
+    OptimizeGroup& group = groups_.emplace_back();
+    for (const Candidate& file : bin) group.push_back(file.index);
+  }
+
+  const OptimizeOptions& options_;
+  std::vector<OptimizeGroup> groups_;
+  int64_t planned_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const OptimizeOptions& options) {
+  if (options.target_file_bytes <= 0 || options.min_file_bytes < 0 || options.min_growth < 0) {
+    return Status::InvalidArgument("the target size of a file must be positive");
+  }
+  const int64_t min_file_bytes =
+      options.min_file_bytes > 0 ? options.min_file_bytes : options.target_file_bytes / 4 * 3;
+  std::map<std::string, std::vector<Candidate>> partitions;
+  for (size_t i = 0; i < snapshot.num_files(); ++i) {
+    const auto index = static_cast<FileIndex>(i);
+    TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot.File(index));
+    if (file.size_bytes >= min_file_bytes) continue;
+    partitions[PartitionKey(file, snapshot)].push_back({index, file.size_bytes, file.modification_time_millis});
+  }
+  Planner planner(options);
+  for (auto& [key, files] : partitions) planner.AddPartition(std::move(files));
+  return planner.Take();
+}
+
+}  // namespace tarn::delta

@@ -1,0 +1,136 @@
+#include "delta/operations/rewrite.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+
+#include "delta/files/data_file_reader.h"
+#include "delta/files/data_file_writer.h"
+#include "delta/table_path.h"
+
+namespace tarn::delta {
+namespace {
+
+/// One rewrite in progress: the open output and what is done so far.
+class Rewriter {
+ public:
+  Rewriter(const TableContext& table, const Snapshot& snapshot, const RewriteOptions& options)
+      : table_(table),
+        snapshot_(snapshot),
+        options_(options),
+        columns_(DataFileColumns(snapshot)),
+        schema_(DataFileSchema(snapshot)) {}
+
+  Status Run(const std::vector<FileIndex>& files);
+  Rewritten& done() { return done_; }
+
+ private:
+  Status Read(FileIndex index);
+  Status Write(const arrow::RecordBatch& batch);
+  Status OpenOutput();
+  Status CloseOutput();
+
+  const TableContext& table_;
+  const Snapshot& snapshot_;
+  const RewriteOptions& options_;
+  const std::vector<int> columns_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  PartitionValues partition_values_;
+  /// Input bytes behind the file being read.
+  int64_t bytes_left_ = 0;
+  /// Of `output_`.
+  std::string key_;
+  std::unique_ptr<DataFileWriter> output_;
+  Rewritten done_;
+};
+
+Status Rewriter::Run(const std::vector<FileIndex>& files) {
+  for (const FileIndex index : files) {
+    TARN_ASSIGN_OR_RETURN(Add add, snapshot_.AddAction(index));
+    if (done_.removes.empty()) partition_values_ = add.partition_values;
+    bytes_left_ += add.size_bytes;
+    done_.bytes_read += add.size_bytes;
+    Remove remove;
+    remove.path = std::move(add.path);
+    remove.deletion_timestamp_millis = table_.clock->WallMicros() / kMicrosPerMilli;
+    remove.data_change = false;
+    remove.extended_file_metadata = true;
+    remove.partition_values = std::move(add.partition_values);
+    remove.size_bytes = add.size_bytes;
+    remove.deletion_vector = std::move(add.deletion_vector);
+    done_.removes.push_back(std::move(remove));
+  }
+  for (const FileIndex index : files) TARN_RETURN_NOT_OK(Read(index));
+  return CloseOutput();
+}
+
+Status Rewriter::Read(FileIndex index) {
+  TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
+  bytes_left_ -= file.size_bytes;
+  return ReadDataFile(*table_.store, snapshot_, file, columns_,
+                      [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return Write(*batch); });
+}
+
+Status Rewriter::Write(const arrow::RecordBatch& batch) {
+  if (batch.num_rows() == 0) return Status::Ok();
+  // A new file begins only when what is left fills it well enough not to be compacted again.
+  if (output_ != nullptr && output_->bytes_written() >= options_.target_file_bytes &&
+      bytes_left_ >= options_.min_file_bytes) {
+    TARN_RETURN_NOT_OK(CloseOutput());
+  }
+  if (output_ == nullptr) TARN_RETURN_NOT_OK(OpenOutput());
+  return output_->Append(batch);
+}
+
+Status Rewriter::OpenOutput() {
+  DataFileOptions options = DataFileOptionsOf(snapshot_);
+  options.parquet.precondition = storage::Precondition::IfAbsent();
+  key_ = PartitionFolder(partition_values_) + "part-" + table_.random->Uuid() + ".zstd.parquet";
+  TARN_ASSIGN_OR_RETURN(output_, DataFileWriter::Open(*table_.store, key_, schema_, options));
+  return Status::Ok();
+}
+
+Status Rewriter::CloseOutput() {
+  if (output_ == nullptr) return Status::Ok();
+  TARN_ASSIGN_OR_RETURN(Add add, output_->Finish(partition_values_));
+  output_.reset();
+  add.data_change = false;
+  done_.keys.push_back(key_);
+  done_.bytes_written += add.size_bytes;
+  done_.adds.push_back(std::move(add));
+  return Status::Ok();
+}
+
+}  // namespace
+
+std::vector<int> DataFileColumns(const Snapshot& snapshot) {
+  const std::vector<int>& partition_columns = snapshot.partition_columns();
+  std::vector<int> columns;
+  for (int i = 0; i < snapshot.schema()->num_fields(); ++i) {
+    const bool partition = std::find(partition_columns.begin(), partition_columns.end(), i) != partition_columns.end();
+    if (!partition && snapshot.schema()->field(i)->type()->id() != arrow::Type::NA) columns.push_back(i);
+  }
+  return columns;
+}
+
+std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
+  arrow::FieldVector fields;
+  for (const int column : DataFileColumns(snapshot)) fields.push_back(snapshot.schema()->field(column));
+  return arrow::schema(std::move(fields));
+}
+
+Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,
+                               const RewriteOptions& options) {
+  Rewriter rewriter(table, snapshot, options);
+  const Status status = rewriter.Run(files);
+  if (status.ok()) return std::move(rewriter.done());
+  DeleteUncommitted(table, rewriter.done().keys);
+  return status;
+}
+
+void DeleteUncommitted(const TableContext& table, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) (void)table.store->Delete(key);
+}
+
+}  // namespace tarn::delta
