@@ -138,6 +138,26 @@ Status CheckLegacy(int version, bool writing, const Metadata& metadata, const ar
 
 }  // namespace
 
+std::set<std::string> FeaturesOf(const Protocol& protocol) {
+  std::set<std::string> features;
+  for (const auto& listed : {protocol.reader_features, protocol.writer_features}) {
+    if (listed.has_value()) features.insert(listed->begin(), listed->end());
+  }
+  for (const Feature& feature : kFeatures) {
+    const bool by_reader = feature.legacy_reader > 0 && protocol.min_reader_version < kMaxReaderVersion &&
+                           protocol.min_reader_version >= feature.legacy_reader;
+    const bool by_writer = feature.legacy_writer > 0 && protocol.min_writer_version < kMaxWriterVersion &&
+                           protocol.min_writer_version >= feature.legacy_writer;
+    if (by_reader || by_writer) features.emplace(feature.name);
+  }
+  return features;
+}
+
+Status CheckMayDelete(const Metadata& metadata) {
+  if (!PropertyIsTrue(metadata, "delta.appendOnly")) return Status::Ok();
+  return Status::PermissionDenied("the table is append-only (delta.appendOnly)");
+}
+
 bool PropertyIsTrue(const Metadata& metadata, const std::string& key) {
   std::string value = Property(metadata, key);
   std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });

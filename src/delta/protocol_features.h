@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/status.h"
@@ -17,6 +18,12 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const a
 
 /// Whether it can write to it; implies CheckReadable.
 Status CheckWritable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema);
+
+/// The features that a protocol lists, or whose place its version stands for.
+std::set<std::string> FeaturesOf(const Protocol& protocol);
+
+/// PermissionDenied when rows may only be added (`delta.appendOnly`).
+Status CheckMayDelete(const Metadata& metadata);
 
 /// The value of a boolean table property; false when absent.
 bool PropertyIsTrue(const Metadata& metadata, const std::string& key);

@@ -50,26 +50,36 @@ class LogTransaction final : public Transaction {
     operation_ = "CREATE TABLE";
   }
 
+  void SetReads(Reads reads) override { reads_ = std::move(reads); }
   void AddFile(Add add) override { adds_.push_back(std::move(add)); }
   void RemoveFile(Remove remove) override { removes_.push_back(std::move(remove)); }
   void SetTxn(Txn txn) override { txn_ = std::move(txn); }
+  void SetDomain(DomainMetadata domain) override { domains_.push_back(std::move(domain)); }
   Status SetSchema(const std::shared_ptr<arrow::Schema>& schema) override;
   void SetOperation(std::string operation, std::map<std::string, std::string> parameters) override {
     operation_ = std::move(operation);
     operation_parameters_ = std::move(parameters);
   }
+  void SetMetrics(std::map<std::string, std::string> metrics) override { operation_metrics_ = std::move(metrics); }
   Result<Committed> Commit() override;
 
  private:
   enum class Outcome : uint8_t { kCommitted, kLost, kUndecided };
 
+  const Protocol& protocol() const { return protocol_.has_value() ? *protocol_ : current_->protocol(); }
+  const Metadata& metadata() const { return metadata_.has_value() ? *metadata_ : current_->metadata(); }
   Status CheckActions() const;
-  Status CheckAdds(const std::vector<std::string>& partition_columns) const;
-  OwnChange Describe() const;
+  Status CheckFiles() const;
+  Status CheckAdd(const Add& add, const std::vector<std::string>& partition_columns) const;
+  Status CheckDomains() const;
+  /// Whether nothing that the table holds or says changes.
+  bool ChangesNoData() const;
+  Result<OwnChange> Describe() const;
   Status CheckTxn() const;
-  std::string Render(int64_t version);
+  std::string Render(int64_t version, const OwnChange& own);
   Result<Outcome> Attempt(int64_t version, const std::string& text);
   Result<bool> AbsorbWinners(int64_t version, const OwnChange& own);
+  Result<std::shared_ptr<const Snapshot>> FilesAddedIn(const std::string& text, int64_t version) const;
   Result<Committed> Finish(int64_t version, std::string_view text, int64_t modified_millis);
   void BackOff(int losses, int64_t winners);
 
@@ -83,10 +93,13 @@ class LogTransaction final : public Transaction {
   std::optional<Metadata> metadata_;
   std::shared_ptr<arrow::Schema> schema_;
   std::optional<Txn> txn_;
+  std::vector<DomainMetadata> domains_;
+  std::optional<Reads> reads_;
   std::vector<Add> adds_;
   std::vector<Remove> removes_;
   std::string operation_ = "WRITE";
   std::map<std::string, std::string> operation_parameters_;
+  std::map<std::string, std::string> operation_metrics_;
   int64_t committed_modified_millis_ = 0;
   int rebases_ = 0;
   bool used_ = false;
@@ -117,62 +130,103 @@ Status LogTransaction::SetSchema(const std::shared_ptr<arrow::Schema>& schema) {
   return Status::Ok();
 }
 
-Status LogTransaction::CheckAdds(const std::vector<std::string>& partition_columns) const {
-  std::vector<std::string> expected = partition_columns;
-  if (current_ != nullptr && current_->field_match() != columnar::FieldMatch::kName) {
-    for (std::string& name : expected) name = current_->StoredName(current_->schema()->GetFieldIndex(name));
+Status LogTransaction::CheckAdd(const Add& add, const std::vector<std::string>& partition_columns) const {
+  const auto refuse = [&](const std::string& why) { return Status::InvalidArgument("the file " + add.path + why); };
+  if (add.size_bytes < 0) return refuse(" has a negative size");
+  std::vector<std::string> columns;
+  for (const auto& [column, value] : add.partition_values) columns.push_back(column);
+  std::sort(columns.begin(), columns.end());
+  if (columns != partition_columns) return refuse(" does not have one value for each partition column");
+  if (!add.deletion_vector.has_value()) return Status::Ok();
+  if (!FeaturesOf(protocol()).contains("deletionVectors")) {
+    return Status::Unsupported("writing deletion vectors needs the feature deletionVectors");
   }
-  std::sort(expected.begin(), expected.end());
-  std::set<std::string> keys;
+  const int64_t rows = NumRecordsOf(add.stats, /*escaped=*/false);
+  if (rows < 0) return refuse(" has a deletion vector and no number of rows");
+  if (add.deletion_vector->cardinality > rows) return refuse(" has fewer rows than its deletion vector deletes");
+  return Status::Ok();
+}
+
+Status LogTransaction::CheckFiles() const {
+  std::vector<std::string> partition_columns = metadata().partition_columns;
+  if (current_ != nullptr && current_->field_match() != columnar::FieldMatch::kName) {
+    for (std::string& name : partition_columns) name = current_->StoredName(current_->schema()->GetFieldIndex(name));
+  }
+  std::sort(partition_columns.begin(), partition_columns.end());
+  // At most one add and one remove per path; both only where the deletion vector changes.
+  std::map<std::string, std::string> added;
   for (const Add& add : adds_) {
     const std::string path = CanonicalPath(add.path, table_.store->uri());
     TARN_RETURN_NOT_OK(KeyOfPath(path).status());
-    if (!keys.insert(FileKeyText(path, add.deletion_vector)).second) {
+    if (!added.emplace(path, FileKeyText(path, add.deletion_vector)).second) {
       return Status::InvalidArgument("the file " + add.path + " is added twice");
     }
-    if (add.size_bytes < 0) return Status::InvalidArgument("the file " + add.path + " has a negative size");
-    if (add.deletion_vector.has_value()) {
-      return Status::Unsupported("writing deletion vectors needs the feature deletionVectors");
-    }
-    std::vector<std::string> columns;
-    for (const auto& [column, value] : add.partition_values) columns.push_back(column);
-    std::sort(columns.begin(), columns.end());
-    if (columns != expected) {
-      return Status::InvalidArgument("the file " + add.path + " does not have one value for each partition column");
-    }
+    TARN_RETURN_NOT_OK(CheckAdd(add, partition_columns));
   }
   std::set<std::string> removed;
   for (const Remove& remove : removes_) {
-    const std::string key = FileKeyText(CanonicalPath(remove.path, table_.store->uri()), remove.deletion_vector);
-    if (!removed.insert(key).second) return Status::InvalidArgument("the file " + remove.path + " is removed twice");
-    if (keys.contains(key)) return Status::InvalidArgument("the file " + remove.path + " is both added and removed");
+    const std::string path = CanonicalPath(remove.path, table_.store->uri());
+    if (!removed.insert(path).second) return Status::InvalidArgument("the file " + remove.path + " is removed twice");
+    const auto again = added.find(path);
+    if (again != added.end() && again->second == FileKeyText(path, remove.deletion_vector)) {
+      return Status::InvalidArgument("the file " + remove.path + " is both added and removed");
+    }
+  }
+  return Status::Ok();
+}
+
+Status LogTransaction::CheckDomains() const {
+  std::set<std::string> names;
+  for (const DomainMetadata& domain : domains_) {
+    if (!FeaturesOf(protocol()).contains("domainMetadata")) {
+      return Status::Unsupported("writing domain metadata needs the feature domainMetadata");
+    }
+    if (!names.insert(domain.domain).second) {
+      return Status::InvalidArgument("the domain " + domain.domain + " is set twice");
+    }
   }
   return Status::Ok();
 }
 
 Status LogTransaction::CheckActions() const {
-  const Metadata& metadata = metadata_.has_value() ? *metadata_ : current_->metadata();
-  const Protocol& protocol = protocol_.has_value() ? *protocol_ : current_->protocol();
   const arrow::Schema& schema = schema_ != nullptr ? *schema_ : *current_->schema();
-  TARN_RETURN_NOT_OK(CheckWritable(protocol, metadata, schema));
-  TARN_RETURN_NOT_OK(CheckAdds(metadata.partition_columns));
+  TARN_RETURN_NOT_OK(CheckWritable(protocol(), metadata(), schema));
+  TARN_RETURN_NOT_OK(CheckFiles());
+  TARN_RETURN_NOT_OK(CheckDomains());
   const bool deletes =
       std::any_of(removes_.begin(), removes_.end(), [](const Remove& remove) { return remove.data_change; });
-  if (deletes && PropertyIsTrue(metadata, "delta.appendOnly")) {
-    return Status::PermissionDenied("the table is append-only (delta.appendOnly)");
-  }
+  if (deletes) TARN_RETURN_NOT_OK(CheckMayDelete(metadata()));
   if (txn_.has_value() && txn_->app_id.empty()) return Status::InvalidArgument("a txn needs an application id");
   return Status::Ok();
 }
 
-OwnChange LogTransaction::Describe() const {
+bool LogTransaction::ChangesNoData() const {
+  if (protocol_.has_value() || metadata_.has_value() || txn_.has_value() || !domains_.empty()) return false;
+  if (adds_.empty() && removes_.empty()) return false;
+  return std::none_of(adds_.begin(), adds_.end(), [](const Add& add) { return add.data_change; }) &&
+         std::none_of(removes_.begin(), removes_.end(), [](const Remove& remove) { return remove.data_change; });
+}
+
+/// To be called on the snapshot that was read.
+Result<OwnChange> LogTransaction::Describe() const {
   OwnChange own;
+  own.isolation = ChangesNoData() ? IsolationLevel::kSnapshot : IsolationLevelOf(metadata());
+  own.changes_protocol = protocol_.has_value();
   own.changes_metadata = metadata_.has_value();
-  if (txn_.has_value()) own.app_id = txn_->app_id;
-  const bool no_data_change =
-      std::none_of(adds_.begin(), adds_.end(), [](const Add& add) { return add.data_change; }) &&
-      std::none_of(removes_.begin(), removes_.end(), [](const Remove& remove) { return remove.data_change; });
-  if (!removes_.empty()) own.kind = no_data_change && !metadata_ ? ChangeKind::kRewrite : ChangeKind::kOther;
+  if (reads_.has_value()) {
+    own.read_whole_table = reads_->whole_table;
+    own.read_conditions = reads_->conditions;
+    for (const FileIndex index : reads_->files) {
+      TARN_ASSIGN_OR_RETURN(const DataFile file, current_->File(index));
+      own.read_files.insert(FileKeyText(file.key, file.deletion_vector));
+    }
+    own.app_ids.insert(reads_->app_ids.begin(), reads_->app_ids.end());
+  } else {
+    own.read_whole_table =
+        std::any_of(removes_.begin(), removes_.end(), [](const Remove& remove) { return remove.data_change; });
+  }
+  if (txn_.has_value()) own.app_ids.insert(txn_->app_id);
+  for (const DomainMetadata& domain : domains_) own.domains.insert(domain.domain);
   for (const Remove& remove : removes_) {
     own.removed.insert(FileKeyText(CanonicalPath(remove.path, table_.store->uri()), remove.deletion_vector));
   }
@@ -187,21 +241,21 @@ Status LogTransaction::CheckTxn() const {
                                txn_->app_id);
 }
 
-std::string LogTransaction::Render(int64_t version) {
+std::string LogTransaction::Render(int64_t version, const OwnChange& own) {
   CommitInfo info;
   info.timestamp_millis = table_.clock->WallMicros() / kMicrosPerMilli;
   info.operation = operation_;
   info.operation_parameters = operation_parameters_;
   if (version > 0) info.read_version = base_version_;
-  const OwnChange own = Describe();
-  info.isolation_level = own.kind == ChangeKind::kRewrite ? "SnapshotIsolation" : "WriteSerializable";
-  info.is_blind_append = own.kind == ChangeKind::kBlindAppend;
-  info.operation_metrics = {{"numAddedFiles", std::to_string(adds_.size())},
-                            {"numRemovedFiles", std::to_string(removes_.size())}};
+  info.isolation_level = IsolationLevelName(own.isolation);
+  info.is_blind_append = own.ReadsNothing() && removes_.empty() &&
+                         std::all_of(adds_.begin(), adds_.end(), [](const Add& add) { return add.data_change; });
+  info.operation_metrics = operation_metrics_;
+  info.operation_metrics.emplace("numAddedFiles", std::to_string(adds_.size()));
+  info.operation_metrics.emplace("numRemovedFiles", std::to_string(removes_.size()));
   info.engine_info = kEngineInfo;
   info.txn_id = txn_id_;
-  const Metadata& metadata = metadata_.has_value() ? *metadata_ : current_->metadata();
-  if (PropertyIsTrue(metadata, "delta.enableInCommitTimestamps")) {
+  if (PropertyIsTrue(metadata(), "delta.enableInCommitTimestamps")) {
     const int64_t previous = current_ != nullptr ? current_->timestamp_millis() : 0;
     info.in_commit_timestamp_millis = std::max(info.timestamp_millis, previous + 1);
   }
@@ -210,6 +264,7 @@ std::string LogTransaction::Render(int64_t version) {
   if (protocol_.has_value()) AppendLine(text, *protocol_);
   if (metadata_.has_value()) AppendLine(text, *metadata_);
   if (txn_.has_value()) AppendLine(text, *txn_);
+  for (const DomainMetadata& domain : domains_) AppendLine(text, domain);
   for (const Remove& remove : removes_) AppendLine(text, remove);
   for (const Add& add : adds_) AppendLine(text, add);
   return text;
@@ -240,6 +295,16 @@ Result<LogTransaction::Outcome> LogTransaction::Attempt(int64_t version, const s
                                " may or may not have been committed: " + failure.message());
 }
 
+/// The files that a commit adds, alone.
+Result<std::shared_ptr<const Snapshot>> LogTransaction::FilesAddedIn(const std::string& text, int64_t version) const {
+  TableState alone;
+  alone.protocol = current_->protocol();
+  alone.metadata = current_->metadata();
+  TARN_ASSIGN_OR_RETURN(alone, ApplyCommit(alone, table_.store, text, version, /*modified_millis=*/0, ReplayOptions()));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, LogSnapshot::Make(table_.store, std::move(alone), current_.get()));
+  return std::shared_ptr<const Snapshot>(snapshot);
+}
+
 /// Moves on to the newest version, checking every winner on the way. True when one of them turns out to be our own.
 Result<bool> LogTransaction::AbsorbWinners(int64_t version, const OwnChange& own) {
   const std::string uri = table_.store->uri();
@@ -251,10 +316,15 @@ Result<bool> LogTransaction::AbsorbWinners(int64_t version, const OwnChange& own
     const bool is_own = winner.info.txn_id == txn_id_;
     TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current_->state(), table_.store, commit->text, version,
                                                         commit->modified_millis, ReplayOptions()));
-    TARN_ASSIGN_OR_RETURN(current_, LogSnapshot::Make(table_.store, std::move(state), current_.get()));
+    const std::shared_ptr<const LogSnapshot> before = current_;
+    TARN_ASSIGN_OR_RETURN(current_, LogSnapshot::Make(table_.store, std::move(state), before.get()));
     if (is_own) return true;
     TARN_RETURN_NOT_OK(CheckTxn());
-    TARN_RETURN_NOT_OK(CheckConflict(own, winner));
+    TARN_RETURN_NOT_OK(
+        CheckConflict(own, winner, before->protocol(), [&] { return FilesAddedIn(commit->text, version); }));
+    if (winner.protocol.has_value()) {
+      TARN_RETURN_NOT_OK(CheckWritable(current_->protocol(), current_->metadata(), *current_->schema()));
+    }
     ++version;
   }
 }
@@ -293,7 +363,7 @@ Result<Committed> LogTransaction::Commit() {
     TARN_ASSIGN_OR_RETURN(const bool exists, TableExists(*table_.store));
     if (exists) return Status::AlreadyExists("there already is a table at " + table_.store->uri());
   }
-  const OwnChange own = Describe();
+  TARN_ASSIGN_OR_RETURN(const OwnChange own, Describe());
   int undecided = 0;
   int64_t rendered_version = -1;
   std::string text;
@@ -301,7 +371,7 @@ Result<Committed> LogTransaction::Commit() {
     TARN_RETURN_NOT_OK(CheckTxn());
     const int64_t version = current_ != nullptr ? current_->version() + 1 : 0;
     // A repeated attempt at one version writes the same bytes.
-    if (version != std::exchange(rendered_version, version)) text = Render(version);
+    if (version != std::exchange(rendered_version, version)) text = Render(version, own);
     if (!simdjson::validate_utf8(text)) return Status::InvalidArgument("a text of the commit is not UTF-8");
     TARN_ASSIGN_OR_RETURN(const Outcome outcome, Attempt(version, text));
     if (outcome == Outcome::kCommitted) return Finish(version, text, committed_modified_millis_);

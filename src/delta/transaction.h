@@ -19,6 +19,19 @@ struct CreateTableOptions {
   std::optional<std::string> description;
 };
 
+/// What a transaction has read of its snapshot, and what therefore must not have changed before it commits.
+struct Reads {
+  /// Every row there is.
+  bool whole_table = false;
+  /// Rows by condition: a row that makes every predicate of one element true would have been read, also one that others
+  /// add meanwhile.
+  std::vector<std::vector<Predicate>> conditions;
+  /// Files that were read or whose rows were relied on.
+  std::vector<FileIndex> files;
+  /// Applications whose `txn` was looked at.
+  std::vector<std::string> app_ids;
+};
+
 /// What a commit did.
 struct Committed {
   int64_t version = 0;
@@ -30,10 +43,11 @@ struct Committed {
 
 /// One atomic change of a table (PROTOCOL.md, "Writer Requirements"; delta.md b). Thread-compatible; used once.
 ///
-/// Kinds by what is put in: only adds (a blind append, which rebases over every winner except a changed schema or
-/// protocol), adds and removes with dataChange=false (a rewrite, which fails only when one of its inputs is gone),
-/// anything else (fails on any winner that touches what it read). A winner with an equal `txn` or our own txnId means
-/// that the work is already done.
+/// Commits that others make meanwhile are rebased over unless they change what this one has read, removes or describes;
+/// conflict.h has the rules. One that only adds and has read nothing is a blind append, which fails only behind a
+/// changed schema or protocol; one whose file actions all have dataChange=false, with nothing else in it, only when a
+/// file is gone that it removes or has read. Other commits keep to `delta.isolationLevel`. A winner with an equal `txn`
+/// or our own txnId means that the work is already done.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -44,15 +58,21 @@ class Transaction {
   /// Begins the creation of a table at version 0; Commit returns AlreadyExists when another creator wins.
   static Result<std::unique_ptr<Transaction>> Create(const TableContext& table, const CreateTableOptions& options);
 
+  /// What the change rests on. One that removes data and does not say counts as having read the whole table.
+  virtual void SetReads(Reads reads) = 0;
   virtual void AddFile(Add add) = 0;
   virtual void RemoveFile(Remove remove) = 0;
   /// Checked against the snapshot before each attempt: Commit returns AlreadyExists when the table has this version or
   /// a later one.
   virtual void SetTxn(Txn txn) = 0;
+  /// Needs the feature domainMetadata.
+  virtual void SetDomain(DomainMetadata domain) = 0;
   /// Replaces the schema (evolution): adding nullable columns only, mapped by MapNewColumns where the table maps its
   /// columns. InvalidArgument for anything else.
   virtual Status SetSchema(const std::shared_ptr<arrow::Schema>& schema) = 0;
   virtual void SetOperation(std::string operation, std::map<std::string, std::string> parameters) = 0;
+  /// For commitInfo, beside the numbers of files that are added and removed.
+  virtual void SetMetrics(std::map<std::string, std::string> metrics) = 0;
 
   /// Publishes. Conflict when a winner cannot be rebased over (the message names version and rule); Indeterminate only
   /// when the store keeps failing after a lost reply.

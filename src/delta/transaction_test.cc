@@ -127,15 +127,6 @@ TEST(TransactionTest, ARewriteConflictsOnlyOverItsInputs) {
   EXPECT_NE(lost.status().message().find("version 2"), std::string::npos) << lost.status().ToString();
 }
 
-TEST(TransactionTest, ADeleteConflictsWithAnyFileChange) {
-  MemoryTable table;
-  const auto base = table.Append(table.Create(), {"a.parquet"});
-  ASSERT_TRUE(CommitAdd(table.context(), base, "b.parquet").ok());
-  auto transaction = Transaction::Begin(table.context(), base);
-  (*transaction)->RemoveFile(RemoveOf("a.parquet", /*data_change=*/true));
-  EXPECT_EQ((*transaction)->Commit().status().code(), StatusCode::kConflict);
-}
-
 TEST(TransactionTest, AnAppendConflictsWithAChangedSchema) {
   MemoryTable table;
   const auto base = table.Create();
