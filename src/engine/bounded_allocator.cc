@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "duckdb/common/exception.hpp"
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/main/client_context_state.hpp"
 
@@ -31,8 +32,10 @@ class InterruptibleTasks final : public duckdb::ClientContextState {
   void OnTaskStop(duckdb::ClientContext&) override { t_interrupted = nullptr; }
 };
 
+bool Interrupted() { return t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed); }
+
 bool Take(int64_t bytes, bool large) {
-  if (large && t_interrupted != nullptr && t_interrupted->load(std::memory_order_relaxed)) return false;
+  if (large && Interrupted()) return false;
   if (large && PlanningScope::active()) {
     if (t_planning_bytes + bytes > t_planning_limit) return false;
     t_planning_bytes += bytes;
@@ -86,6 +89,10 @@ duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator() {
 
 void MakeAllocationsInterruptible(duckdb::ClientContext& context) {
   context.registered_state->Insert(InterruptibleTasks::kKey, duckdb::make_shared_ptr<InterruptibleTasks>());
+}
+
+void ThrowIfInterrupted() {
+  if (Interrupted()) throw duckdb::InterruptException();
 }
 
 PlanningScope::PlanningScope(duckdb::ClientContext& context, int64_t limit_bytes) {

@@ -23,6 +23,9 @@ duckdb::unique_ptr<duckdb::Allocator> MakeBoundedAllocator();
 /// vectors of rows only, and a function may work long on one.
 void MakeAllocationsInterruptible(duckdb::ClientContext& context);
 
+/// Throws when the query that this thread works on was interrupted: for functions that work long on one vector.
+void ThrowIfInterrupted();
+
 /// While it lives, this thread plans a statement: large allocations fail once the query is interrupted or when they
 /// come to more than the limit at once, which planning needs for footers of wide files. Folding a constant must not
 /// take what running it would; DuckDB then leaves it to the run, where it can be stopped.

@@ -262,6 +262,13 @@ Size MatrixBytes(const Arguments& args, duckdb::idx_t row) { return args.Bytes(0
 
 Size WideMatrixBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(int64_t) * MatrixBytes(args, row); }
 
+/// What looks for a text at every position compares all of it there in the worst case.
+Size SearchBytes(const Arguments& args, duckdb::idx_t row) {
+  if (args.type(0) != duckdb::PhysicalType::VARCHAR) return 0;
+  const Size needle = args.Bytes(1, row);
+  return needle <= static_cast<Size>(kMaxShortNeedleBytes) ? 4 * args.Bytes(0, row) : MatrixBytes(args, row);
+}
+
 /// A bound: every byte ends a part.
 Size SplitBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(duckdb::string_t) * args.Bytes(0, row); }
 
@@ -356,9 +363,15 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"levenshtein", MatrixBytes, Nulls::kSpread, false, true},
     {"editdist3", MatrixBytes, Nulls::kSpread, false, true},
     {"damerau_levenshtein", WideMatrixBytes, Nulls::kSpread, false, true},
-    {"instr", MatrixBytes, Nulls::kSpread, false, true},
-    {"strpos", MatrixBytes, Nulls::kSpread, false, true},
-    {"position", MatrixBytes, Nulls::kSpread, false, true},
+    {"instr", SearchBytes, Nulls::kSpread, false, true},
+    {"strpos", SearchBytes, Nulls::kSpread, false, true},
+    {"position", SearchBytes, Nulls::kSpread, false, true},
+    {"contains", SearchBytes, Nulls::kSpread, false, true},
+    {"replace", SearchBytes, Nulls::kSpread, false, true},
+    {"string_split", SearchBytes, Nulls::kSpread, false, true},
+    {"str_split", SearchBytes, Nulls::kSpread, false, true},
+    {"split", SearchBytes, Nulls::kSpread, false, true},
+    {"string_to_array", SearchBytes, Nulls::kSpread, false, true},
     {"jaro_similarity", MatrixBytes, Nulls::kSpread, false, true},
     {"jaro_winkler_similarity", MatrixBytes, Nulls::kSpread, false, true},
     {"string_split", SplitBytes, Nulls::kSpread, false, true},
@@ -380,20 +393,36 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"&&", SetBytes, Nulls::kSpread, false, true},
 };
 
+constexpr const char* kLambdaFunctions[] = {
+    "list_transform", "array_transform", "list_apply",  "array_apply",  "apply",  "list_filter",
+    "array_filter",   "filter",          "list_reduce", "array_reduce", "reduce",
+};
+
+/// Calls `check` with the arguments of each call before the function sees them.
+template <typename Check>
+void CheckCalls(duckdb::ExtensionLoader& loader, const char* name, Check check) {
+  auto& entry = loader.GetFunction(name).Cast<duckdb::ScalarFunctionCatalogEntry>();
+  for (duckdb::ScalarFunction& function : entry.functions.functions) {
+    function.SetFunctionCallback([original = function.GetFunctionCallback(), check](
+                                     duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb::Vector& result) {
+      ThrowIfInterrupted();
+      check(args);
+      original(args, state, result);
+    });
+    // It may put another function in the place of this one, as that of instr does.
+    function.SetStatisticsCallback(nullptr);
+  }
+}
+
 }  // namespace
 
 void CapFunctions(duckdb::DatabaseInstance& instance) {
   duckdb::ExtensionLoader loader(instance, "tarn");
   for (const CappedFunction& capped : kCappedFunctions) {
-    auto& entry = loader.GetFunction(capped.name).Cast<duckdb::ScalarFunctionCatalogEntry>();
-    for (duckdb::ScalarFunction& function : entry.functions.functions) {
-      function.SetFunctionCallback([original = function.GetFunctionCallback(), capped](duckdb::DataChunk& args,
-                                                                                       duckdb::ExpressionState& state,
-                                                                                       duckdb::Vector& result) {
-        CheckSizes(Arguments(args), capped);
-        original(args, state, result);
-      });
-    }
+    CheckCalls(loader, capped.name, [capped](duckdb::DataChunk& args) { CheckSizes(Arguments(args), capped); });
+  }
+  for (const char* name : kLambdaFunctions) {
+    CheckCalls(loader, name, [](duckdb::DataChunk&) {});
   }
 }
 

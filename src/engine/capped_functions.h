@@ -20,10 +20,14 @@ inline constexpr int64_t kMaxVectorWorkBytes = int64_t{8} << 30;
 /// computed when the query runs.
 inline constexpr int64_t kMaxConstantBytes = int64_t{64} << 10;
 
+/// A text or pattern to look for that is no longer takes about as long to find as to read what it is looked for in.
+inline constexpr int64_t kMaxShortNeedleBytes = 64;
+
 /// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …), and those that
 /// join, replace, split or compare in a matrix (||, concat, replace, string_split, levenshtein …), refuse with
 /// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
-/// while it makes one value.
+/// while it makes one value. These functions, and those that call a lambda for each element of a list, also end when
+/// the query was interrupted, so that a lambda that works long does not go on for all elements.
 void CapFunctions(duckdb::DatabaseInstance& instance);
 
 }  // namespace tarn::engine

@@ -30,6 +30,7 @@
 #include "engine/local_files.h"
 #include "engine/result_types.h"
 #include "engine/sql_gate.h"
+#include "engine/text_functions.h"
 
 namespace tarn::engine {
 namespace {
@@ -335,6 +336,7 @@ class DuckDatabase final : public Database {
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       // After opening, which runs statements of its own.
       RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
+      ReplaceTextMatching(*database_->instance);
       CapFunctions(*database_->instance);
       RegisterLakeFileSystem(*database_->instance);
       duckdb::Connection setup(*database_);

@@ -281,6 +281,9 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
         "select length(url_encode(repeat('a', 60000000)))",
         "select length(translate(repeat('a', 60000000), 'a', 'b'))",
         "select instr(repeat('a', 60000000), repeat('a', 30000000) || 'b')",
+        "select contains(repeat('a', 60000000), repeat('a', 30000000) || 'b')",
+        "select length(replace(repeat('a', 16000000), repeat('a', 8000000) || 'b', 'x'))",
+        "select len(string_split(repeat('a', 10000000), repeat('a', 5000000) || 'b'))",
         "select length(printf('%1000000000d', 1))",
         "select length(printf('%*d', 1000000000, 1))",
         "select length(printf('%.1000000000f', 1.5))",
@@ -317,6 +320,7 @@ TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   EXPECT_EQ(Value("select printf('%2$s %1$s %% %2$4s', 'a', 'b')"), "b a %    b");
   EXPECT_EQ(Value("select length(format('{0}{0}', repeat('a', 20000000)))"), "40000000");
   EXPECT_EQ(Value("select instr(repeat('a', 1000000), 'b')"), "0");
+  EXPECT_EQ(Value("select instr(repeat('a', 60000000) || 'b', 'aaaaaaaaaaaaaaaaaaab')"), "59999982");
   EXPECT_EQ(Value("select len([1, 2] || [3])"), "3");
   EXPECT_EQ(Value("select list_intersect([1, 2, 3], [3, 2, 5]).list_sort()::varchar"), "[2, 3]");
   EXPECT_EQ(Value("select regexp_extract_all('a1b22', '[0-9]+')::varchar"), "[1, 22]");
