@@ -268,6 +268,26 @@ TEST_F(HttpSockets, EndlessChunkHeadersAndTrailersAreRefused) {
   EXPECT_EQ(Ask(address(), "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 204);
 }
 
+TEST_F(HttpSockets, AnImpossibleChunkIsRefusedForItsSizeLineAlone) {
+  Start();
+  const std::string head = "POST /api/sql HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::vector<std::pair<std::string, int>> size_lines = {{"100001\r\n", 413},
+                                                               {"7fffffffffffffff\r\n", 413},
+                                                               {"ffffffffffffffff\r\n", 413},
+                                                               {"10000000000000000\r\n", 400},
+                                                               {"-1\r\n", 400},
+                                                               {"4\r\nfour\r\nffffd\r\n", 413}};
+  for (const auto& [line, status] : size_lines) {
+    RawClient client(address());
+    client.Send(head + line);
+    EXPECT_EQ(client.ReceiveReply().status, status) << line;
+    EXPECT_EQ(client.ReceiveAll(), "") << line;
+  }
+  RawClient large_enough(address());
+  large_enough.Send(head + "100000\r\n" + std::string((1 << 20) - 5, ' ') + "small\r\n0\r\n\r\n");
+  EXPECT_NE(large_enough.ReceiveReply().status, 413);
+}
+
 TEST_F(HttpSockets, OtherTransferEncodingsSmuggleNothing) {
   Start();
   const std::string inner = "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n";

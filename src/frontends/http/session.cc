@@ -144,6 +144,7 @@ void Session::OnParseError(const error_code& error) {
     return Refuse(431, "ResourceExhausted",
                   "the header is larger than " + std::to_string(context_.options.max_header_bytes) + " bytes");
   }
+  if (error == http::error::body_limit) return RefuseBody(RequestBody::Fault::kTooLarge);
   if (error == http::error::bad_version) return Refuse(505, "Unsupported", "this is an HTTP/1.1 server");
   Refuse(400, "InvalidArgument", "malformed request: " + error.message());
 }
@@ -160,6 +161,8 @@ bool Session::PrepareBody() {
   RequestBody::value_type& body = message.body();
   body.budget = &context_.request_memory;
   body.max_bytes = route_.max_body_bytes;
+  // A chunk is refused for the size that its first line tells; RequestBody counts what arrives.
+  parser_->body_limit(route_.max_body_bytes);
   if (const auto length = parser_->content_length(); length.has_value() && !body.Admit(*length)) {
     RefuseBody(body.fault);
     return false;
