@@ -92,6 +92,20 @@ TEST(ParseSqlRequest, SaysWhatIsWrong) {
   EXPECT_EQ(code("application/json", std::string(100000, '[')), kInvalidArgument);
 }
 
+TEST(ParseSqlRequest, AKeyGivenTwiceOrUnknownIsNamed) {
+  const auto message = [](std::string_view body) {
+    engine::QueryRequest query;
+    return ParseSqlRequest("application/json", body, query).message();
+  };
+  EXPECT_EQ(message(R"({"sql":"select 1","sql":"select 2"})"), "the key \"sql\" is given twice");
+  EXPECT_EQ(message(R"({"sql":"select 1","s\u0071l":"select 2"})"), "the key \"sql\" is given twice");
+  EXPECT_EQ(message(R"({"parameters":[1],"sql":"select $1","parameters":[2]})"),
+            "the key \"parameters\" is given twice");
+  EXPECT_EQ(message(R"({"sql":"select $a","parameters":{"a":1,"b":2,"a":3}})"), "the key \"a\" is given twice");
+  EXPECT_EQ(message(R"({"sql":"select 1","SQL":"select 2"})"),
+            "unknown key \"SQL\"; there are \"sql\" and \"parameters\"");
+}
+
 TEST(WriteAnswer, EachVersionHasItsShape) {
   ingest::WriteOutcome outcome = AnswerWrite("ok\nbad\nok\n");
   EXPECT_EQ(WriteAnswer(1, outcome).status, 400);

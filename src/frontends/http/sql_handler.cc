@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "frontends/encoding/result_encoder.h"
@@ -41,6 +42,12 @@ Result<engine::Parameter> ToParameter(const simdjson::dom::element& element) {
   }
 }
 
+/// Of a key that is given twice either value may be meant.
+Status NewKey(std::string_view key, std::set<std::string_view>& seen) {
+  if (seen.insert(key).second) return Status::Ok();
+  return Status::InvalidArgument("the key \"" + std::string(key) + "\" is given twice");
+}
+
 Status ParseParameters(const simdjson::dom::element& element, engine::QueryRequest& query) {
   if (element.is_array()) {
     const simdjson::dom::array items = element.get_array().value_unsafe();
@@ -52,7 +59,9 @@ Status ParseParameters(const simdjson::dom::element& element, engine::QueryReque
   }
   if (element.is_object()) {
     const simdjson::dom::object fields = element.get_object().value_unsafe();
+    std::set<std::string_view> names;
     for (const auto field : fields) {
+      TARN_RETURN_NOT_OK(NewKey(field.key, names));
       TARN_ASSIGN_OR_RETURN(engine::Parameter parameter, ToParameter(field.value));
       query.named_parameters.emplace_back(std::string(field.key), std::move(parameter));
     }
@@ -69,13 +78,13 @@ Status ParseJsonSql(std::string_view body, engine::QueryRequest& query) {
     return Status::InvalidArgument(std::string("the body is not JSON: ") + simdjson::error_message(error));
   }
   if (!root.is_object()) return Status::InvalidArgument("the body must be an object {\"sql\": …, \"parameters\": …}");
-  bool has_sql = false;
+  std::set<std::string_view> keys;
   const simdjson::dom::object fields = root.get_object().value_unsafe();
   for (const auto field : fields) {
+    TARN_RETURN_NOT_OK(NewKey(field.key, keys));
     if (field.key == "sql") {
       if (!field.value.is_string()) return Status::InvalidArgument("\"sql\" must be a string");
       query.sql = field.value.get_string().value_unsafe();
-      has_sql = true;
     } else if (field.key == "parameters") {
       TARN_RETURN_NOT_OK(ParseParameters(field.value, query));
     } else {
@@ -83,7 +92,7 @@ Status ParseJsonSql(std::string_view body, engine::QueryRequest& query) {
                                      "\"; there are \"sql\" and \"parameters\"");
     }
   }
-  if (!has_sql) return Status::InvalidArgument("the body has no \"sql\"");
+  if (!keys.contains("sql")) return Status::InvalidArgument("the body has no \"sql\"");
   return Status::Ok();
 }
 
