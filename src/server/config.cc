@@ -20,24 +20,31 @@ namespace tarn::server {
 
 namespace {
 
-template <int64_t Config::* Member>
+constexpr int64_t kDayMicros = 86'400'000'000;
+constexpr int64_t kTiB = int64_t{1} << 40;
+
+template <int64_t Config::* Member, int64_t MostDays>
 Status SetDuration(Config& config, const std::string& text) {
-  TARN_ASSIGN_OR_RETURN(config.*Member, ParseDuration(text));
+  TARN_ASSIGN_OR_RETURN(const int64_t micros, ParseDuration(text));
+  if (micros > MostDays * kDayMicros) {
+    return Status::InvalidArgument("must be at most " + std::to_string(MostDays) + "d");
+  }
+  config.*Member = micros;
   return Status::Ok();
 }
 
-template <int64_t Config::* Member>
+template <int64_t Config::* Member, int64_t MostDays>
 Status SetPositiveDuration(Config& config, const std::string& text) {
   TARN_ASSIGN_OR_RETURN(const int64_t micros, ParseDuration(text));
   if (micros <= 0) return Status::InvalidArgument("must be more than 0");
-  config.*Member = micros;
-  return Status::Ok();
+  return SetDuration<Member, MostDays>(config, text);
 }
 
 template <int64_t Config::* Member>
 Status SetSize(Config& config, const std::string& text) {
   TARN_ASSIGN_OR_RETURN(const int64_t bytes, ParseSize(text));
   if (bytes < (1 << 10)) return Status::InvalidArgument("must be at least 1KiB");
+  if (bytes > kTiB) return Status::InvalidArgument("must be at most 1TiB");
   config.*Member = bytes;
   return Status::Ok();
 }
@@ -75,6 +82,7 @@ Status SetAddress(Config& config, const std::string& text) {
 /// A size, or a share of what the cgroup or the machine has.
 Status SetMemoryLimit(Config& config, const std::string& text) {
   constexpr int64_t kLeast = int64_t{128} << 20;
+  constexpr int64_t kMost = 1024 * kTiB;
   int64_t bytes = 0;
   if (text.ends_with('%')) {
     TARN_ASSIGN_OR_RETURN(const int64_t percent, ParseCount(text.substr(0, text.size() - 1)));
@@ -84,6 +92,7 @@ Status SetMemoryLimit(Config& config, const std::string& text) {
     TARN_ASSIGN_OR_RETURN(bytes, ParseSize(text));
   }
   if (bytes < kLeast) return Status::InvalidArgument("must be at least 128MiB");
+  if (bytes > kMost) return Status::InvalidArgument("must be at most 1024TiB");
   config.memory_limit = bytes;
   return Status::Ok();
 }
@@ -249,20 +258,20 @@ const std::vector<ConfigKey>& ConfigKeys() {
        "where HTTP listens; port 0 lets the system choose; an address that others can reach needs --insecure-listen",
        SetAddress},
       {"flush.max_age", "duration", "1s", "rows wait in the buffer at most this long before they are committed",
-       SetPositiveDuration<&Config::flush_max_age_micros>},
+       SetPositiveDuration<&Config::flush_max_age_micros, 1>},
       {"flush.max_rows", "count", "1000000", "a table with so many rows in the buffer is committed at once",
        SetCount<&Config::flush_max_rows, 1>},
       {"flush.max_bytes", "size", "64MiB", "a table with so many bytes in the buffer is committed at once",
        SetSize<&Config::flush_max_bytes>},
       {"compaction.interval", "duration", "60s", "how often small files are merged; 0 turns it off",
-       SetDuration<&Config::compaction_interval_micros>},
+       SetDuration<&Config::compaction_interval_micros, 30>},
       {"compaction.target_size", "size", "128MiB", "the size of file that compaction aims at",
        SetSize<&Config::compaction_target_size>},
       {"memory_limit", "size", "60%",
        "a size, or a share of the cgroup's or the machine's memory; split among engine, buffers and requests",
        SetMemoryLimit},
       {"query.timeout", "duration", "0", "a query that takes longer is ended; 0 is no limit",
-       SetDuration<&Config::query_timeout_micros>},
+       SetDuration<&Config::query_timeout_micros, 30>},
       {"query.max_rows", "count", "0", "a query with more rows in its result is ended; 0 is no limit",
        SetCount<&Config::query_max_rows, 0>},
       {"temp_directory", "text", "<lake>/_tarn/tmp", "where queries spill; emptied at start",

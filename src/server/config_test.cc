@@ -87,6 +87,33 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
   EXPECT_THAT(message("query: {max_rows: -1}\n"), HasSubstr("not a whole number"));
 }
 
+TEST(ConfigYaml, ValuesThatMakeNoSenseAreRefusedWhereTheyStand) {
+  const auto message = [](const std::string& yaml) { return Apply(yaml).message(); };
+  EXPECT_EQ(message("flush:\n  max_age: 99999999d\n"), "tarn.yaml:2:12: flush.max_age: must be at most 1d");
+  EXPECT_EQ(message("flush.max_age: 1441m"), "tarn.yaml:1:16: flush.max_age: must be at most 1d");
+  EXPECT_EQ(message("flush.max_age: 0ms"), "tarn.yaml:1:16: flush.max_age: must be more than 0");
+  EXPECT_EQ(message("flush.max_age: -1s"), "tarn.yaml:1:16: flush.max_age: '-1s' is negative");
+  EXPECT_EQ(message("flush.max_age: 1e3s").substr(0, 38), "tarn.yaml:1:16: flush.max_age: '1e3s' ");
+  EXPECT_EQ(message("flush.max_age: 0.4us"), "tarn.yaml:1:16: flush.max_age: '0.4us' is too small");
+  EXPECT_EQ(message("flush.max_age: 9999999999999999999d"),
+            "tarn.yaml:1:16: flush.max_age: '9999999999999999999d' is too large");
+  EXPECT_EQ(message("compaction.interval: 31d"), "tarn.yaml:1:22: compaction.interval: must be at most 30d");
+  // Rounded to nothing it would be no limit.
+  EXPECT_EQ(message("query.timeout: 0.1us"), "tarn.yaml:1:16: query.timeout: '0.1us' is too small");
+  EXPECT_EQ(message("query.timeout: 800h"), "tarn.yaml:1:16: query.timeout: must be at most 30d");
+  EXPECT_EQ(message("flush.max_bytes: 2TiB"), "tarn.yaml:1:18: flush.max_bytes: must be at most 1TiB");
+  EXPECT_EQ(message("flush.max_bytes: 0"), "tarn.yaml:1:18: flush.max_bytes: must be at least 1KiB");
+  EXPECT_EQ(message("compaction.target_size: 8000000TiB"),
+            "tarn.yaml:1:25: compaction.target_size: must be at most 1TiB");
+  EXPECT_EQ(message("compaction.target_size: 9000000TiB"),
+            "tarn.yaml:1:25: compaction.target_size: '9000000TiB' is too large");
+  EXPECT_EQ(message("memory_limit: 2000TiB"), "tarn.yaml:1:15: memory_limit: must be at most 1024TiB");
+  EXPECT_EQ(message("flush.max_rows: 0"), "tarn.yaml:1:17: flush.max_rows: must be at least 1");
+  EXPECT_EQ(message("flush.max_rows: 99999999999999999999"),
+            "tarn.yaml:1:17: flush.max_rows: '99999999999999999999' is not a whole number");
+  EXPECT_TRUE(Apply("flush: {max_age: 1d}\ncompaction: {interval: 30d}\nquery: {timeout: 0}\n").ok());
+}
+
 TEST(ConfigYaml, AQuoteThatIsNotClosedIsNamedWhereItBegins) {
   const auto message = [](const std::string& yaml) { return Apply(yaml).message(); };
   EXPECT_EQ(message("flush:\n  max_age: 1s\nlake: \"/data\nquery:\n  max_rows: 5\n"),

@@ -35,6 +35,7 @@ Result<int64_t> ParseWithUnit(std::string_view text, const Unit* units, size_t c
   for (size_t i = 0; i < count; ++i) {
     if (units[i].name != unit) continue;
     const double value = number * static_cast<double>(units[i].factor);
+    if (value > 0 && value < 0.5) return Status::InvalidArgument("'" + std::string(text) + "' is too small");
     if (value >= 9.2e18) return Status::InvalidArgument("'" + std::string(text) + "' is too large");
     return static_cast<int64_t>(std::llround(value));
   }
