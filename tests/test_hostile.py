@@ -169,6 +169,31 @@ def test_broken_http(server, raw):
     alive(server)
 
 
+def test_idle_connections_take_nothing_from_others(tmp_path):
+    server = Server(tmp_path / "lake")
+    # As on a machine whose hard limit is low: half of them are for connections.
+    server.arguments = ["prlimit", "--nofile=128:256", *server.arguments]
+    server.start()
+    host, port = server.url.removeprefix("http://").split(":")
+    idle = []
+    try:
+        for n in range(300):
+            idle.append(socket.create_connection((host, int(port)), timeout=10))
+            if n % 2:
+                idle[-1].sendall(b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n")
+                assert idle[-1].recv(1000).startswith(b"HTTP/1.1 204")
+        assert server.request("GET", "/health").status == 200
+        assert server.write("b", "m v=1i 1\n").status == 204
+        assert server.value("select count(*) from b.m") == 1
+        metrics = server.request("GET", "/metrics").body.decode()
+        assert "\ntarn_http_connections_refused_total 0\n" in metrics
+        assert int(re.search(r"^tarn_http_connections (\d+)$", metrics, re.M)[1]) <= 128
+    finally:
+        for connection in idle:
+            connection.close()
+        assert server.stop() == 0
+
+
 def test_clients_that_vanish_cancel_their_query(server):
     host, port = server.url.removeprefix("http://").split(":")
     sql = b"select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 11 = 1"

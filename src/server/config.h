@@ -78,6 +78,8 @@ Result<HostPort> ParseAddress(std::string_view text);
 int64_t AvailableMemoryBytes();
 /// Processors that are online, at least one.
 int AvailableProcessors();
+/// Lets this process have as many files open as the system allows it, and says how many those are.
+int64_t RaiseOpenFileLimit();
 
 /// How a memory limit is shared out.
 struct MemoryShares {

@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "base/testing/source_tree.h"
 
@@ -206,6 +210,19 @@ TEST(ConfigValues, SharesOfMemoryLeaveRoomForTheRest) {
   EXPECT_GT(shares.requests, 0);
   EXPECT_LT(shares.engine + shares.buffers + shares.requests, 1000);
   EXPECT_GT(AvailableMemoryBytes(), 0);
+}
+
+TEST(ConfigValues, OpenFilesAreAsManyAsTheSystemAllows) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlim_t before = std::exchange(limit.rlim_cur, 64);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  const int64_t raised = RaiseOpenFileLimit();
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
+  EXPECT_EQ(raised, static_cast<int64_t>(std::min<rlim_t>(limit.rlim_max, INT32_MAX)));
+  limit.rlim_cur = before;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 TEST(ConfigKeys, DefaultsAreWhatTheTableSays) {

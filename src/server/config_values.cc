@@ -6,7 +6,9 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <utility>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/config.h"
@@ -103,6 +105,14 @@ int64_t AvailableMemoryBytes() {
   const int64_t cgroup =
       std::min(ReadNumber("/sys/fs/cgroup/memory.max"), ReadNumber("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
   return std::min(machine, cgroup);
+}
+
+int64_t RaiseOpenFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT32_MAX));
 }
 
 int AvailableProcessors() { return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))); }

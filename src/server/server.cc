@@ -82,6 +82,8 @@ class WholeServer final : public Server {
     http.host = address.host;
     http.port = address.port;
     http.query_threads = kMaxConcurrentQueries + 2;
+    // The other half is for the files of the lake.
+    http.max_connections = static_cast<int>(std::clamp<int64_t>(RaiseOpenFileLimit() / 2, 1, http.max_connections));
     TARN_ASSIGN_OR_RETURN(http_, frontends::HttpServer::Start(
                                      http, service_, request_memory_, clock_,
                                      [this](const frontends::HttpRecord& record) { metrics_.CountRequest(record); }));

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <list>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/executor.h"
 #include "base/mutex.h"
@@ -21,6 +23,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
+
+/// Connections that are told that there are too many, each for as long as a session lingers.
+constexpr size_t kTurnedAwayAtOnce = 64;
 
 class TcpHttpServer final : public HttpServer {
  public:
@@ -40,15 +45,15 @@ class TcpHttpServer final : public HttpServer {
                  .write_pool = write_pool_,
                  .watch_pool = watch_pool_,
                  .observe = std::move(observe),
-                 .closed = [this](const std::shared_ptr<Session>& session) { Forget(session); }} {}
+                 .closed = [this](const std::shared_ptr<Session>& session) { Forget(session); },
+                 .idle = idle_} {}
 
   ~TcpHttpServer() override {
     asio::post(io_, [this] {
       CloseAcceptor();
-      const std::set<std::shared_ptr<Session>> sessions = sessions_;
-      for (const auto& session : sessions) session->Abort();
+      for (const auto& session : AllSessions()) session->Abort();
       stopping_ = true;
-      if (sessions_.empty()) io_.stop();
+      if (open_connections_ == 0) io_.stop();
     });
     network_.Join();
   }
@@ -89,8 +94,7 @@ class TcpHttpServer final : public HttpServer {
     const int64_t deadline = context_.clock.MonotonicMicros() + timeout_micros;
     asio::post(io_, [this] {
       CloseAcceptor();
-      const std::set<std::shared_ptr<Session>> sessions = sessions_;
-      for (const auto& session : sessions) session->FinishUp();
+      for (const auto& session : AllSessions()) session->FinishUp();
     });
     // The posted work may find sessions to close, so that their number is only meaningful after it.
     MutexLock lock(mutex_);
@@ -119,28 +123,43 @@ class TcpHttpServer final : public HttpServer {
   void OnAccept(tcp::socket socket) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    if (static_cast<int>(sessions_.size()) >= options_.max_connections) {
-      ++refused_;
-      constexpr std::string_view kRefusal =
-          "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-      socket.non_blocking(true, ignored);
-      socket.send(asio::buffer(kRefusal), 0, ignored);
-      return;
-    }
+    socket.non_blocking(true, ignored);
     auto session = std::make_shared<Session>(std::move(socket), context_);
-    sessions_.insert(session);
     ++open_connections_;
-    session->Start();
+    if (static_cast<int>(sessions_.size()) < options_.max_connections || CloseLongestIdle()) {
+      sessions_.insert(session);
+      return session->Start();
+    }
+    ++refused_;
+    // Beyond the bound, but only for as long as it takes to be told so.
+    if (turned_away_.size() >= kTurnedAwayAtOnce) turned_away_.front()->Abort();
+    turned_away_.push_back(session);
+    session->TurnAway();
+  }
+
+  /// Makes room for a newcomer; false when every connection has a request.
+  bool CloseLongestIdle() {
+    for (Session* session : idle_) {
+      if (session->GiveWay()) return true;
+    }
+    return false;
+  }
+
+  /// A copy, because a session that closes is forgotten.
+  std::vector<std::shared_ptr<Session>> AllSessions() const {
+    std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
+    all.insert(all.end(), turned_away_.begin(), turned_away_.end());
+    return all;
   }
 
   void Forget(const std::shared_ptr<Session>& session) {
-    if (sessions_.erase(session) == 0) return;
+    if (sessions_.erase(session) + turned_away_.remove(session) == 0) return;
     {
       MutexLock lock(mutex_);
       --open_connections_;
     }
     changed_.notify_all();
-    if (stopping_ && sessions_.empty()) io_.stop();
+    if (stopping_ && open_connections_ == 0) io_.stop();
   }
 
   void Sweep() {
@@ -148,9 +167,7 @@ class TcpHttpServer final : public HttpServer {
     sweep_timer_.async_wait([this](const error_code& error) {
       if (error) return;
       const int64_t now = context_.clock.MonotonicMicros();
-      // A copy, because a session that closes leaves the set.
-      const std::vector<std::shared_ptr<Session>> sessions(sessions_.begin(), sessions_.end());
-      for (const auto& session : sessions) session->CheckDeadline(now);
+      for (const auto& session : AllSessions()) session->CheckDeadline(now);
       if (std::exchange(accept_failed_, false) && acceptor_.is_open()) Accept();
       Sweep();
     });
@@ -170,7 +187,9 @@ class TcpHttpServer final : public HttpServer {
   asio::steady_timer sweep_timer_;
   std::string address_;
   // On the network thread only.
+  std::list<Session*> idle_;
   std::set<std::shared_ptr<Session>> sessions_;
+  std::list<std::shared_ptr<Session>> turned_away_;
   bool stopping_ = false;
   bool accept_failed_ = false;
   std::atomic<int64_t> open_connections_ = 0;

@@ -16,6 +16,8 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   /// 0 lets the operating system choose.
   uint16_t port = 8080;
+  /// A newcomer beyond them takes the place of the connection that has been idle longest; when all have a request it is
+  /// answered 503 at once.
   int max_connections = 2048;
   /// Requests of each kind that are worked on at once, and that may wait for it; /metrics has a thread of its own.
   int query_threads = 10;

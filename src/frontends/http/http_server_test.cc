@@ -14,7 +14,6 @@ namespace tarn::frontends {
 namespace {
 
 using testing::HasSubstr;
-using testing::StartsWith;
 
 class HttpSockets : public HttpFixture {
  protected:
@@ -317,18 +316,69 @@ TEST_F(HttpSockets, PagesFromElsewhereMayNotUseTheServer) {
   }
 }
 
-TEST_F(HttpSockets, ConnectionsAreBounded) {
-  options_.max_connections = 2;
+TEST_F(HttpSockets, IdleConnectionsGiveWayTheLongestIdleFirst) {
+  options_.max_connections = 3;
   Start();
+  const std::string ping = "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n";
+  RawClient silent(address());
   RawClient first(address());
   RawClient second(address());
-  first.Send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
-  second.Send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
-  first.ReceiveReply();
-  second.ReceiveReply();
-  RawClient third(address());
-  EXPECT_THAT(third.ReceiveAll(), StartsWith("HTTP/1.1 503 "));
-  EXPECT_EQ(server_->stats().connections_refused, 1);
+  for (RawClient* client : {&second, &first, &second}) {
+    client->Send(ping);
+    EXPECT_EQ(client->ReceiveReply().status, 204);
+  }
+  // Not a byte was ever sent, or none since the last answer: one place after the other, for a request each.
+  std::vector<std::unique_ptr<RawClient>> newcomers;
+  for (RawClient* idle : {&silent, &first, &second}) {
+    newcomers.push_back(std::make_unique<RawClient>(address()));
+    newcomers.back()->Send("POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nsmal");
+    EXPECT_EQ(idle->ReceiveAll(), "");
+  }
+  EXPECT_EQ(server_->stats().connections_refused, 0);
+  for (const auto& client : newcomers) {
+    client->Send("l");
+    EXPECT_EQ(client->ReceiveReply().status, 200);
+  }
+}
+
+TEST_F(HttpSockets, AnyNumberOfIdleConnectionsLeavesRoomForTheNext) {
+  options_.max_connections = 100;
+  Start();
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 400; ++i) idle.push_back(std::make_unique<RawClient>(address()));
+  EXPECT_EQ(Ask(address(), "GET /health HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
+  // The one connection that asked is one of them or has been closed since.
+  EXPECT_LE(server_->stats().connections, 100);
+  EXPECT_EQ(server_->stats().connections_refused, 0);
+}
+
+TEST_F(HttpSockets, WithoutAnIdleConnectionANewcomerIsToldToComeAgain) {
+  options_.max_connections = 2;
+  Start();
+  // A request that has begun, and one whose first byte perhaps nobody has read yet.
+  RawClient body(address());
+  body.Send("POST /api/sql HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nsmal");
+  RawClient header(address());
+  header.Send("G");
+  // More of them than are answered at once.
+  std::vector<std::unique_ptr<RawClient>> refused;
+  for (int i = 0; i < 100; ++i) {
+    refused.push_back(std::make_unique<RawClient>(address()));
+    auto reply = refused.back()->ReceiveReply();
+    ASSERT_EQ(reply.status, 503) << i;
+    EXPECT_EQ(reply.headers["Retry-After"], "1");
+    EXPECT_EQ(reply.headers["Content-Type"], "application/problem+json");
+    EXPECT_THAT(reply.body, HasSubstr("\"code\":\"Unavailable\""));
+    EXPECT_THAT(reply.body, HasSubstr("all 2 connections"));
+  }
+  EXPECT_EQ(server_->stats().connections_refused, 100);
+  EXPECT_LT(server_->stats().connections, 100);
+  body.Send("l");
+  EXPECT_EQ(body.ReceiveReply().status, 200);
+  header.Send("ET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(header.ReceiveReply().status, 204);
+  // Both are idle again.
+  EXPECT_EQ(Sql("small").status, 200);
 }
 
 TEST_F(HttpSockets, ABusyPoolSaysSo) {

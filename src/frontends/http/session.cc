@@ -58,25 +58,48 @@ Session::Session(asio::ip::tcp::socket socket, const SessionContext& context)
 }
 
 void Session::Start() {
+  Enter(State::kIdle);
   SetDeadline(context_.options.idle_timeout_micros);
   Read();
+}
+
+void Session::TurnAway() {
+  BeginRequest();
+  Refuse(Status::Unavailable("all " + std::to_string(context_.options.max_connections) +
+                             " connections are in the middle of a request; try again"));
+}
+
+bool Session::GiveWay() {
+  error_code error;
+  if (state_ != State::kIdle || socket_.available(error) > 0) return false;
+  Close();
+  return true;
+}
+
+void Session::Enter(State state) {
+  if (idle_place_.has_value()) context_.idle.erase(*std::exchange(idle_place_, std::nullopt));
+  state_ = state;
+  if (state == State::kIdle) idle_place_ = context_.idle.insert(context_.idle.end(), this);
 }
 
 void Session::Read() {
   if (reading_ || peer_closed_ || state_ == State::kClosed) return;
   if (state_ == State::kWorking && input_.size() >= kMaxAheadBytes) return;
   reading_ = true;
-  // Never straight into input_: what it holds may be consumed, and so move, while a read is under way.
-  const size_t room = state_ == State::kBody ? kBodyReadBytes : kReadBytes;
-  if (arriving_.size() != room) arriving_ = std::vector<char>(room);
-  socket_.async_read_some(asio::buffer(arriving_), [self = shared_from_this()](const error_code& error, size_t bytes) {
-    self->OnRead(error, bytes);
-  });
+  // Bytes stay with the system until they are looked at: a connection that is waited for needs no memory for them, and
+  // GiveWay sees them.
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const error_code& error) { self->OnReadable(error); });
 }
 
-void Session::OnRead(const error_code& error, size_t bytes) {
+void Session::OnReadable(error_code error) {
   reading_ = false;
   if (state_ == State::kClosed) return;
+  if (!error) {
+    const auto room = input_.prepare(state_ == State::kBody ? kBodyReadBytes : kReadBytes);
+    input_.commit(socket_.read_some(room, error));
+  }
+  if (error == asio::error::would_block) return Read();
   if (error) {
     peer_closed_ = true;
     // While a request is worked on its end closes the connection.
@@ -87,9 +110,6 @@ void Session::OnRead(const error_code& error, size_t bytes) {
     }
     return;
   }
-  if (state_ != State::kLingering) {
-    input_.commit(asio::buffer_copy(input_.prepare(bytes), asio::buffer(arriving_.data(), bytes)));
-  }
   if (state_ == State::kLingering) {
     input_.consume(input_.size());
   } else if (state_ != State::kWorking) {
@@ -99,14 +119,14 @@ void Session::OnRead(const error_code& error, size_t bytes) {
 }
 
 void Session::BeginRequest() {
-  state_ = State::kHeader;
+  Enter(State::kHeader);
   request_ = HttpRequest();
   request_bytes_ = 0;
   request_began_micros_ = context_.clock.MonotonicMicros();
   SetDeadline(context_.options.header_timeout_micros);
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(context_.options.max_header_bytes));
-  // RequestBody knows the limit, which depends on the route.
+  // PrepareBody sets it, as it depends on the route.
   parser_->body_limit(boost::none);
 }
 
@@ -120,7 +140,7 @@ void Session::Parse() {
     if (error && error != http::error::need_more) return OnParseError(error);
     if (state_ == State::kHeader && parser_->is_header_done()) {
       if (!OnHeader()) return;
-      state_ = State::kBody;
+      Enter(State::kBody);
       SetDeadline(context_.options.body_timeout_micros);
       parser_->eager(true);
     } else if (used > 0 && state_ == State::kBody) {
@@ -225,7 +245,7 @@ void Session::Dispatch() {
   options.keep_alive = parser_->get().keep_alive() && !finishing_;
   options.header_only = request_.method == "HEAD";
   parser_.reset();
-  state_ = State::kWorking;
+  Enter(State::kWorking);
   deadline_micros_ = 0;
   if (input_.size() == 0 && input_.capacity() > kMaxAheadBytes) input_.shrink_to_fit();
   auto exchange = std::make_shared<Exchange>(std::move(request_), options, socket_.native_handle(), context_.clock);
@@ -261,7 +281,7 @@ void Session::Refuse(HttpResponse response) {
   request_.body = std::string();
   request_.memory = MemoryBudget::Reservation();
   parser_.reset();
-  state_ = State::kWorking;
+  Enter(State::kWorking);
   deadline_micros_ = 0;
   auto exchange = std::make_shared<Exchange>(std::move(request_), options, socket_.native_handle(), context_.clock);
   exchange_ = exchange;
@@ -310,14 +330,14 @@ void Session::OnAnswered(const std::shared_ptr<Exchange>& exchange, bool keep_al
   route_ = {};
   if (peer_closed_ || aborted_) return Close();
   if (!keep_alive || finishing_) return Linger();
-  state_ = State::kIdle;
+  Enter(State::kIdle);
   SetDeadline(context_.options.idle_timeout_micros);
   Parse();
   Read();
 }
 
 void Session::Linger() {
-  state_ = State::kLingering;
+  Enter(State::kLingering);
   SetDeadline(kLingerMicros);
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
@@ -327,7 +347,7 @@ void Session::Linger() {
 
 void Session::Close() {
   if (state_ == State::kClosed) return;
-  state_ = State::kClosed;
+  Enter(State::kClosed);
   deadline_micros_ = 0;
   error_code ignored;
   socket_.close(ignored);

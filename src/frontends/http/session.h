@@ -5,9 +5,9 @@
 #include <boost/beast/http/parser.hpp>
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -30,6 +30,8 @@ struct SessionContext {
   Executor& watch_pool;
   std::function<void(const HttpRecord&)> observe;
   std::function<void(const std::shared_ptr<Session>&)> closed;
+  /// Sessions before their first byte or between two requests, the one that has been so longest first.
+  std::list<Session*>& idle;
 };
 
 /// One connection. All of it runs on the network thread; only an Exchange's steps run elsewhere, and while one is
@@ -42,6 +44,11 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(boost::asio::ip::tcp::socket socket, const SessionContext& context);
 
   void Start();
+  /// Instead of Start: says that there are too many connections, whatever the client asks for.
+  void TurnAway();
+  /// Closes for the sake of a newcomer; false for a session that has a request, be its first byte only waiting to be
+  /// read.
+  bool GiveWay();
   /// Closes when a deadline has passed.
   void CheckDeadline(int64_t now_micros);
   /// No further request is taken; an idle connection closes at once.
@@ -62,8 +69,10 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   using Parser = boost::beast::http::request_parser<RequestBody>;
 
+  /// The only way to a state, so that the list of idle sessions stays true.
+  void Enter(State state);
   void Read();
-  void OnRead(const boost::system::error_code& error, size_t bytes);
+  void OnReadable(boost::system::error_code error);
   void Parse();
   void BeginRequest();
   bool OnHeader();
@@ -92,8 +101,6 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const SessionContext& context_;
   boost::asio::ip::tcp::socket socket_;
-  /// Where the read under way puts its bytes.
-  std::vector<char> arriving_;
   /// Bytes that arrived and are not parsed yet.
   boost::beast::flat_buffer input_;
   std::optional<Parser> parser_;
@@ -101,6 +108,7 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpService::Route route_;
   std::shared_ptr<Exchange> exchange_;
   State state_ = State::kIdle;
+  std::optional<std::list<Session*>::iterator> idle_place_;
   bool reading_ = false;
   bool peer_closed_ = false;
   bool finishing_ = false;
