@@ -11,6 +11,8 @@ namespace {
 /// by a conversion or an input that is invalid; a decoder then names the file. DuckDB's own files (when it spills) fail
 /// with an errno, ours through the store with a status.
 bool SaysDamaged(const duckdb::ErrorData& error) {
+  // A column whose values are not of the table's type.
+  if (error.RawMessage().starts_with(std::string("Error while reading file \"") + kLakeScheme)) return true;
   switch (error.Type()) {
     case duckdb::ExceptionType::INVALID_INPUT:
       return error.RawMessage().find(kLakeScheme) != std::string::npos;
@@ -36,11 +38,29 @@ void RethrowOfScan(const std::exception& exception, const ScanSource& source, co
   ThrowStatus(Status::Corruption(Where(source, path) + ": " + StatusFromError(error).message()));
 }
 
+Status FaultOfTable(const Status& status, const ScanSource& source, const std::string& path) {
+  const bool is_gone = status.Is(StatusCode::kNotFound);
+  const bool is_damage = is_gone || status.Is(StatusCode::kInvalidArgument);
+  Status told(is_damage ? StatusCode::kCorruption : status.code(), Where(source, path) + ": " + status.message());
+  if (!is_gone || !source.is_past()) return told;
+  return Status::NotFound(told.message() + "; VACUUM removes files of past versions");
+}
+
 void RethrowOfOpening(const std::exception& exception, const ScanSource& source, const std::string& path) {
-  const Status status = StatusFromError(duckdb::ErrorData(exception));
-  if (!status.Is(StatusCode::kNotFound)) RethrowOfScan(exception, source, path);
-  if (!source.is_past()) ThrowStatus(Status::Corruption(Where(source, path) + " is missing"));
-  ThrowStatus(Status::NotFound(Where(source, path) + " is gone; VACUUM removes files of past versions"));
+  const duckdb::ErrorData error(exception);
+  const Status status = StatusFromError(error);
+  if (!IsOwnStatus(error) && !status.Is(StatusCode::kNotFound)) RethrowOfScan(exception, source, path);
+  switch (status.code()) {
+    case StatusCode::kNotFound:
+      if (!source.is_past()) ThrowStatus(Status::Corruption(Where(source, path) + " is missing"));
+      ThrowStatus(Status::NotFound(Where(source, path) + " is gone; VACUUM removes files of past versions"));
+    case StatusCode::kInvalidArgument:
+      ThrowStatus(FaultOfTable(status, source, ""));
+    case StatusCode::kPermissionDenied:
+      ThrowStatus(FaultOfTable(Status::Unavailable(status.message()), source, ""));
+    default:
+      throw;
+  }
 }
 
 }  // namespace tarn::engine

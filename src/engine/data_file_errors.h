@@ -12,9 +12,13 @@ namespace tarn::engine {
 /// not decode are a Corruption of the table, whoever asked. To be called inside a catch block only.
 [[noreturn]] void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path);
 
-/// The same for the opening of `path`: a file that is gone is a Corruption too, but NotFound where a past version was
-/// asked for, whose files VACUUM may have removed.
+/// The same for the opening of `path`: a file that is gone, or whose name leads nowhere, is a Corruption too, but a
+/// gone one is NotFound where a past version was asked for, whose files VACUUM may have removed. One that this process
+/// may not read is Unavailable.
 [[noreturn]] void RethrowOfOpening(const std::exception& exception, const ScanSource& source, const std::string& path);
+
+/// The same for the status of reading what belongs to the data file `path`, a deletion vector.
+Status FaultOfTable(const Status& status, const ScanSource& source, const std::string& path);
 
 /// Runs `body`, which opens `path`.
 template <typename Body>

@@ -206,8 +206,9 @@ struct LakeReader final : public MultiFileReader {
     const auto& list = dynamic_cast<const LakeFileList&>(*state->file_list);
     ScanEntry entry = list.Entry(reader_data.reader->file_list_idx.GetIndex());
     if (entry.file && entry.file->deletion_vector) {
-      auto deleted = ValueOrThrow(delta::ReadDeletionVector(*source->view().store, *entry.file->deletion_vector));
-      reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(std::move(deleted));
+      auto deleted = delta::ReadDeletionVector(*source->view().store, *entry.file->deletion_vector);
+      if (!deleted.ok()) ThrowStatus(FaultOfTable(deleted.status(), *source, reader_data.reader->GetFileName()));
+      reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(std::move(*deleted));
     }
     const auto& values = entry.group != nullptr ? *entry.group->partition_values : entry.file->partition_values;
     for (size_t i = 0; i < column_ids.size(); i++) {
@@ -228,6 +229,10 @@ struct LakeReader final : public MultiFileReader {
                                              duckdb::MultiFileList& list,
                                              const duckdb::MultiFileReaderBindData& bind_data,
                                              const duckdb::virtual_column_map_t& virtual_columns) override {
+    const bool is_buffer = BufferGroupOf(reader_data.reader->file).has_value();
+    for (const auto& id : column_ids) {
+      if (!is_buffer && !id.IsVirtualColumn()) CheckKindOfColumn(*reader_data.reader, *source, id.GetPrimaryIndex());
+    }
     duckdb::TableFilterSet usable;
     bool changed = false;
     if (filters) {
@@ -239,7 +244,6 @@ struct LakeReader final : public MultiFileReader {
       }
     }
     const auto kept = changed ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters;
-    const bool is_buffer = BufferGroupOf(reader_data.reader->file).has_value();
     if (is_buffer || source->field_match() == columnar::FieldMatch::kName) {
       return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids, kept, list, bind_data,
                                             virtual_columns);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/data_file_errors.h"
 #include "engine/exception_barrier.h"
 
 namespace tarn::engine {
@@ -92,6 +93,50 @@ class Resolver {
   const FieldMatch match_;
 };
 
+/// Types whose values may stand in for each other in a file: what a writer chose for a type of Delta's, or what was the
+/// column's type before it was widened.
+enum class Kind : uint8_t { kBoolean, kInteger, kFloat, kDecimal, kDate, kTimestamp, kText, kOther };
+
+Kind KindOf(const duckdb::LogicalType& type) {
+  if (type.IsIntegral()) return Kind::kInteger;
+  if (type.IsFloating()) return Kind::kFloat;
+  switch (type.id()) {
+    case duckdb::LogicalTypeId::BOOLEAN:
+      return Kind::kBoolean;
+    case duckdb::LogicalTypeId::DECIMAL:
+      return Kind::kDecimal;
+    case duckdb::LogicalTypeId::DATE:
+      return Kind::kDate;
+    case duckdb::LogicalTypeId::TIMESTAMP:
+    case duckdb::LogicalTypeId::TIMESTAMP_SEC:
+    case duckdb::LogicalTypeId::TIMESTAMP_MS:
+    case duckdb::LogicalTypeId::TIMESTAMP_NS:
+    case duckdb::LogicalTypeId::TIMESTAMP_TZ:
+      return Kind::kTimestamp;
+    case duckdb::LogicalTypeId::VARCHAR:
+    case duckdb::LogicalTypeId::BLOB:
+    case duckdb::LogicalTypeId::ENUM:
+    case duckdb::LogicalTypeId::UUID:
+      return Kind::kText;
+    default:
+      return Kind::kOther;
+  }
+}
+
+bool MayHold(const duckdb::LogicalType& stored, const duckdb::LogicalType& wanted) {
+  const Kind from = KindOf(stored);
+  const Kind to = KindOf(wanted);
+  if (from == Kind::kOther || to == Kind::kOther) return stored.id() == wanted.id();
+  const auto bytes = [](const duckdb::LogicalType& type) { return duckdb::GetTypeIdSize(type.InternalType()); };
+  // Of a wider number not every value fits; what is shorter than an integer may be stored as one.
+  if (from == to && from == Kind::kFloat) return bytes(stored) <= bytes(wanted);
+  if (from == to && from == Kind::kInteger) {
+    return bytes(stored) + (stored.IsUnsigned() ? 1 : 0) <= std::max(bytes(wanted), sizeof(int32_t));
+  }
+  return from == to || (from == Kind::kInteger && (to == Kind::kFloat || to == Kind::kDecimal)) ||
+         (from == Kind::kDate && to == Kind::kTimestamp);
+}
+
 const arrow::Field& FieldOf(const ScanSource& source, size_t column) {
   return *source.view().schema->field(static_cast<int>(column));
 }
@@ -100,6 +145,15 @@ const arrow::Field& FieldOf(const ScanSource& source, size_t column) {
 
 const Definition* StoredColumn(const duckdb::BaseFileReader& reader, const ScanSource& source, size_t column) {
   return Find(reader.columns, FieldOf(source, column), source.field_match());
+}
+
+void CheckKindOfColumn(const duckdb::BaseFileReader& reader, const ScanSource& source, size_t column) {
+  const ScanColumn& wanted = source.columns()[column];
+  const Definition* stored = StoredColumn(reader, source, column);
+  if (wanted.partition_index >= 0 || stored == nullptr || MayHold(stored->type, wanted.type)) return;
+  ThrowStatus(FaultOfTable(Status::Corruption("its column '" + wanted.name + "' is " + stored->type.ToString() +
+                                              ", the table's " + wanted.type.ToString()),
+                           source, reader.GetFileName()));
 }
 
 duckdb::vector<Definition> ColumnsAsStored(const duckdb::vector<Definition>& columns,

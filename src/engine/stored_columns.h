@@ -17,4 +17,8 @@ duckdb::vector<duckdb::MultiFileColumnDefinition> ColumnsAsStored(
     const duckdb::vector<duckdb::MultiFileColumnDefinition>& columns, const duckdb::BaseFileReader& reader,
     const ScanSource& source);
 
+/// Throws Corruption, naming the file and the column, when a column of the table is of another kind in an open file, so
+/// that its values cannot be those that were written to the table.
+void CheckKindOfColumn(const duckdb::BaseFileReader& reader, const ScanSource& source, size_t column);
+
 }  // namespace tarn::engine
