@@ -72,9 +72,15 @@ def test_measurements_that_differ_only_in_case(make_server, lake):
     server = make_server()
     assert server.write("home", "Room v=2i 2\n").status == 204
     assert server.write("home", "room v=3i 3\n").status == 204
+    # One body for both, and for new names.
+    reply = server.write("home", "room v=4i 4\nRoom v=5i 5\nHall v=1i 1\nhall v=2i 2\nROOM v=6i 6\n")
+    assert reply.status == 400
+    assert "line 4: measurement 'hall' differs only in case from 'Hall'" in reply.json()["message"]
+    assert "line 5: " in reply.json()["message"]
+    assert values(server, "home.Hall") == [1]
     for _ in range(2):
-        assert values(server, "home.room") == [1, 3]
-        assert values(server, "home.Room") == [1, 2]
+        assert values(server, "home.room") == [1, 3, 4]
+        assert values(server, "home.Room") == [1, 2, 5]
         status, message = error(server.request("POST", "/api/sql", "select * from home.ROOM"))
         assert status == 400
         assert "'home/Room' and 'home/room'" in message

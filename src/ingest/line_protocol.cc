@@ -101,7 +101,7 @@ class BodyParser {
   const int64_t default_nanos_;
   int64_t cells_ = 0;
 
-  /// By name in lower case; ordered for the reason given in Measurement.
+  /// By name as spelled; ordered for the reason given in Measurement.
   std::map<std::string, std::unique_ptr<Measurement>, std::less<>> measurements_;
   std::vector<Measurement*> order_;
   SeriesMemo memo_;
@@ -192,17 +192,9 @@ bool BodyParser::ParseMeasurement() {
 }
 
 bool BodyParser::UseMeasurement(std::string name) {
-  std::string folded = FoldCase(name);
-  const auto known = measurements_.find(folded);
+  const auto known = measurements_.find(name);
   if (known != measurements_.end()) {
-    Measurement& measurement = *known->second;
-    if (measurement.name() != name) {
-      if (measurement.rows() > 0) {
-        return Fail("measurement " + Quoted(name) + " differs only in case from " + Quoted(measurement.name()));
-      }
-      measurement.Rename(std::move(name));
-    }
-    measurement_ = &measurement;
+    measurement_ = known->second.get();
   } else {
     if (options_.check_measurement != nullptr) {
       if (const Status status = options_.check_measurement(name); !status.ok()) return Fail(status.message());
@@ -213,10 +205,10 @@ bool BodyParser::UseMeasurement(std::string name) {
     Result<std::shared_ptr<arrow::Schema>> schema = std::shared_ptr<arrow::Schema>();
     if (options_.schema_of != nullptr) schema = options_.schema_of(name);
     auto measurement =
-        std::make_unique<Measurement>(std::move(name), schema.ok() ? schema->get() : nullptr, options_.check_column);
+        std::make_unique<Measurement>(name, schema.ok() ? schema->get() : nullptr, options_.check_column);
     if (!schema.ok()) measurement->Refuse(schema.status().message());
     measurement_ = measurement.get();
-    measurements_.emplace(std::move(folded), std::move(measurement));
+    measurements_.emplace(std::move(name), std::move(measurement));
   }
   return measurement_->refusal().empty() || Fail(measurement_->refusal());
 }

@@ -28,8 +28,6 @@ class Measurement {
   Measurement(std::string name, const arrow::Schema* schema, NameCheck check_column);
 
   const std::string& name() const { return name_; }
-  /// Only while there are no rows: another spelling of the same name takes over.
-  void Rename(std::string name) { name_ = std::move(name); }
   int64_t rows() const { return static_cast<int64_t>(micros_.size()); }
   /// Columns with a value in this body.
   int64_t used_columns() const { return static_cast<int64_t>(tag_order_.size() + field_order_.size()); }
@@ -71,7 +69,7 @@ class Measurement {
   bool ClaimSlowly(Column& column, ColumnRole role, ValueKind kind, int64_t line, std::string& reason);
   void AddTableColumn(const arrow::Field& field);
 
-  std::string name_;
+  const std::string name_;
   const NameCheck check_column_;
   std::string refusal_;
   std::vector<std::unique_ptr<Column>> columns_;

@@ -3,11 +3,13 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "delta/schema_evolution.h"
+#include "ingest/measurement.h"
 #include "ingest/text_scan.h"
 
 namespace tarn::ingest {
@@ -95,7 +97,23 @@ class Write {
       const Status status = lake_.CheckAppend({.name = {database_, rows.measurement}, .rows = rows.rows});
       if (BlamesLines(status)) refused_.emplace(rows.measurement, ReasonFor(status));
     }
+    if (refused_.size() == refused_before) RefuseLaterSpellings(parsed);
     return refused_.size() > refused_before;
+  }
+
+  // The lake takes each measurement's rows alone. What stands against them together is that two tables would begin
+  // whose names differ only in case: the first line decides, as it would in a body of its own.
+  void RefuseLaterSpellings(const ParsedLines& parsed) {
+    const auto there = lake_.ListTables(database_);
+    if (!there.ok()) return;
+    std::map<std::string, std::string> spelled;
+    for (const std::string& table : *there) spelled.emplace(FoldCase(table), table);
+    for (const MeasurementRows& rows : parsed.measurements) {
+      const std::string& name = rows.measurement;
+      const auto [first, is_new] = spelled.emplace(FoldCase(name), name);
+      if (is_new || std::ranges::find(*there, name) != there->end()) continue;
+      refused_.emplace(name, "measurement " + Quoted(name) + " differs only in case from " + Quoted(first->second));
+    }
   }
 
   lake::Lake& lake_;

@@ -26,7 +26,13 @@ class FakeLake final : public lake::Lake {
       answers.pop_front();
       TARN_RETURN_NOT_OK(answer());
     }
-    for (const lake::TableBatch& batch : batches) TARN_RETURN_NOT_OK(CheckAppend(batch));
+    std::map<std::string, std::string> begun;
+    for (const lake::TableBatch& batch : batches) {
+      TARN_RETURN_NOT_OK(CheckAppend(batch));
+      const std::string& name = batch.name.table;
+      const std::string& first = begun.emplace(FoldCase(name), name).first->second;
+      if (first != name && !schemas.contains(name)) return Status::InvalidArgument("db.{" + first + "," + name + "}");
+    }
     for (const lake::TableBatch& batch : batches) {
       schemas.emplace(batch.name.table, batch.rows->schema());
       kept.measurements.push_back({batch.name.table, batch.rows});
@@ -36,6 +42,7 @@ class FakeLake final : public lake::Lake {
   Status CheckAppend(const lake::TableBatch& batch) override {
     const auto found = refusals.find(batch.name.table);
     if (found != refusals.end()) return found->second;
+    if (schemas.contains(batch.name.table)) return Status::Ok();
     for (const auto& [name, schema] : schemas) {
       if (FoldCase(name) == FoldCase(batch.name.table) && name != batch.name.table) {
         return Status::InvalidArgument("table " + batch.name.table + " differs only in case from " + name);
@@ -46,6 +53,7 @@ class FakeLake final : public lake::Lake {
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName& name) override {
     ++schemas_read;
     if (const auto found = schema_failures.find(name.table); found != schema_failures.end()) return found->second;
+    if (const auto found = schemas.find(name.table); found != schemas.end()) return found->second;
     for (const auto& [table, schema] : schemas) {
       if (FoldCase(table) == FoldCase(name.table)) return schema;
     }
@@ -159,6 +167,38 @@ TEST_F(WriteServiceTest, AMeasurementThatClashesWithATableIsRefusedAlone) {
   EXPECT_EQ(outcome.errors[0].reason, "table cpu differs only in case from CPU");
   EXPECT_EQ(outcome.errors[1].line_number, 3);
   EXPECT_EQ(Kept(), (std::vector<Point>{{"m", 7, {{"v", testing::FloatText(2)}}}}));
+}
+
+TEST_F(WriteServiceTest, OfTwoNewSpellingsTheFirstInTheBodyIsKept) {
+  const WriteOutcome outcome = service_.WriteLines("db", "ok v=1 1\nCpu v=2 2\ncpu v=3 3\nCpu v=4 4\nCPU v=5 5", {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 3);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].line_number, 3);
+  EXPECT_EQ(outcome.errors[0].reason, "measurement 'cpu' differs only in case from 'Cpu'");
+  EXPECT_EQ(outcome.errors[1].line_number, 5);
+  EXPECT_EQ(outcome.errors[1].reason, "measurement 'CPU' differs only in case from 'Cpu'");
+  EXPECT_EQ(Kept().size(), 3u);
+
+  const WriteOutcome all = service_.WriteLines("db", "X v=1 1\nx v=2 2\nok v=3 3", {.accept_partial = false});
+  EXPECT_TRUE(all.status.ok()) << all.status.ToString();
+  EXPECT_EQ(all.lines_kept, 0);
+  ASSERT_EQ(all.errors.size(), 1u);
+  EXPECT_EQ(all.errors[0].line_number, 2);
+  EXPECT_EQ(Kept().size(), 3u);
+}
+
+TEST_F(WriteServiceTest, SpellingsThatAreTablesAreAllKept) {
+  for (const char* table : {"Cpu", "cpu"}) lake_.schemas[table] = arrow::schema({arrow::field("v", arrow::float64())});
+  const WriteOutcome both = service_.WriteLines("db", "cpu v=1 1\nCpu v=2 2\ncpu v=3 3", {});
+  EXPECT_EQ(both.lines_kept, 3);
+  EXPECT_EQ(both.error_count, 0);
+  // Only the table is no new one, and comes after a spelling that would be.
+  const WriteOutcome outcome = service_.WriteLines("db", "X v=1 1\nCpu v=2 2\nx v=3 3\ncpu v=4 4\nCPU v=5 5", {});
+  EXPECT_EQ(outcome.lines_kept, 3);
+  ASSERT_EQ(outcome.errors.size(), 2u);
+  EXPECT_EQ(outcome.errors[0].reason, "measurement 'x' differs only in case from 'X'");
+  EXPECT_EQ(outcome.errors[1].reason, "table CPU differs only in case from Cpu");
 }
 
 TEST_F(WriteServiceTest, NamesThatNoColumnCanHaveAreErrorsOfTheirLines) {

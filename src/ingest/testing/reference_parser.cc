@@ -275,25 +275,18 @@ struct Known {
   char type = 0;
 };
 
-struct Table {
-  std::string name;
-  std::map<std::string, Known> columns;
-};
+/// Columns by folded name.
+using Table = std::map<std::string, Known>;
 
 // Applies one line to `tables` as a whole or throws.
 Point Apply(const Line& line, const LineProtocolOptions& options, std::map<std::string, Table>& tables) {
   Table table;
-  const auto known_table = tables.find(Lower(line.measurement));
-  if (known_table != tables.end()) {
-    table = known_table->second;
-    Require(table.name == line.measurement);
-  }
-  table.name = line.measurement;
+  if (const auto known = tables.find(line.measurement); known != tables.end()) table = known->second;
   Point point{.measurement = line.measurement, .nanos = 0, .values = {}};
   const auto add = [&](const std::string& key, bool tag, const Value& value) {
     const std::string folded = Lower(key);
     Require(folded != "time" && folded != "time_ns" && folded != "time_date");
-    const auto [known, is_new] = table.columns.try_emplace(folded, Known{key, tag, value.type});
+    const auto [known, is_new] = table.try_emplace(folded, Known{key, tag, value.type});
     Require(known->second.name == key && known->second.tag == tag && known->second.type == value.type);
     Require(point.values.emplace(key, value.text).second);
   };
@@ -301,7 +294,7 @@ Point Apply(const Line& line, const LineProtocolOptions& options, std::map<std::
   for (const auto& [key, value] : line.fields) add(key, false, value);
   point.nanos = line.timestamp.has_value() ? Nanos(*line.timestamp, options.precision)
                                            : Floor(options.now_nanos, options.precision);
-  tables[Lower(line.measurement)] = std::move(table);
+  tables[line.measurement] = std::move(table);
   return point;
 }
 
