@@ -38,7 +38,8 @@ LakeImpl::LakeImpl(const LakeOptions& options, LakeSeams seams)
       refresh_interval_micros_(options.refresh_interval_micros >= 0 ? options.refresh_interval_micros
                                : LooksAreCheap(*options.store)      ? 0
                                                                     : kRemoteRefreshMicros),
-      directory_(options.store, *options.clock, *options.random) {}
+      directory_(options.store, *options.clock, *options.random),
+      rejected_files_(*options.store) {}
 
 LakeImpl::~LakeImpl() { Close(); }
 
@@ -118,6 +119,7 @@ Result<delta::OptimizeResult> LakeImpl::Optimize(const TableName& name, const de
 
 Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
   std::vector<TableStatus> all;
+  TARN_ASSIGN_OR_RETURN(const auto rejected, RejectedRows());
   TARN_ASSIGN_OR_RETURN(const auto databases, ListDatabases());
   for (const std::string& database : databases) {
     TARN_ASSIGN_OR_RETURN(const auto tables, ListTables(database));
@@ -140,9 +142,8 @@ Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
       const BufferTotals totals = (*table)->totals();
       status.buffered_rows = totals.rows;
       status.buffered_bytes = totals.bytes;
-      MutexLock guard(mutex_);
-      const auto rejected = rejected_rows_.find((*table)->folder());
-      if (rejected != rejected_rows_.end()) status.rejected_rows = rejected->second;
+      const auto set_aside = rejected.find((*table)->folder());
+      if (set_aside != rejected.end()) status.rejected_rows = set_aside->second;
       all.push_back(std::move(status));
     }
   }

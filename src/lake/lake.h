@@ -73,7 +73,7 @@ struct TableStatus {
   int64_t bytes = 0;
   int64_t buffered_rows = 0;
   int64_t buffered_bytes = 0;
-  /// All that lie in the rejected store.
+  /// All that lie in the rejected store, whichever server set them aside.
   int64_t rejected_rows = 0;
   /// Why the table cannot be read; the figures are those of when it could, if ever.
   Status readable;
@@ -82,7 +82,7 @@ struct TableStatus {
 struct LakeStats {
   int64_t rows_acknowledged = 0;
   int64_t rows_flushed = 0;
-  /// All that lie in the rejected store, not only since the lake was opened.
+  /// All that lay in the rejected store when the lake was opened, and what this process set aside since.
   int64_t rows_rejected = 0;
   int64_t flushes = 0;
   int64_t flush_failures = 0;

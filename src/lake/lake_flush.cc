@@ -70,8 +70,6 @@ void LakeImpl::CountRejected(const LivingTable& table, const FlushResult& result
   rows_rejected_ += result.rows_rejected;
   Log(LogLevel::kWarning, "acknowledged rows no longer fit their table and were set aside",
       {{"table", table.name().ToString()}, {"rows", result.rows_rejected}, {"why", result.reason}});
-  MutexLock guard(mutex_);
-  rejected_rows_[table.folder()] += result.rows_rejected;
 }
 
 void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,

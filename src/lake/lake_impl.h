@@ -12,6 +12,7 @@
 #include "lake/lake.h"
 #include "lake/lake_seams.h"
 #include "lake/living_table.h"
+#include "lake/rejected_store.h"
 #include "lake/row_log.h"
 #include "lake/table_directory.h"
 #include "lake/wal_rows.h"
@@ -61,8 +62,8 @@ class LakeImpl final : public Lake {
   // Opening (lake_open.cc).
   Status CheckIdentity();
   Status TakeLogs();
-  /// Rows set aside before this opening, but for those whose flush is to be repeated and will count them.
-  Status CountOldRejects() EXCLUDES(mutex_);
+  /// Rows in the rejected store by the table's folder, but for those whose flush is not done and may be repeated.
+  Result<std::map<std::string, int64_t>> RejectedRows() EXCLUDES(mutex_);
   /// The locks of a node whose owner died; null while the owner lives, and while a neighbour that took the node over
   /// has not committed its rows, for which this waits until `give_up_at_micros`.
   Result<std::unique_ptr<DeadNode>> LockDeadNode(const std::string& node, int64_t give_up_at_micros);
@@ -119,7 +120,7 @@ class LakeImpl final : public Lake {
   struct FlushShare;
   void FlushShareOf(FlushShare& share);
   Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
-  void CountRejected(const LivingTable& table, const FlushResult& result) EXCLUDES(mutex_);
+  void CountRejected(const LivingTable& table, const FlushResult& result);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,
                    const std::shared_ptr<const delta::Snapshot>& snapshot);
   void WriteChecksum(const std::shared_ptr<LivingTable>& table, const std::shared_ptr<const delta::Snapshot>& snapshot);
@@ -137,6 +138,7 @@ class LakeImpl final : public Lake {
   const LakeSeams seams_;
   const int64_t refresh_interval_micros_;
   TableDirectory directory_;
+  RejectedFiles rejected_files_;
 
   mutable Mutex mutex_;
   CondVar wake_;
@@ -153,8 +155,6 @@ class LakeImpl final : public Lake {
   const RowLog* schema_cache_log_ GUARDED_BY(mutex_) = nullptr;
   /// Tables whose flush is with the executor.
   std::set<const LivingTable*> submitted_ GUARDED_BY(mutex_);
-  /// By the table's folder.
-  std::map<std::string, int64_t> rejected_rows_ GUARDED_BY(mutex_);
   int64_t foreign_live_wals_ GUARDED_BY(mutex_) = 0;
   int64_t adoption_due_ GUARDED_BY(mutex_) = INT64_MAX;
   /// Nodes whose log could not be adopted, with when to try again.

@@ -2,11 +2,11 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/log.h"
 #include "base/uri.h"
 #include "lake/lake_impl.h"
-#include "lake/rejected_store.h"
 #include "lake/table_names.h"
 
 namespace tarn::lake {
@@ -44,7 +44,10 @@ Status CheckIdentityText(const std::string& text) {
 Status LakeImpl::Start() {
   TARN_RETURN_NOT_OK(CheckIdentity());
   TARN_RETURN_NOT_OK(TakeLogs());
-  TARN_RETURN_NOT_OK(CountOldRejects());
+  TARN_ASSIGN_OR_RETURN(const auto rejected, RejectedRows());
+  // Not in addition: a log larger than memory is flushed while it is replayed, and what that set aside is in there.
+  rows_rejected_ = std::accumulate(rejected.begin(), rejected.end(), int64_t{0},
+                                   [](int64_t sum, const auto& table) { return sum + table.second; });
   if (!options_.read_only) ReleaseLogs();
   const bool has_threads = dynamic_cast<InlineExecutor*>(options_.executor) == nullptr;
   MutexLock guard(mutex_);
@@ -104,24 +107,22 @@ Status LakeImpl::TakeLogs() {
   return rolled_back ? ReplaceOwnLog(own) : Status::Ok();
 }
 
-Status LakeImpl::CountOldRejects() {
-  TARN_ASSIGN_OR_RETURN(const auto files, ListRejectedFiles(*options_.store));
-  MutexLock guard(mutex_);
-  std::vector<std::shared_ptr<RowLog>> logs = adopted_logs_;
-  if (own_log_ != nullptr) logs.push_back(own_log_);
-  // A log larger than memory is flushed while it is replayed; what that set aside is among the files.
-  rejected_rows_.clear();
-  int64_t total = 0;
+Result<std::map<std::string, int64_t>> LakeImpl::RejectedRows() {
+  TARN_ASSIGN_OR_RETURN(const auto files, rejected_files_.List());
+  std::vector<std::shared_ptr<RowLog>> logs;
+  {
+    MutexLock guard(mutex_);
+    logs = adopted_logs_;
+    if (own_log_ != nullptr) logs.push_back(own_log_);
+  }
+  std::map<std::string, int64_t> rows;
   for (const RejectedFile& file : files) {
     const bool comes_again = std::any_of(logs.begin(), logs.end(), [&file](const auto& log) {
       return log->uuid() == file.log_uuid && log->IsNeeded(file.position);
     });
-    if (comes_again) continue;
-    rejected_rows_[file.table_folder] += file.rows;
-    total += file.rows;
+    if (!comes_again) rows[file.table_folder] += file.rows;
   }
-  rows_rejected_ = total;
-  return Status::Ok();
+  return rows;
 }
 
 Result<std::unique_ptr<DeadNode>> LakeImpl::LockDeadNode(const std::string& node, int64_t give_up_at_micros) {

@@ -7,7 +7,7 @@
 #include <simdjson.h>
 
 #include <charconv>
-#include <optional>
+#include <utility>
 
 #include "base/log.h"
 #include "columnar/arrow_status.h"
@@ -24,6 +24,8 @@ constexpr std::string_view kRoot = "_tarn/rejected/";
 constexpr std::string_view kSuffix = ".parquet";
 constexpr size_t kPositionDigits = 20;
 constexpr size_t kPartDigits = 5;
+/// Footers beyond them are read for every listing.
+constexpr size_t kMaxKnownFiles = 50'000;
 
 /// What a key says of its file; nullopt when it is no name that Write gives.
 std::optional<RejectedFile> ParseKey(std::string_view key) {
@@ -45,6 +47,19 @@ std::optional<RejectedFile> ParseKey(std::string_view key) {
   return file;
 }
 
+/// What a file that was listed says of itself.
+std::optional<RejectedFile> ReadFooter(storage::ObjectStore& store, const std::string& key) {
+  auto file = ParseKey(key);
+  if (!file.has_value()) return std::nullopt;
+  const auto opened = columnar::ParquetFile::Open(store, key);
+  if (!opened.ok()) {
+    Log(LogLevel::kWarning, "a file of rows set aside cannot be read", {{"why", opened.status().ToString()}});
+    return std::nullopt;
+  }
+  file->rows = (*opened)->num_rows();
+  return file;
+}
+
 /// Rows with the reason and nothing else changed.
 Result<std::shared_ptr<arrow::RecordBatch>> WithReason(const RefittedRows::Rejected& rejected) {
   TARN_ASSIGN_OR_RETURN(auto reason, columnar::FromArrow(arrow::MakeArrayFromScalar(
@@ -55,24 +70,27 @@ Result<std::shared_ptr<arrow::RecordBatch>> WithReason(const RefittedRows::Rejec
 
 }  // namespace
 
-Result<std::vector<RejectedFile>> ListRejectedFiles(storage::ObjectStore& store) {
+Result<std::vector<RejectedFile>> RejectedFiles::List() {
   std::vector<std::string> keys;
-  TARN_RETURN_NOT_OK(store.List({.prefix = std::string(kRoot)}, [&](const storage::ListEntry& entry) {
+  TARN_RETURN_NOT_OK(store_.List({.prefix = std::string(kRoot)}, [&](const storage::ListEntry& entry) {
     keys.push_back(entry.object.key);
     return true;
   }));
+  std::shared_ptr<const Known> before;
+  {
+    MutexLock guard(mutex_);
+    before = known_;
+  }
+  auto now = std::make_shared<Known>();
   std::vector<RejectedFile> files;
   for (const std::string& key : keys) {
-    auto file = ParseKey(key);
-    if (!file.has_value()) continue;
-    const auto opened = columnar::ParquetFile::Open(store, key);
-    if (!opened.ok()) {
-      Log(LogLevel::kWarning, "a file of rows set aside cannot be read", {{"why", opened.status().ToString()}});
-      continue;
-    }
-    file->rows = (*opened)->num_rows();
-    files.push_back(*std::move(file));
+    const auto known = before->find(key);
+    const std::optional<RejectedFile> file = known != before->end() ? known->second : ReadFooter(store_, key);
+    if (file.has_value()) files.push_back(*file);
+    if (now->size() < kMaxKnownFiles) now->emplace(key, file);
   }
+  MutexLock guard(mutex_);
+  known_ = std::move(now);
   return files;
 }
 

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "lake/living_table.h"
 #include "storage/object_store.h"
@@ -20,9 +24,24 @@ struct RejectedFile {
   int64_t rows = 0;
 };
 
-/// Every file of the lake's rejected store: one listing, and the footer of each file. What is none of ours, or cannot
-/// be read, is left out.
-Result<std::vector<RejectedFile>> ListRejectedFiles(storage::ObjectStore& store);
+/// The files of a lake's rejected store, whoever wrote them. Thread-safe.
+class RejectedFiles {
+ public:
+  /// `store` is the lake's and outlives this.
+  explicit RejectedFiles(storage::ObjectStore& store) : store_(store) {}
+
+  /// Those that are there now: one listing, and the footer of each file not seen before. What is none of ours, or
+  /// cannot be read, is left out.
+  Result<std::vector<RejectedFile>> List() EXCLUDES(mutex_);
+
+ private:
+  /// By key; without a value when the file cannot be read.
+  using Known = std::map<std::string, std::optional<RejectedFile>>;
+
+  storage::ObjectStore& store_;
+  Mutex mutex_;
+  std::shared_ptr<const Known> known_ GUARDED_BY(mutex_) = std::make_shared<Known>();
+};
 
 /// Acknowledged rows of one table and one WAL that could not be kept: Parquet files below `_tarn/rejected/`, and how
 /// far the log is settled there (docs/formats/lake.md). Thread-compatible.

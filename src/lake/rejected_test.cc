@@ -107,6 +107,24 @@ TEST(Rejected, ARestartRemembersHowManyRowsWereSetAside) {
   }
 }
 
+TEST(Rejected, EveryServerOfALakeCountsAllRowsThatWereSetAside) {
+  LakeWorld world;
+  auto one = OvertakenLake(world, kUnwritable);
+  auto two = MustOpen(world);
+  const auto counted = [](Lake& lake) { return (*lake.ListTableStatus())[0].rejected_rows; };
+  EXPECT_EQ(counted(*two), 0);
+  ASSERT_OK(one->FlushAll());
+  EXPECT_EQ(counted(*one), 1);
+  EXPECT_EQ(counted(*two), 1);
+  EXPECT_EQ(counted(*two), 1) << "from what it knows by now";
+  const auto files = *world.store->ListAll({.prefix = "_tarn/rejected/"});
+  for (const auto& entry : files) {
+    if (entry.object.key.ends_with(".parquet")) ASSERT_OK(world.store->Delete(entry.object.key));
+  }
+  EXPECT_EQ(counted(*one), 0);
+  EXPECT_EQ(counted(*two), 0);
+}
+
 TEST(Rejected, ARestartCountsRowsOnceWhoseFlushIsRepeated) {
   LakeWorld world;
   auto lake = OvertakenLake(world, kUnwritable);
