@@ -155,12 +155,16 @@ Result<bool> TableExists(storage::ObjectStore& table_store) {
 }
 
 Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis) {
-  TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store));
-  if (commits.empty()) return Status::NotFound("the log holds no commits");
   TARN_ASSIGN_OR_RETURN(const auto newest, LoadSnapshot(table));
+  return VersionAtTimestamp(table, *newest, timestamp_millis);
+}
+
+Result<int64_t> VersionAtTimestamp(const TableContext& table, const Snapshot& newest, int64_t timestamp_millis) {
+  TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store, 0, newest.version()));
+  if (commits.empty()) return Status::NotFound("the log holds no commits");
   int64_t in_commit_from = INT64_MAX;
-  if (PropertyIsTrue(newest->metadata(), "delta.enableInCommitTimestamps")) {
-    const auto& properties = newest->metadata().configuration;
+  if (PropertyIsTrue(newest.metadata(), "delta.enableInCommitTimestamps")) {
+    const auto& properties = newest.metadata().configuration;
     const auto enabled = properties.find("delta.inCommitTimestampEnablementVersion");
     in_commit_from = enabled == properties.end() ? 0 : std::strtoll(enabled->second.c_str(), nullptr, 10);
   }

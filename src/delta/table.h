@@ -46,6 +46,9 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table
 /// that the log still holds.
 Result<int64_t> VersionAtTimestamp(const TableContext& table, int64_t timestamp_millis);
 
+/// The same without reading the table, whose newest version the caller has.
+Result<int64_t> VersionAtTimestamp(const TableContext& table, const Snapshot& newest, int64_t timestamp_millis);
+
 /// Brings a snapshot up to the newest version at a cost of O(new actions): looks for the next version, and whether the
 /// snapshot's own is still the one that was read. When it is not (log cleanup went past it, or the table was dropped
 /// and perhaps made again), the table is loaded anew: the result may be another table or an older version, or NotFound.

@@ -452,10 +452,14 @@ Result<std::vector<std::unique_ptr<ParsedActions>>> ReadCheckpoint(const std::sh
   return CheckpointReader(store, checkpoint).Run(max_threads);
 }
 
+Result<std::vector<std::string>> ReadSidecarKeys(const std::shared_ptr<storage::ObjectStore>& store,
+                                                 const CheckpointFiles& checkpoint) {
+  return CheckpointReader(store, checkpoint).ReadOwnFiles(/*max_threads=*/1);
+}
+
 Status VisitCheckpointRemoves(const std::shared_ptr<storage::ObjectStore>& store, const CheckpointFiles& checkpoint,
                               const RemoveVisit& visit) {
-  TARN_ASSIGN_OR_RETURN(std::vector<std::string> keys,
-                        CheckpointReader(store, checkpoint).ReadOwnFiles(/*max_threads=*/1));
+  TARN_ASSIGN_OR_RETURN(std::vector<std::string> keys, ReadSidecarKeys(store, checkpoint));
   for (const LogFile& part : checkpoint.parts) {
     if (!IsJson(part)) {
       keys.push_back(part.key);

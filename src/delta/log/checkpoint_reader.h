@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -16,6 +17,10 @@ namespace tarn::delta {
 /// names the file.
 Result<std::vector<std::unique_ptr<ParsedActions>>> ReadCheckpoint(const std::shared_ptr<storage::ObjectStore>& store,
                                                                    const CheckpointFiles& checkpoint, int max_threads);
+
+/// The keys of a v2 checkpoint's sidecars; none for a classic one.
+Result<std::vector<std::string>> ReadSidecarKeys(const std::shared_ptr<storage::ObjectStore>& store,
+                                                 const CheckpointFiles& checkpoint);
 
 /// Visits the tombstones of a checkpoint.
 Status VisitCheckpointRemoves(const std::shared_ptr<storage::ObjectStore>& store, const CheckpointFiles& checkpoint,

@@ -11,17 +11,15 @@
 #include "columnar/parquet_writer.h"
 #include "delta/log/checkpoint_schema.h"
 #include "delta/log/checkpoint_source.h"
-#include "delta/log/interval.h"
 #include "delta/log/last_checkpoint.h"
 #include "delta/log/log_names.h"
 #include "delta/log/parsed_statistics.h"
+#include "delta/log/retention.h"
 #include "delta/protocol_features.h"
 #include "delta/transaction.h"
 
 namespace tarn::delta {
 namespace {
-
-constexpr int64_t kDefaultTombstoneMillis = int64_t{7} * 24 * 3600 * 1000;
 
 /// Sidecars are closed at whichever bound comes first; readers take each of them in one piece on one thread.
 constexpr int64_t kMaxSidecarRows = 64 << 10;
@@ -44,13 +42,8 @@ std::optional<std::string> Property(const Metadata& metadata, const std::string&
 /// Tombstones up to this time are expired. A retention that cannot be read keeps all of them: dropping one too early
 /// would let vacuum take a file that a reader still needs.
 int64_t TombstoneCutoffMillis(const Metadata& metadata, Clock& clock) {
-  int64_t retention = kDefaultTombstoneMillis;
-  if (const auto property = Property(metadata, "delta.deletedFileRetentionDuration")) {
-    const Result<int64_t> parsed = ParseIntervalMillis(*property);
-    if (!parsed.ok()) return -1;
-    retention = *parsed;
-  }
-  return clock.WallMicros() / kMicrosPerMilli - retention;
+  const Result<int64_t> retention = DeletedFileRetentionMillis(metadata);
+  return retention.ok() ? clock.WallMicros() / kMicrosPerMilli - *retention : -1;
 }
 
 bool HasFeature(const Protocol& protocol, const std::string& name) {

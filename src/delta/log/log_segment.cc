@@ -201,4 +201,13 @@ Result<std::vector<LogFile>> ListCommits(storage::ObjectStore& store, int64_t fr
   return std::move(listing.commits);
 }
 
+Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store) {
+  TARN_ASSIGN_OR_RETURN(const Listing listing, ListLog(store, 0));
+  std::vector<CheckpointFiles> all;
+  for (const int64_t version : CheckpointVersions(listing)) {
+    for (CheckpointFiles& checkpoint : CheckpointsAt(listing, version)) all.push_back(std::move(checkpoint));
+  }
+  return all;
+}
+
 }  // namespace tarn::delta

@@ -62,4 +62,7 @@ Result<LogSegment> ListSegment(storage::ObjectStore& store, const SegmentOptions
 Result<std::vector<LogFile>> ListCommits(storage::ObjectStore& store, int64_t from_version = 0,
                                          int64_t to_version = std::numeric_limits<int64_t>::max());
 
+/// All complete checkpoints that the log holds, ascending.
+Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store);
+
 }  // namespace tarn::delta

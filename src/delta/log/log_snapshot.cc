@@ -10,6 +10,8 @@
 #include "columnar/delta_schema.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/type_changes.h"
+#include "delta/log/log_segment.h"
+#include "delta/log/replay.h"
 #include "delta/protocol_features.h"
 #include "delta/table_path.h"
 
@@ -352,6 +354,16 @@ Status LogSnapshot::VisitDomains(const std::function<Status(const DomainMetadata
     if (!domain.removed) TARN_RETURN_NOT_OK(visit(domain));
   }
   return Status::Ok();
+}
+
+Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table, const CheckpointFiles& checkpoint) {
+  LogSegment segment;
+  segment.version = checkpoint.version;
+  segment.checkpoint = checkpoint;
+  std::string broken;
+  TARN_ASSIGN_OR_RETURN(TableState state, ReplaySegment(table.store, segment, ReplayOptions(), &broken));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
 }  // namespace tarn::delta

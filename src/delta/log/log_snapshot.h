@@ -84,4 +84,9 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   int64_t total_bytes_ = 0;
 };
 
+struct CheckpointFiles;
+
+/// What a checkpoint alone holds; Corruption or NotFound when it cannot stand for the log before it.
+Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table, const CheckpointFiles& checkpoint);
+
 }  // namespace tarn::delta

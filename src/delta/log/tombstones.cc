@@ -1,3 +1,5 @@
+#include "delta/log/tombstones.h"
+
 #include <unordered_set>
 
 #include "delta/conflict.h"
@@ -11,28 +13,31 @@
 
 namespace tarn::delta {
 
+Status VisitTombstones(const TableContext& table, int64_t version, const std::function<Status(const Remove&)>& visit) {
+  SegmentOptions options;
+  options.version = version;
+  TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
+  CommitReader reader(*table.store);
+  for (size_t i = segment.commits.size(); i-- > 0;) {
+    RemoveVisitor visitor(visit);
+    TARN_RETURN_NOT_OK(reader.ReadAll(segment.commits[i], ReplayOptions().window_bytes, visitor));
+  }
+  if (!segment.checkpoint.has_value()) return Status::Ok();
+  return VisitCheckpointRemoves(table.store, *segment.checkpoint, visit);
+}
+
 Status LogSnapshot::VisitRemoves(const TableContext& table, int64_t deleted_after_millis,
                                  const std::function<Status(const Remove&)>& visit) const {
-  SegmentOptions options;
-  options.version = version();
-  TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
   const std::string uri = store_->uri();
   std::unordered_set<std::string> seen;
-  const auto consider = [&](const Remove& remove) -> Status {
+  return VisitTombstones(table, version(), [&](const Remove& remove) -> Status {
     if (remove.deletion_timestamp_millis.value_or(0) <= deleted_after_millis) return Status::Ok();
     const std::string path = CanonicalPath(remove.path, uri);
     const std::string vector = remove.deletion_vector.has_value() ? remove.deletion_vector->UniqueId() : std::string();
     if (FindLive(state_.chunks, HashFileKey(path, vector), path, vector, uri).has_value()) return Status::Ok();
     if (!seen.insert(FileKeyText(path, remove.deletion_vector)).second) return Status::Ok();
     return visit(remove);
-  };
-  CommitReader reader(*table.store);
-  for (size_t i = segment.commits.size(); i-- > 0;) {
-    RemoveVisitor visitor(consider);
-    TARN_RETURN_NOT_OK(reader.ReadAll(segment.commits[i], ReplayOptions().window_bytes, visitor));
-  }
-  if (!segment.checkpoint.has_value()) return Status::Ok();
-  return VisitCheckpointRemoves(table.store, *segment.checkpoint, consider);
+  });
 }
 
 }  // namespace tarn::delta

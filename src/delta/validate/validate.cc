@@ -8,6 +8,7 @@
 #include "delta/log/last_checkpoint.h"
 #include "delta/log/log_names.h"
 #include "delta/log/log_segment.h"
+#include "delta/log/log_snapshot.h"
 #include "delta/validate/validate_commit.h"
 #include "delta/validate/validate_derived.h"
 #include "delta/validate/validate_files.h"

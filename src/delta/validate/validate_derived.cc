@@ -249,16 +249,6 @@ void CompareReconciled(const Reconciled& expected, const Reconciled& found, cons
 
 }  // namespace
 
-Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table, const CheckpointFiles& checkpoint) {
-  LogSegment segment;
-  segment.version = checkpoint.version;
-  segment.checkpoint = checkpoint;
-  std::string broken;
-  TARN_ASSIGN_OR_RETURN(TableState state, ReplaySegment(table.store, segment, ReplayOptions(), &broken));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
-}
-
 Status CheckOpens(const TableContext& table, const CheckpointFiles& checkpoint, Findings& findings) {
   const Place place{checkpoint.key(), checkpoint.version};
   return Judge(OpenCheckpoint(table, checkpoint).status(), "checkpoint", place, findings);

@@ -13,9 +13,6 @@
 
 namespace tarn::delta::validation {
 
-/// What a checkpoint alone holds, by our own reader of them.
-Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table, const CheckpointFiles& checkpoint);
-
 /// Whether a checkpoint can be read and has what every one must have.
 Status CheckOpens(const TableContext& table, const CheckpointFiles& checkpoint, Findings& findings);
 

@@ -164,6 +164,11 @@ class FaultySegments final : public SegmentStore {
 
 }  // namespace
 
+void FaultInjector::Disarm() {
+  MutexLock lock(mutex_);
+  plan_ = {};
+}
+
 void FaultInjector::Arm(FaultPlan plan) {
   MutexLock lock(mutex_);
   plan_ = std::move(plan);

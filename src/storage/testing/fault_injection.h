@@ -41,8 +41,9 @@ class FaultInjector {
 
   /// Replaces the plan; counting begins anew.
   void Arm(FaultPlan plan);
-  void Disarm() { Arm({}); }
-  /// Whether the plan's fault was met.
+  /// Lets all succeed from here on.
+  void Disarm();
+  /// Whether the fault of the last plan was met, also when it is disarmed since.
   bool fired() const;
   /// Operations by name since the plan was set.
   std::map<std::string, int64_t> counts() const;
