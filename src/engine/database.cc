@@ -31,6 +31,7 @@
 #include "engine/result_types.h"
 #include "engine/sql_gate.h"
 #include "engine/text_functions.h"
+#include "engine/type_growth.h"
 
 namespace tarn::engine {
 namespace {
@@ -338,6 +339,7 @@ class DuckDatabase final : public Database {
       RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
       ReplaceTextMatching(*database_->instance);
       CapFunctions(*database_->instance);
+      BoundTypeGrowth(*database_->instance);
       RegisterLakeFileSystem(*database_->instance);
       duckdb::Connection setup(*database_);
       TrustConnection(*setup.context);

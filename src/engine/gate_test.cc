@@ -123,6 +123,26 @@ TEST_F(GateTest, RefusesShortStatementsThatGrowWhenPlanned) {
   }
 }
 
+/// Subqueries one in the other, `what` each time of the column x of the inner one.
+std::string NestedSubqueries(int count, const std::string& what) {
+  std::string sql = "select 1 as x";
+  for (int i = 0; i < count; ++i) sql = "select " + what + " as x from (" + sql + ")";
+  return "select count(x) from (" + sql + ")";
+}
+
+TEST_F(GateTest, RefusesTypesThatGrowWithEverySubquery) {
+  for (const std::string what :
+       {"{'a': x, 'b': x}", "row(x, x)", "(x, x)", "struct_pack(a := x, b := x)", "map([x], [x])",
+        "struct_insert({'a': x}, b := x)", "list_zip([x], [x])", "[{'a': x}, {'b': x}][1]",
+        "struct_concat({'a': x}, {'b': x})", "union_value(a := {'a': x, 'b': x})"}) {
+    EXPECT_EQ(Run(NestedSubqueries(36, what)).code(), StatusCode::kInvalidArgument) << what;
+    const Status few = Run(NestedSubqueries(3, what));
+    EXPECT_TRUE(few.ok()) << what << ": " << few.ToString();
+  }
+  EXPECT_TRUE(Run("select count(t) from (select {'a': 1, 'b': [map {'k': row(1, 2)}]} as x) t").ok());
+  EXPECT_TRUE(Run(NestedSubqueries(100, "[x]")).ok());
+}
+
 TEST_F(GateTest, LetsQueriesThrough) {
   for (std::string_view statement : kAllowedStatements) {
     const Status status = Run(statement);
