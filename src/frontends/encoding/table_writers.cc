@@ -1,4 +1,4 @@
-// Tables for people: a terminal table and Markdown.
+// Tables for people: a terminal table and Markdown; the plan of an EXPLAIN in both.
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -218,13 +219,46 @@ class MarkdownWriter final : public ResultWriter {
   CellSource source_;
 };
 
+/// What EXPLAIN gives: the plan is a drawing of many lines in one value.
+bool IsPlan(const arrow::Schema& schema) {
+  return schema.num_fields() == 2 && schema.field(0)->name() == "explain_key" &&
+         schema.field(1)->name() == "explain_value" && schema.field(1)->type()->id() == arrow::Type::STRING;
+}
+
+/// The lines of plans as they are, with `fence` before and after each.
+class PlanWriter final : public ResultWriter {
+ public:
+  explicit PlanWriter(std::string_view fence) : fence_(fence) {}
+  Status Begin(ByteBuffer&) override { return Status::Ok(); }
+  Status Write(const std::shared_ptr<arrow::RecordBatch>& batch, ByteBuffer& out) override {
+    const auto& plans = static_cast<const arrow::StringArray&>(*batch->column(1));
+    for (int64_t row = 0; row < plans.length(); ++row) {
+      out.Append(fence_);
+      for (std::string_view rest = plans.GetView(row); !rest.empty();) {
+        const size_t end = std::min(rest.find('\n'), rest.size());
+        out.Append(OneLine(rest.substr(0, end)));
+        out.Push('\n');
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      out.Append(fence_);
+    }
+    return Status::Ok();
+  }
+  Status Finish(ByteBuffer&) override { return Status::Ok(); }
+
+ private:
+  const std::string_view fence_;
+};
+
 }  // namespace
 
 std::unique_ptr<ResultWriter> MakeTableWriter(std::shared_ptr<arrow::Schema> schema) {
+  if (IsPlan(*schema)) return std::make_unique<PlanWriter>("");
   return std::make_unique<TableWriter>(schema);
 }
 
 std::unique_ptr<ResultWriter> MakeMarkdownWriter(std::shared_ptr<arrow::Schema> schema) {
+  if (IsPlan(*schema)) return std::make_unique<PlanWriter>("```\n");
   return std::make_unique<MarkdownWriter>(schema);
 }
 
