@@ -25,8 +25,55 @@ def test_a_bad_file_is_named_with_its_line(tmp_path):
     for source in (["-t", f"t={tmp_path}/bad.ndjson", "select 1"], [f"select * from '{tmp_path}/bad.ndjson'"]):
         assert f'file "{tmp_path}/bad.ndjson", line 3, byte 2: malformed JSON' in fails(*source)
     complaint = fails("-t", f"t={tmp_path}/late.csv", "select sum(a) from t")
-    assert f'file "{tmp_path}/late.csv", line 30002: ' in complaint
+    assert f"{tmp_path}/late.csv:30002: " in complaint
     assert "\nThe line is: x,2\n" in complaint
+
+
+@pytest.mark.parametrize(
+    ("content", "place_and_reason"),
+    [
+        ("a,b,c\n1,2,3\n4,5,6\n7,8,9\n1,2,3,4\n5,6,7\n", "5: expected 3 columns, found 4"),
+        ("a,b,c\n1,2,3\n4,5,6\n7,8\n1,2,3\n", "4: expected 3 columns, found 2"),
+        pytest.param("a,b,c\n" + "1,2,3\n" * 30_000 + "4,5\n", "30002: expected 3 columns, found 2", id="late"),
+        ("a;b\n1;2\n3;4;5\n", "3: expected 2 columns, found 3"),
+        ("name\nann\nbob,x\n", "3: expected 1 column, found 2"),
+        ("a title\n\na,b\n1,2\n", "3: expected 1 column, found 2"),
+        ('a,b,c\n1,2,3\n4,"x,6\n7,8,9\n', "3: Value with unterminated quote found"),
+        pytest.param("a,b\n" + "1,2\n" * 30_000 + "3,text\n", '30002: Error when converting column "b"', id="text"),
+        (b"a,b\n1,x\n2,\xff\xfe\n3,z\n", "3: Invalid unicode"),
+    ],
+)
+def test_a_faulty_line_of_a_csv_is_an_error(tmp_path, content, place_and_reason):
+    path = tmp_path / "faulty.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert f"{path}:{place_and_reason}" in fails("-t", f"t={path}", "select max(columns(*)) from t")
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"", 0),
+        (b"a,b\n", 0),
+        (b"\xef\xbb\xbfa,b\n1,2\n", 1),
+        (b"a,b\n1,2\n#x,4\n3,4\n", 3),
+        (b"a,b\r\n1,2\r\n3,4\r\n", 2),
+        (b'"a,x";b\n1;"2\n2"\n3;4\n', 2),
+        (b"a\tb\n1\t2\n", 1),
+        (b"a|b\n1|2", 1),
+    ],
+)
+def test_every_row_of_a_csv_is_read(tmp_path, content, rows):
+    path = tmp_path / "good.csv"
+    path.write_bytes(content)
+    done = run_tarn("sql", "-o", "csv", "-t", f"t={path}", "select count(*) as n from t")
+    assert (done.stdout, done.stderr) == (f"n\n{rows}\n", "")
+
+
+def test_a_plan_is_readable():
+    for output, first in (("table", "┌"), ("markdown", "```\n┌")):
+        done = run_tarn("sql", "-o", output, "explain select 42 as answer")
+        assert done.stdout.startswith(first)
+        assert "PROJECTION" in done.stdout and "\\n" not in done.stdout and len(done.stdout.splitlines()) > 5
 
 
 def test_a_name_belongs_to_one_table(tmp_path):

@@ -231,7 +231,8 @@ Without --lake, -t and --server the lake that TARN_LAKE names is queried, else t
 Beside a live server, --lake sees what is committed to Delta only, and says so on stderr: the server alone sees its
 buffer. With no live server the rows in its write-ahead log are read too, and nothing is changed.
 
-A query may also read files of yours by name: select * from 'data.parquet'.
+A query may also read files of yours by name: select * from 'data.parquet'. A CSV of -t is split as its first line tells,
+and a line that has more or fewer columns is an error; for others there is read_csv with options, in the query.
 
 Examples:
   tarn sql "select city, avg(temp) from home.weather group by city"

@@ -19,6 +19,7 @@ constexpr size_t kMaxTailBytes = 1 << 10;
 // How DuckDB's texts about local files begin.
 constexpr std::string_view kCsvError = "CSV Error on Line: ";
 constexpr std::string_view kCsvRow = "Original Line: ";
+constexpr std::string_view kCsvColumns = "Expected Number of Columns: ";
 constexpr std::string_view kJsonError = "Malformed JSON in file \"";
 
 bool IsOutOfReach(const std::string& quoted_name) {
@@ -90,20 +91,42 @@ bool Split(std::string_view& text, std::string_view separator, std::string_view&
   return true;
 }
 
+/// Where the reason begins in a text that may have lines of the file before it.
+size_t ReasonOfCsvError(std::string_view text) {
+  for (const std::string_view reason : {"\nExpected Number of Columns: ", "\nValue with unterminated quote found",
+                                        "\nError when converting column ", "\nInvalid unicode "}) {
+    if (const size_t at = text.rfind(reason); at != std::string_view::npos) return at;
+  }
+  return text.find('\n');
+}
+
+/// "Expected Number of Columns: 3 Found: 4" in words.
+std::string CsvReason(std::string_view text) {
+  std::string_view expected;
+  if (!text.starts_with(kCsvColumns) || !Split(text, " Found: ", expected)) return std::string(text);
+  expected.remove_prefix(kCsvColumns.size());
+  return "expected " + std::string(expected) + (expected == "1" ? " column" : " columns") + ", found " +
+         std::string(text);
+}
+
 /// "CSV Error on Line: 7\nOriginal Line: …\n<what>\n<advice>\n\n  file = …\n<settings>": names the file and the line
 /// first and leaves out the settings, with advice to change them one by one.
 std::string CsvErrorText(std::string_view text) {
   std::string_view line;
-  std::string_view row;
   std::string_view settings = text;
   std::string_view file;
   if (!Split(text, "\n", line)) return std::string(text);
   line.remove_prefix(kCsvError.size());
-  if (text.starts_with(kCsvRow) && Split(text, "\n", row)) row.remove_prefix(kCsvRow.size());
+  std::string_view row;
+  if (const size_t reason = ReasonOfCsvError(text); text.starts_with(kCsvRow) && reason != std::string_view::npos) {
+    row = text.substr(kCsvRow.size(), reason - kCsvRow.size());
+    row = row.substr(0, row.find('\n'));
+    text.remove_prefix(reason + 1);
+  }
   for (const std::string_view end : {"\n\n", "\nPossible "}) text = text.substr(0, text.find(end));
   const bool has_file = Split(settings, "\n  file = ", file) && Split(settings, "\n", file);
-  std::string place = has_file ? "file \"" + std::string(file) + "\", line " : "line ";
-  place.append(line).append(": ").append(text).append("\nThe line is: ").append(row);
+  std::string place = has_file ? std::string(file) + ":" : "line ";
+  place.append(line).append(": ").append(CsvReason(text)).append("\nThe line is: ").append(row);
   return place + "\nread_csv takes options for such a file, as in read_csv('…', types = {…}, ignore_errors = true).";
 }
 

@@ -85,7 +85,7 @@ TEST(ErrorText, PlacesInLocalFilesComeFirst) {
            "\"x\" to 'BIGINT'\n\nColumn a is being converted as type BIGINT\nPossible solutions:\n* Use a COPY "
            "statement\n\n  file = late.csv\n  delimiter = ,\n",
            duckdb::ExceptionType::CONVERSION),
-      "file \"late.csv\", line 7: Error when converting column \"a\". Could not convert string \"x\" to 'BIGINT'\n"
+      "late.csv:7: Error when converting column \"a\". Could not convert string \"x\" to 'BIGINT'\n"
       "The line is: x,y\n"
       "read_csv takes options for such a file, as in read_csv('…', types = {…}, ignore_errors = true).");
   EXPECT_EQ(Text("Malformed JSON in file \"a.ndjson\", at byte 2 in line 4: unexpected character. "),
