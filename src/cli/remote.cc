@@ -8,8 +8,8 @@
 
 #include "base/error_table.h"
 #include "base/uri.h"
-#include "cli/curl_library.h"
 #include "engine/query_service.h"
+#include "storage/http/curl_library.h"
 
 namespace tarn::cli {
 
@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMaxErrorBytes = 1 << 20;
 
 struct Reply {
-  const CurlLibrary* library = nullptr;
+  const storage::CurlLibrary* library = nullptr;
   CURL* curl = nullptr;
   ResultOutput* output = nullptr;
   RemoteAnswer answer;
@@ -154,7 +154,7 @@ Status PostSql(const std::string& server, const std::string& sql, std::string_vi
 }
 
 Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
-  TARN_ASSIGN_OR_RETURN(const CurlLibrary* const library, CurlLibrary::Load());
+  TARN_ASSIGN_OR_RETURN(const storage::CurlLibrary* const library, storage::CurlLibrary::Load());
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(library->easy_init(), library->easy_cleanup);
   if (curl == nullptr) return Status::Internal("libcurl does not start");
   std::string server = request.server;

@@ -1,10 +1,7 @@
 #include "storage/retrying_store.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
-
-#include "base/mutex.h"
 
 namespace tarn::storage {
 
@@ -16,12 +13,10 @@ class Retry {
 
   template <typename Call>
   auto Run(Call call) const {
-    int64_t wait_micros = policy_.first_wait_micros;
-    for (int attempt = 1;; ++attempt) {
+    Backoff backoff(policy_, clock_, random_);
+    while (true) {
       auto result = call();
-      if (attempt >= policy_.max_attempts || !CodeIsUnavailable(result)) return result;
-      Wait(wait_micros);
-      wait_micros = std::min(wait_micros * 2, policy_.max_wait_micros);
+      if (!CodeIsUnavailable(result) || !backoff.Wait()) return result;
     }
   }
 
@@ -30,18 +25,6 @@ class Retry {
   template <typename T>
   static bool CodeIsUnavailable(const Result<T>& result) {
     return result.status().Is(StatusCode::kUnavailable);
-  }
-
-  /// Jitter keeps clients that failed together from coming back together.
-  void Wait(int64_t micros) const {
-    const int64_t half = micros / 2;
-    const int64_t jitter = static_cast<int64_t>(random_.Below(static_cast<uint64_t>(micros - half) + 1));
-    const int64_t deadline = clock_.MonotonicMicros() + half + jitter;
-    Mutex mutex;
-    CondVar never_notified;
-    MutexLock lock(mutex);
-    while (clock_.WaitUntil(never_notified, mutex, deadline)) {
-    }
   }
 
   const RetryPolicy policy_;

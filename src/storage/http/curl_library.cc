@@ -1,10 +1,10 @@
-#include "cli/curl_library.h"
+#include "storage/http/curl_library.h"
 
 #include <dlfcn.h>
 
 #include <string>
 
-namespace tarn::cli {
+namespace tarn::storage {
 namespace {
 
 constexpr char kFile[] = "libcurl.so.4";
@@ -21,9 +21,10 @@ Result<CurlLibrary> Open() {
   decltype(&curl_global_init) global_init = nullptr;
   const bool complete =
       library != nullptr && Find(library, "curl_easy_init", curl.easy_init) &&
-      Find(library, "curl_easy_cleanup", curl.easy_cleanup) && Find(library, "curl_easy_setopt", curl.easy_setopt) &&
-      Find(library, "curl_easy_perform", curl.easy_perform) && Find(library, "curl_easy_getinfo", curl.easy_getinfo) &&
-      Find(library, "curl_easy_header", curl.easy_header) && Find(library, "curl_easy_strerror", curl.easy_strerror) &&
+      Find(library, "curl_easy_cleanup", curl.easy_cleanup) && Find(library, "curl_easy_reset", curl.easy_reset) &&
+      Find(library, "curl_easy_setopt", curl.easy_setopt) && Find(library, "curl_easy_perform", curl.easy_perform) &&
+      Find(library, "curl_easy_getinfo", curl.easy_getinfo) && Find(library, "curl_easy_header", curl.easy_header) &&
+      Find(library, "curl_easy_strerror", curl.easy_strerror) &&
       Find(library, "curl_slist_append", curl.slist_append) &&
       Find(library, "curl_slist_free_all", curl.slist_free_all) && Find(library, "curl_global_init", global_init);
   if (!complete) return Status::Unavailable(std::string("talking to a server needs ") + kFile + ": " + dlerror());
@@ -41,4 +42,4 @@ Result<const CurlLibrary*> CurlLibrary::Load() {
   return &*kLibrary;
 }
 
-}  // namespace tarn::cli
+}  // namespace tarn::storage

@@ -4,13 +4,15 @@
 
 #include "base/status.h"
 
-namespace tarn::cli {
+namespace tarn::storage {
 
-/// The functions of libcurl that we use, loaded when a command first talks to a server. Linked, Debian's libcurl brings
-/// twenty further libraries into every process, servers among them: 4 MB of memory and a part of their start.
+/// The functions of libcurl that we use, loaded when something first talks to a server. Linked, Debian's libcurl brings
+/// twenty further libraries into every process, servers of a local lake among them: 4 MB of memory and a part of their
+/// start.
 struct CurlLibrary {
   decltype(&curl_easy_init) easy_init;
   decltype(&curl_easy_cleanup) easy_cleanup;
+  decltype(&curl_easy_reset) easy_reset;
   decltype(&::curl_easy_setopt) easy_setopt;
   decltype(&curl_easy_perform) easy_perform;
   decltype(&::curl_easy_getinfo) easy_getinfo;
@@ -23,4 +25,4 @@ struct CurlLibrary {
   static Result<const CurlLibrary*> Load();
 };
 
-}  // namespace tarn::cli
+}  // namespace tarn::storage

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "storage/http/http_client.h"
+#include "storage/object_store.h"
+
+namespace tarn::storage {
+
+/// The files below an http:// or https:// URL, for reading only: whatever writes, and List, is Unsupported. Redirects
+/// are followed. InvalidArgument for a URL with a user, a query or a fragment.
+Result<std::shared_ptr<ObjectStore>> MakeHttpStore(std::string_view url, std::shared_ptr<HttpClient> client);
+
+}  // namespace tarn::storage
