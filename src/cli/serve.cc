@@ -37,7 +37,7 @@ Status Serve(const ServeOptions& options) {
   ConfigureLog(LogLevel::kInfo, options.json_log ? LogFormat::kJson : LogFormat::kText);
   std::optional<std::string> file;
   if (!options.config_file.empty()) file = options.config_file;
-  TARN_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(file, server::ProcessEnvironment()));
+  TARN_ASSIGN_OR_RETURN(server::Config config, server::LoadConfig(file, ProcessEnvironment()));
   for (const auto& [key, text] : options.flags) {
     if (Status status = server::ApplyKey(key, text, config); !status.ok()) return status.WithContext(key);
   }

@@ -1,6 +1,5 @@
 #include "server/config.h"
 
-#include <unistd.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -312,16 +311,6 @@ Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config)
     }
     return Status::InvalidArgument(Place(file, error.mark) + error.msg);
   }
-}
-
-Environment ProcessEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return environment;
 }
 
 Status ApplyEnvironment(const Environment& environment, Config& config) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/status.h"
 
 namespace tarn::server {
@@ -48,9 +49,6 @@ std::string EnvironmentName(std::string_view key);
 /// Sets what a YAML text says. InvalidArgument with "<file>:<line>:<column>: " for malformed YAML, an unknown or
 /// repeated key, or a bad value.
 Status ApplyYaml(std::string_view yaml, const std::string& file, Config& config);
-/// Environment variables by name.
-using Environment = std::map<std::string, std::string, std::less<>>;
-Environment ProcessEnvironment();
 /// Sets what the environment says. Every variable TARN_… is a setting, so that an unknown one is InvalidArgument, but
 /// for those of the development tools and those that Kubernetes makes for a service of this name.
 Status ApplyEnvironment(const Environment& environment, Config& config);

@@ -164,10 +164,20 @@ TEST(OpenStore, TakesPathsAndTheSchemesItKnows) {
   EXPECT_EQ(OpenStore("file://localhost" + folder.path()).value()->uri(), "file://" + folder.path());
   EXPECT_EQ(OpenStore("memory://").value()->uri(), "memory://");
   EXPECT_EQ(MakePrefixStore(OpenStore("memory://").value(), "a/b")->uri(), "memory://a/b");
-  EXPECT_EQ(OpenStore("s3://bucket/x").status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(OpenStore("s3a://bucket/x%20y//").value()->uri(), "s3://bucket/x%20y");
+  EXPECT_EQ(OpenStore("s3://bucket").value()->uri(), "s3://bucket");
+  EXPECT_EQ(OpenStore("https://host:1/x/").value()->uri(), "https://host:1/x");
+  EXPECT_EQ(OpenStore("gs://bucket/x").status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(OpenStore("s3:///x").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenStore("s3://bucket/a/../b").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(OpenStore("file://host/x").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(OpenStore("memory://x").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(OpenStore("").status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(OpenStore, KnowsWhatIsNotOnTheLocalDisk) {
+  for (const char* uri : {"s3://b/t", "https://h/t", "memory://"}) EXPECT_TRUE(IsRemoteUri(uri)) << uri;
+  for (const char* uri : {"/a", "./s3", "file:///a"}) EXPECT_FALSE(IsRemoteUri(uri)) << uri;
 }
 
 TEST(ErrnoStatus, TellsFaultsApart) {

@@ -13,7 +13,7 @@
 
 namespace tarn::storage {
 
-/// What a store knows of one object. `etag` is opaque and changes with the content.
+/// What a store knows of one object. `etag` is opaque and changes with the content. Times may be in whole seconds.
 struct ObjectInfo {
   std::string key;
   int64_t size_bytes = 0;
@@ -47,7 +47,7 @@ struct ListEntry {
   bool is_folder = false;
 };
 
-/// An object being read. The bytes are those of one version even if the key is overwritten meanwhile. Thread-safe.
+/// An object being read: the bytes of one version, or Conflict or NotFound once the store has it no more. Thread-safe.
 class ObjectReader {
  public:
   virtual ~ObjectReader() = default;

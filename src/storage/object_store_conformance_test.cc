@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,8 +13,10 @@
 #include "base/executor.h"
 #include "storage/local_store.h"
 #include "storage/metering_store.h"
+#include "storage/proven_store.h"
 #include "storage/retrying_store.h"
 #include "storage/stores.h"
+#include "storage/testing/fake_s3.h"
 #include "storage/testing/fault_injection.h"
 #include "storage/testing/temp_folder.h"
 
@@ -27,12 +30,29 @@ using ::testing::IsEmpty;
 struct StoreUnderTest {
   std::unique_ptr<testing::TempFolder> folder;
   std::shared_ptr<ObjectStore> store;
+  std::shared_ptr<testing::FakeS3> server = nullptr;
 };
 
 struct StoreKind {
   std::string name;
   std::function<StoreUnderTest()> make;
+  /// Tags say what an object holds, times are in seconds, and old versions are not kept.
+  bool is_s3 = false;
 };
+
+/// A service that runs while the tests do, in a bucket for them: what OpenStore takes. tests/test_object_stores.py.
+constexpr char kS3Variable[] = "TARN_TEST_S3_URI";
+
+StoreUnderTest OnService() {
+  static Random random = Random::FromSystem();
+  return {nullptr, OpenStore(std::string(std::getenv(kS3Variable)) + "/" + random.Uuid()).value()};
+}
+
+StoreUnderTest OnFakeS3() {
+  auto server = std::make_shared<testing::FakeS3>(testing::FakeS3::Habits{.page_size = 3});
+  auto store = server->MakeStore();
+  return {nullptr, std::move(store), std::move(server)};
+}
 
 StoreUnderTest OnDisk(const std::function<std::shared_ptr<ObjectStore>(const std::string&)>& make) {
   StoreUnderTest under_test{std::make_unique<testing::TempFolder>(), nullptr};
@@ -76,7 +96,7 @@ TEST_P(ObjectStoreConformance, ReadsBackWhatWasPut) {
   EXPECT_EQ(head.key, put.key);
   EXPECT_EQ(head.etag, put.etag);
   EXPECT_EQ(head.size_bytes, put.size_bytes);
-  EXPECT_EQ(head.modified_micros, put.modified_micros);
+  EXPECT_NEAR(head.modified_micros, put.modified_micros, GetParam().is_s3 ? 5.0 * kMicrosPerSecond : 0.0);
   EXPECT_EQ(store_.Get("f/o/o").value(), bytes);
   ASSERT_TRUE(Put("empty", "").ok());
   EXPECT_EQ(store_.Get("empty").value(), "");
@@ -146,7 +166,9 @@ TEST_P(ObjectStoreConformance, PutIfMatchReplacesOnlyThatVersion) {
 
 TEST_P(ObjectStoreConformance, EveryOverwriteHasANewTag) {
   std::vector<std::string> etags;
-  for (int i = 0; i < 50; ++i) etags.push_back(Put("k", "same").value().etag);
+  for (int i = 0; i < 50; ++i) {
+    etags.push_back(Put("k", GetParam().is_s3 ? std::to_string(i) : "same").value().etag);
+  }
   std::sort(etags.begin(), etags.end());
   EXPECT_EQ(std::unique(etags.begin(), etags.end()), etags.end());
 }
@@ -278,6 +300,51 @@ TEST_P(ObjectStoreConformance, ReadersKeepTheirVersion) {
   EXPECT_EQ(reader->ReadAt(-1, std::as_writable_bytes(std::span(bytes))).status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST_P(ObjectStoreConformance, LargeObjectsAreReadInPartsOfOneVersion) {
+  std::string bytes(200'000, 'a');
+  for (size_t i = 0; i < bytes.size(); i += 1000) bytes[i] = static_cast<char>('b' + i / 1000 % 20);
+  ASSERT_TRUE(Put("large", bytes).ok());
+  EXPECT_EQ(store_.Get("large").value(), bytes);
+  const std::unique_ptr<ObjectReader> reader = store_.Open("large").value();
+  const auto part = [&](int64_t offset, size_t length) -> Result<std::string> {
+    std::string out(length, '#');
+    TARN_ASSIGN_OR_RETURN(const size_t got, reader->ReadAt(offset, std::as_writable_bytes(std::span(out))));
+    return out.substr(0, got);
+  };
+  for (const size_t offset : {0u, 65'000u, 65'535u, 65'536u, 150'000u, 199'000u}) {
+    EXPECT_EQ(part(static_cast<int64_t>(offset), 3'000).value(), bytes.substr(offset, 3'000)) << offset;
+  }
+  ASSERT_TRUE(Put("large", std::string(200'000, 'z')).ok());
+  const auto after = part(150'000, 3'000);
+  if (GetParam().is_s3) {
+    EXPECT_EQ(after.status().code(), StatusCode::kConflict);
+  } else {
+    EXPECT_EQ(after.value(), bytes.substr(150'000, 3'000));
+  }
+}
+
+TEST_P(ObjectStoreConformance, LargeObjectsAreWrittenInPieces) {
+  const std::string piece(3 << 20, 'p');
+  {
+    const std::unique_ptr<ObjectWriter> abandoned = store_.OpenWriter("a", Precondition::None()).value();
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(abandoned->Append(AsBytes(piece)).ok());
+    EXPECT_THAT(Keys({}), IsEmpty());
+  }
+  EXPECT_THAT(Keys({}), IsEmpty());
+  const std::unique_ptr<ObjectWriter> first = store_.OpenWriter("w", Precondition::IfAbsent()).value();
+  const std::unique_ptr<ObjectWriter> second = store_.OpenWriter("w", Precondition::IfAbsent()).value();
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(first->Append(AsBytes(piece)).ok());
+    ASSERT_TRUE(second->Append(AsBytes(piece)).ok());
+  }
+  ASSERT_TRUE(first->Append(AsBytes("end")).ok());
+  const ObjectInfo info = first->Finish().value();
+  EXPECT_EQ(info.size_bytes, static_cast<int64_t>(6 * piece.size() + 3));
+  EXPECT_EQ(info.etag, store_.Head("w").value().etag);
+  EXPECT_EQ(second->Finish().status().code(), StatusCode::kAlreadyExists);
+  EXPECT_TRUE(store_.Get("w").value() == piece + piece + piece + piece + piece + piece + "end");
+}
+
 TEST_P(ObjectStoreConformance, WritersShowNothingUntilFinished) {
   std::string expected;
   {
@@ -306,6 +373,14 @@ TEST_P(ObjectStoreConformance, WritersShowNothingUntilFinished) {
   }
   EXPECT_THAT(Keys({}), ElementsAre("w/k"));
 }
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ObjectStoreConformance);
+
+INSTANTIATE_TEST_SUITE_P(Service, ObjectStoreConformance,
+                         ::testing::ValuesIn(std::getenv(kS3Variable) == nullptr
+                                                 ? std::vector<StoreKind>()
+                                                 : std::vector<StoreKind>{{"S3", OnService, true}}),
+                         [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
     Stores, ObjectStoreConformance,
@@ -336,6 +411,12 @@ INSTANTIATE_TEST_SUITE_P(
                     return StoreUnderTest{nullptr,
                                           testing::MakeFaultyStore(MakeMemoryStore(SystemClock()),
                                                                    std::make_shared<testing::FaultInjector>())};
+                  }},
+        StoreKind{"FakeS3", OnFakeS3, true},
+        StoreKind{"Proven",
+                  [] {
+                    static Random random(2);
+                    return StoreUnderTest{nullptr, MakeProvenStore(MakeMemoryStore(SystemClock()), random)};
                   }},
         StoreKind{"PrefixOfMemory",
                   [] {

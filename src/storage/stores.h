@@ -17,8 +17,13 @@ Result<std::shared_ptr<ObjectStore>> OpenLocalStore(const std::string& root);
 /// Objects in memory, for tests and simulation.
 std::shared_ptr<ObjectStore> MakeMemoryStore(Clock& clock);
 
-/// The store that a URI names: a path, "file:///path" or "memory://". Unsupported for any other scheme, by name.
+/// The store that a URI names: a path, "file:///path", "memory://", "s3://bucket/prefix" (or s3a://) or, for reading
+/// only, "https://host/path" (or http://). How S3 is reached is said by environment variables (docs/storage.md); its
+/// store refuses kIfAbsent where the service does not keep to it. Unsupported for any other scheme, by name.
 Result<std::shared_ptr<ObjectStore>> OpenStore(std::string_view uri);
+
+/// Whether a URI names something that is not on the local disk: it has a scheme other than file.
+bool IsRemoteUri(std::string_view uri);
 
 /// A view of `store` in which every key lies below `prefix`.
 std::shared_ptr<ObjectStore> MakePrefixStore(std::shared_ptr<ObjectStore> store, std::string prefix);

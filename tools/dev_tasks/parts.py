@@ -12,25 +12,37 @@ TELEGRAF = "v1.37.2"
 TELEGRAF_TAGS = (
     "custom,inputs.cpu,inputs.mem,inputs.file,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx"
 )
+VERSITYGW = "v1.8.0"
+MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "pyarrow==26.0.1"]
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
 
-def telegraf() -> Path:
-    """Telegraf built from the Go module proxy (about a minute, once)."""
-    program = cache() / f"telegraf-{TELEGRAF}" / "telegraf"
+def _go_program(name: str, package: str, version: str, *options: str) -> Path:
+    """A program built from the Go module proxy (some minutes, once)."""
+    program = cache() / f"{name}-{version}" / name
     if program.exists():
         return program
     if not shutil.which("go"):
-        raise TaskError("Telegraf is built from source: Go 1.26 or newer must be on the PATH")
+        raise TaskError(f"{name} is built from source: Go 1.26 or newer must be on the PATH")
     env = dict(os.environ, GOBIN=str(program.parent), GOFLAGS="-trimpath")
-    logged(
-        f"build Telegraf {TELEGRAF}",
-        ["go", "install", f"-tags={TELEGRAF_TAGS}", f"github.com/influxdata/telegraf/cmd/telegraf@{TELEGRAF}"],
-        setup.LOG,
-        env=env,
-    )
+    logged(f"build {name} {version}", ["go", "install", *options, f"{package}@{version}"], setup.LOG, env=env)
     return program
+
+
+def telegraf() -> Path:
+    """Telegraf with the plugins that the tests and the demo use."""
+    return _go_program("telegraf", "github.com/influxdata/telegraf/cmd/telegraf", TELEGRAF, f"-tags={TELEGRAF_TAGS}")
+
+
+def versitygw() -> Path:
+    """An S3 service over a folder (Apache-2.0)."""
+    return _go_program("versitygw", "github.com/versity/versitygw/cmd/versitygw", VERSITYGW)
+
+
+def minio() -> Path:
+    """Another S3 service. AGPL: run by tests, never linked or shipped."""
+    return _go_program("minio", "github.com/minio/minio", MINIO)
 
 
 def influx_cli() -> Path:

@@ -1,0 +1,118 @@
+#include "storage/proven_store.h"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "storage/posix_file.h"
+
+namespace tarn::storage {
+
+namespace {
+
+constexpr int kRivals = 8;
+constexpr int kRounds = 3;
+
+class ProvenStore final : public ObjectStore {
+ public:
+  ProvenStore(std::shared_ptr<ObjectStore> inner, Random& random) : inner_(std::move(inner)), random_(random) {}
+
+  Result<ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
+  Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
+  Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
+    TARN_RETURN_NOT_OK(CheckKey(key));
+    TARN_RETURN_NOT_OK(Prove(precondition));
+    return inner_->Put(key, bytes, precondition);
+  }
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(std::string_view key, const Precondition& precondition) override {
+    TARN_RETURN_NOT_OK(CheckKey(key));
+    TARN_RETURN_NOT_OK(Prove(precondition));
+    return inner_->OpenWriter(key, precondition);
+  }
+  Status List(const ListOptions& options, const std::function<bool(const ListEntry&)>& visit) override {
+    return inner_->List(options, visit);
+  }
+  Status Delete(std::string_view key) override { return inner_->Delete(key); }
+  std::string uri() const override { return inner_->uri(); }
+  std::optional<std::string> LocalPath(std::string_view key) const override { return inner_->LocalPath(key); }
+
+ private:
+  /// OK when the store is known to keep to kIfAbsent. One thread finds out, the others wait for it.
+  Status Prove(const Precondition& precondition) EXCLUDES(mutex_) {
+    if (precondition.kind != Precondition::Kind::kIfAbsent) return Status::Ok();
+    MutexLock lock(mutex_);
+    while (probing_) probed_.wait(mutex_);
+    if (verdict_.has_value()) return *verdict_;
+    probing_ = true;
+    lock.Unlock();
+    Status status;
+    for (int round = 0; round < kRounds && status.ok(); ++round) status = Probe();
+    lock.Lock();
+    probing_ = false;
+    probed_.notify_all();
+    if (status.ok() || status.Is(StatusCode::kUnsupported)) verdict_ = status;
+    return status;
+  }
+
+  Status Probe() {
+    const std::string key = std::string(internal::kStagedPrefix) + "probe-" + random_.Uuid();
+    std::array<Status, kRivals> outcomes;
+    {
+      std::vector<Thread> rivals;
+      for (int i = 0; i < kRivals; ++i) {
+        rivals.emplace_back("tarn-probe", [&, i] { outcomes[static_cast<size_t>(i)] = PutOnce(key, i); });
+      }
+    }
+    const Status status = Judge(key, outcomes);
+    // What is left behind is never shown.
+    (void)inner_->Delete(key);
+    return status;
+  }
+
+  Status PutOnce(const std::string& key, int rival) {
+    return inner_->Put(key, AsBytes(std::to_string(rival)), Precondition::IfAbsent()).status();
+  }
+
+  Status Judge(const std::string& key, const std::array<Status, kRivals>& outcomes) {
+    int winner = -1;
+    for (int i = 0; i < kRivals; ++i) {
+      const Status& outcome = outcomes[static_cast<size_t>(i)];
+      if (outcome.Is(StatusCode::kAlreadyExists)) continue;
+      if (!outcome.ok()) return outcome.WithContext("trying whether the store can decide between writers");
+      if (winner >= 0) return Refusal("of several writers that put one object if absent more than one won");
+      winner = i;
+    }
+    if (winner < 0) return Refusal("no writer may put an object that is absent");
+    if (!PutOnce(key, kRivals).Is(StatusCode::kAlreadyExists))
+      return Refusal("an object that exists was put if absent");
+    TARN_ASSIGN_OR_RETURN(const std::string found, inner_->Get(key));
+    if (found != std::to_string(winner)) return Refusal("the winner's object was overwritten");
+    return Status::Ok();
+  }
+
+  Status Refusal(const std::string& why) const {
+    return Status::Unsupported(inner_->uri() +
+                               " cannot be committed to: it does not keep to If-None-Match, by which one of several "
+                               "writers wins, and would lose commits (" +
+                               why + ")");
+  }
+
+  const std::shared_ptr<ObjectStore> inner_;
+  Random& random_;
+  Mutex mutex_;
+  CondVar probed_;
+  bool probing_ GUARDED_BY(mutex_) = false;
+  std::optional<Status> verdict_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::shared_ptr<ObjectStore> MakeProvenStore(std::shared_ptr<ObjectStore> store, Random& random) {
+  return std::make_shared<ProvenStore>(std::move(store), random);
+}
+
+}  // namespace tarn::storage
