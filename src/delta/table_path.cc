@@ -51,8 +51,10 @@ size_t SchemeLength(std::string_view path) {
   return 0;
 }
 
-/// "file:///a", "file:/a" and "/a" give "/a"; other URIs give themselves without a trailing '/'.
-std::string WithoutFileScheme(std::string_view uri) {
+/// "file:///a", "file:/a" and "/a" give "/a"; "s3a://b" gives "s3://b", as Hadoop has several clients for one store;
+/// other URIs give themselves; all without a trailing '/'.
+std::string WithUsualScheme(std::string_view uri) {
+  if (uri.starts_with("s3a://") || uri.starts_with("s3n://")) return "s3" + WithUsualScheme(uri.substr(3));
   if (uri.starts_with("file:")) {
     uri.remove_prefix(5);
     if (uri.starts_with("///")) {
@@ -122,8 +124,8 @@ std::string CanonicalPath(std::string_view path, std::string_view table_uri) {
   if (scheme == 0 && !decoded.starts_with('/')) {
     return HasDotPart(decoded) || decoded.find("//") != std::string::npos ? Normalized(decoded) : decoded;
   }
-  const std::string root = WithoutFileScheme(table_uri);
-  std::string absolute = WithoutFileScheme(decoded);
+  const std::string root = WithUsualScheme(table_uri);
+  std::string absolute = WithUsualScheme(decoded);
   if (absolute.starts_with('/')) absolute = Normalized(absolute);
   if (absolute.size() > root.size() + 1 && absolute.starts_with(root) && absolute[root.size()] == '/' &&
       !HasDotPart(absolute)) {

@@ -162,6 +162,8 @@ TEST(TablePathTest, EqualFilesHaveOneForm) {
   EXPECT_EQ(canonical("/lake/db/t/f"), "f");
   EXPECT_EQ(canonical("/lake/db/t2/f"), "/lake/db/t2/f");
   EXPECT_EQ(canonical("/lake/db/t/../u/f"), "/lake/db/u/f");
+  for (const char* path : {"s3://b/t/f", "s3a://b/t/f", "s3n://b/t/f"}) EXPECT_EQ(CanonicalPath(path, "s3://b/t"), "f");
+  EXPECT_EQ(CanonicalPath("s3a://b/t2/f", "s3://b/t"), "s3://b/t2/f");
 }
 
 TEST(TablePathTest, PathsOutsideTheTableAreDenied) {
