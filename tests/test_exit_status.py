@@ -122,7 +122,7 @@ def nobody_listens() -> str:
         ("sql --lake LAKE {select * from b.m at (timestamp => '1999-01-01')}", 3),
         ("sql --lake LAKE {select * from b.m at (timestamp => now())}", 0),
         ("sql --lake TMP/none {select 1}", 3),
-        ("sql --lake s3://bucket/lake {select 1}", 6),
+        ("sql --lake gs://bucket/lake {select 1}", 6),
         ("sql --lake LAKE {select * from b.future}", 6),
         ("sql --lake LAKE {select * from b.broken}", 7),
         ("sql --lake LAKE {drop table b.m}", 8),

@@ -20,18 +20,23 @@ constexpr char kLakeVariable[] = "TARN_LAKE";
 
 Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
   LocalLake result;
-  TARN_ASSIGN_OR_RETURN(result.folder, server::LocalLakeFolder(uri));
-  std::error_code error;
-  if (access == LakeAccess::kRead && !std::filesystem::is_directory(result.folder, error)) {
-    return Status::NotFound("there is no lake at '" + result.folder + "'");
+  lake::LakeOptions options;
+  if (access == LakeAccess::kRead && storage::IsRemoteUri(uri)) {
+    // No write-ahead log is there: what its tables have is all there is.
+    TARN_ASSIGN_OR_RETURN(options.store, storage::OpenStore(uri));
+  } else {
+    TARN_ASSIGN_OR_RETURN(const std::string folder, server::LocalLakeFolder(uri));
+    std::error_code error;
+    if (access == LakeAccess::kRead && !std::filesystem::is_directory(folder, error)) {
+      return Status::NotFound("there is no lake at '" + folder + "'");
+    }
+    TARN_ASSIGN_OR_RETURN(options.store, storage::OpenLocalStore(folder));
+    options.wal_root = JoinPath(folder, "_tarn/wal");
   }
   result.random = std::make_unique<Random>(Random::FromSystem());
   result.buffer_memory =
       std::make_unique<MemoryBudget>("buffers", static_cast<size_t>(server::AvailableMemoryBytes() / 4));
   result.executor = std::make_unique<InlineExecutor>();
-  lake::LakeOptions options;
-  TARN_ASSIGN_OR_RETURN(options.store, storage::OpenLocalStore(result.folder));
-  options.wal_root = JoinPath(result.folder, "_tarn/wal");
   options.read_only = access == LakeAccess::kRead;
   options.clock = &SystemClock();
   options.random = result.random.get();

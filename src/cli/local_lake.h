@@ -14,7 +14,6 @@ namespace tarn::cli {
 
 /// A lake opened by the command line itself, beside whatever else uses it.
 struct LocalLake {
-  std::string folder;
   std::unique_ptr<Random> random;
   std::unique_ptr<MemoryBudget> buffer_memory;
   /// Nothing happens in the background: what a command does is done when it ends.
@@ -24,8 +23,9 @@ struct LocalLake {
 
 enum class LakeAccess : uint8_t { kRead, kWrite };
 
-/// NotFound when reading and there is no such folder. For reading, the rows in write-ahead logs without a living owner
-/// are replayed into memory; when another process lives, stderr says that its buffered rows are not seen.
+/// NotFound when reading and there is no such folder; a lake in an object store is for reading, else Unsupported. For
+/// reading, the rows in write-ahead logs without a living owner are replayed into memory; when another process lives,
+/// stderr says that its buffered rows are not seen.
 Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access);
 
 /// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.

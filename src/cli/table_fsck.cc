@@ -1,6 +1,7 @@
 #include "cli/table_fsck.h"
 
 #include <memory>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -8,7 +9,6 @@
 #include "cli/command_line.h"
 #include "delta/log/commit_json.h"
 #include "delta/validate/validate.h"
-#include "server/server.h"
 #include "storage/stores.h"
 
 namespace tarn::cli {
@@ -24,9 +24,9 @@ Result<std::shared_ptr<storage::ObjectStore>> OpenTable(const FsckOptions& optio
   if (dot == std::string::npos || dot == 0 || dot + 1 == table.size()) {
     return Status::InvalidArgument("'" + table + "' is neither a DATABASE.TABLE nor a path with a '/'");
   }
-  TARN_ASSIGN_OR_RETURN(const std::string lake, server::LocalLakeFolder(options.lake));
-  const std::string folder = EncodePathPart(table.substr(0, dot)) + "/" + EncodePathPart(table.substr(dot + 1));
-  return storage::OpenLocalStore(JoinPath(lake, folder));
+  TARN_ASSIGN_OR_RETURN(auto lake, storage::OpenStore(options.lake));
+  return storage::MakePrefixStore(std::move(lake),
+                                  EncodePathPart(table.substr(0, dot)) + "/" + EncodePathPart(table.substr(dot + 1)));
 }
 
 std::string CountText(size_t count, const std::string& what) {

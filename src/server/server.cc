@@ -216,7 +216,9 @@ Result<std::string> LocalLakeFolder(const std::string& uri) {
     TARN_ASSIGN_OR_RETURN(path, PercentDecode(std::string_view(uri).substr(7)));
     if (!path.starts_with('/')) return Status::InvalidArgument("'" + uri + "' must have three slashes");
   } else if (uri.find("://") != std::string::npos) {
-    return Status::Unsupported("'" + uri + "': a lake is a local folder for now");
+    return Status::Unsupported("'" + uri +
+                               "': what is written to a lake goes to a write-ahead log first, which only a local "
+                               "folder can hold; lakes elsewhere are for reading (tarn sql, tarn table)");
   }
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);

@@ -1,0 +1,119 @@
+#include <arrow/json/from_string.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "base/executor.h"
+#include "delta/files/data_file_writer.h"
+#include "delta/operations/rewrite.h"
+#include "delta/table.h"
+#include "delta/testing/expect_valid.h"
+#include "delta/transaction.h"
+#include "storage/stores.h"
+#include "storage/testing/fake_s3.h"
+
+namespace tarn::delta {
+namespace {
+
+constexpr int kWriters = 6;
+constexpr int kCommits = 10;
+
+/// A service that runs while the tests do, as a place for a table: tests/test_object_stores.py.
+constexpr char kS3Variable[] = "TARN_TEST_S3_URI";
+
+std::shared_ptr<arrow::Schema> RowSchema() {
+  return arrow::schema({arrow::field("writer", arrow::int64()), arrow::field("row", arrow::int64())});
+}
+
+/// One blind append of one row as writers of a process of their own do it.
+Status AppendRow(const TableContext& table, int writer, int row) {
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, LoadSnapshot(table));
+  const auto rows = *arrow::json::ArrayFromJSONString(
+      arrow::struct_(RowSchema()->fields()),
+      R"([{"writer":)" + std::to_string(writer) + R"(,"row":)" + std::to_string(row) + "}]");
+  const auto batch = *arrow::RecordBatch::FromStructArray(rows);
+  const std::string key = "part-" + table.random->Uuid() + ".parquet";
+  TARN_ASSIGN_OR_RETURN(const auto file,
+                        DataFileWriter::Open(*table.store, key, batch->schema(), DataFileOptionsOf(*snapshot)));
+  TARN_RETURN_NOT_OK(file->Append(*batch));
+  TARN_ASSIGN_OR_RETURN(const Add add, file->Finish({}));
+  TARN_ASSIGN_OR_RETURN(const auto transaction, Transaction::Begin(table, snapshot));
+  transaction->AddFile(add);
+  transaction->SetOperation("WRITE", {});
+  return transaction->Commit().status();
+}
+
+/// Every writer has a store of its own, as processes have. All appends must come through, each as a version of its own.
+void WriteTogether(const std::function<std::shared_ptr<storage::ObjectStore>()>& open) {
+  Random random = Random::FromSystem();
+  const auto context = [&] {
+    return TableContext{.store = open(), .clock = &SystemClock(), .random = &random, .commits = nullptr};
+  };
+  const TableContext table = context();
+  CreateTableOptions options;
+  options.schema = RowSchema();
+  ASSERT_TRUE((*Transaction::Create(table, options))->Commit().ok());
+  {
+    std::vector<Thread> writers;
+    for (int writer = 0; writer < kWriters; ++writer) {
+      writers.emplace_back("writer", [&, writer] {
+        const TableContext own = context();
+        for (int row = 0; row < kCommits; ++row) {
+          const Status done = AppendRow(own, writer, row);
+          EXPECT_TRUE(done.ok()) << done.ToString();
+        }
+      });
+    }
+  }
+  const auto snapshot = LoadSnapshot(table);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  EXPECT_EQ((*snapshot)->version(), kWriters * kCommits);
+  EXPECT_EQ((*snapshot)->num_files(), static_cast<size_t>(kWriters * kCommits));
+  testing::ExpectValid(table, {.check_files = true, .check_data = true});
+}
+
+TEST(ObjectStoreWriters, EveryAppendIsOneVersion) {
+  const storage::testing::FakeS3 server;
+  WriteTogether([&] { return server.MakeStore(); });
+}
+
+TEST(ObjectStoreWriters, AnAppendWhoseReplyIsLostIsCommittedOnce) {
+  storage::testing::FakeS3 server;
+  std::atomic<int> commits = 0;
+  server.AnswerAfter([&](const storage::testing::FakeRequest& request) -> std::optional<storage::testing::FakeReply> {
+    const bool is_commit = request.method == "PUT" && request.path.ends_with(".json");
+    if (!is_commit || ++commits % 3 != 0) return std::nullopt;
+    return storage::testing::FakeReply{.drop = true};
+  });
+  WriteTogether([&] { return server.MakeStore(); });
+}
+
+TEST(ObjectStoreWriters, AConflictOfRequestsIsNoLostRace) {
+  storage::testing::FakeS3 server;
+  std::atomic<int> commits = 0;
+  server.AnswerInstead([&](const storage::testing::FakeRequest& request) -> std::optional<storage::testing::FakeReply> {
+    const bool is_commit = request.method == "PUT" && request.path.ends_with(".json");
+    if (!is_commit || ++commits % 2 != 0) return std::nullopt;
+    return storage::testing::FakeS3::Error(409, "ConditionalRequestConflict");
+  });
+  WriteTogether([&] { return server.MakeStore(); });
+}
+
+class ServiceWriters : public ::testing::TestWithParam<std::string> {};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ServiceWriters);
+
+TEST_P(ServiceWriters, EveryAppendIsOneVersion) {
+  WriteTogether([] { return storage::OpenStore(GetParam()).value(); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Service, ServiceWriters,
+                         ::testing::ValuesIn(std::getenv(kS3Variable) == nullptr
+                                                 ? std::vector<std::string>()
+                                                 : std::vector<std::string>{std::getenv(kS3Variable)}),
+                         [](const auto&) { return "S3"; });
+
+}  // namespace
+}  // namespace tarn::delta

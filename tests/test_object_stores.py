@@ -1,0 +1,190 @@
+"""Real object stores: what a store promises, many writers on one table, and the command line reading from them."""
+
+import functools
+import http.server
+import os
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import deltalake
+import polars
+import pyarrow as pa
+import pytest
+from conftest import run_tarn
+from dev_tasks import build, parts
+
+KEY, SECRET, REGION = "AKTARNTEST", "tarn-test-secret", "us-east-1"
+WRITERS, COMMITS = 6, 10
+
+
+class Service:
+    """One S3 service on a free loopback port, over a fresh folder, with the bucket `lake`."""
+
+    def __init__(self, name: str, folder: Path, certificate: tuple[Path, Path] | None = None):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+        data = folder / "data"
+        # A folder in its root is a bucket to versitygw, and to MinIO too.
+        (data / "lake").mkdir(parents=True)
+        address = f"127.0.0.1:{port}"
+        if name == "versitygw":
+            tls = ["--cert", certificate[0], "--key", certificate[1]] if certificate else []
+            command = [
+                parts.versitygw(), "-p", address, "--quiet", "--access", KEY, "--secret", SECRET, *tls, "posix", data
+            ]  # fmt: skip
+        else:
+            command = [parts.minio(), "server", "--address", address, "--console-address", "127.0.0.1:0", data]
+        env = {**os.environ, "MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "HOME": str(folder)}
+        self.log = folder / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, env=env)
+        self.env = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }
+        self.options = {**self.env, "AWS_ALLOW_HTTP": "true", "conditional_put": "etag"}
+
+    def wait(self) -> "Service":
+        host, port = self.url.split("//")[1].split(":")
+        pause = threading.Event()
+        for _ in range(1500):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                socket.create_connection((host, int(port)), timeout=5).close()
+                return self
+            except OSError:
+                pause.wait(0.02)
+        raise AssertionError("the service did not start:\n" + self.log.read_text())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module", params=["versitygw", "minio"])
+def service(request, tmp_path_factory):
+    running = Service(request.param, tmp_path_factory.mktemp(request.param)).wait()
+    yield running
+    running.stop()
+
+
+def room_test(room: str, env: dict[str, str], uri: str) -> None:
+    """Runs a room's own tests against the service."""
+    program = build.build("dev", [f"tarn_{room}_test"], quiet=True) / "src" / f"tarn_{room}_test"
+    done = subprocess.run(
+        [program, "--gtest_filter=Service/*", "--gtest_brief=1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env, "TARN_TEST_S3_URI": uri},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[  PASSED  ] 0 tests" not in done.stdout
+
+
+def sql(text: str, *arguments: str, env: dict[str, str]) -> str:
+    done = run_tarn("sql", "-o", "csv", *arguments, text, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_service_keeps_what_a_store_promises(service):
+    room_test("storage", service.env, "s3://lake/conformance")
+
+
+def test_many_writers_on_one_table(service):
+    room_test("delta", service.env, "s3://lake/db/writers")
+    rows = [(writer, row) for writer in range(WRITERS) for row in range(COMMITS)]
+    theirs = deltalake.DeltaTable("s3://lake/db/writers", storage_options=service.options)
+    assert theirs.version() == len(rows)
+    table = theirs.to_pyarrow_table()
+    assert sorted(zip(table["writer"].to_pylist(), table["row"].to_pylist(), strict=True)) == rows
+    shown = sql("select * from t order by all", "-t", "t=s3a://lake/db/writers", env=service.env)
+    assert shown.split() == ["writer,row", *(f"{writer},{row}" for writer, row in rows)]
+    assert run_tarn("table", "fsck", "s3://lake/db/writers", "--check-data", env=service.env).returncode == 0
+
+
+def test_their_tables_and_versions(service):
+    uri = "s3://lake/db/theirs"
+    for start in (0, 1_000_000):
+        rows = pa.table({"n": list(range(start, start + 100_000)), "text": [f"ü{i}" for i in range(100_000)]})
+        deltalake.write_deltalake(uri, rows, mode="append", storage_options=service.options)
+    answer = sql(
+        "select count(*) as c, max(n) as m, count(distinct text) as d from t", "-t", f"t={uri}", env=service.env
+    )
+    assert answer == "c,m,d\n200000,1099999,100000\n"
+    assert sql("select count(*) as c from t at (version => 0)", "-t", f"t={uri}", env=service.env) == "c\n100000\n"
+
+
+def test_a_lake_is_read_where_it_is(service):
+    polars.DataFrame({"day": ["a b", "c/d"], "v": [1, 2]}).write_delta(
+        "s3://lake/db/mine", storage_options=service.options, delta_write_options={"partition_by": ["day"]}
+    )
+    lake = ["--lake", "s3://lake"]
+    assert sql("select day, v from db.mine order by v", *lake, env=service.env) == "day,v\na b,1\nc/d,2\n"
+    listed = run_tarn("table", "list", *lake, env=service.env)
+    assert "db.mine" in listed.stdout, listed.stderr
+    described = run_tarn("table", "describe", "db.mine", *lake, env=service.env)
+    assert "location   s3://lake/db/mine\n" in described.stdout, described.stderr
+    assert "WRITE" in run_tarn("table", "history", "db.mine", *lake, env=service.env).stdout
+    assert run_tarn("table", "fsck", "db.mine", "--check-files", *lake, env=service.env).returncode == 0
+
+
+def test_a_lake_elsewhere_is_not_written_to(service):
+    for arguments in (
+        ["serve", "--lake", "s3://lake", "--addr-http", "127.0.0.1:0"],
+        ["write", "-", "--to", "db.m", "--lake", "s3://lake"],
+        ["table", "optimize", "db.mine", "--lake", "s3://lake"],
+    ):
+        done = run_tarn(*arguments, stdin="", env=service.env)
+        assert done.returncode == 6, done
+        assert "write-ahead log" in done.stderr
+
+
+def test_errors_name_what_and_where_and_no_secret(service):
+    missing = run_tarn("sql", "-t", "t=s3://lake/none", "select 1", env=service.env)
+    assert missing.returncode == 3 and "s3://lake/none" in missing.stderr, missing
+    wrong = run_tarn(
+        "sql", "-t", "t=s3://lake/x", "select 1", env={**service.env, "AWS_SECRET_ACCESS_KEY": "not-the-secret"}
+    )
+    assert wrong.returncode == 8, wrong
+    assert "403" in wrong.stderr and "not-the-secret" not in wrong.stderr
+    nobody = run_tarn("sql", "-t", "t=s3://no-such-bucket/x", "select 1", env=service.env)
+    assert nobody.returncode == 3 and "NoSuchBucket" in nobody.stderr, nobody
+
+
+def test_a_server_must_prove_who_it_is(tmp_path):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    service = Service("versitygw", tmp_path, (tmp_path / "cert.pem", tmp_path / "key.pem")).wait()
+    try:
+        trusted = {**service.env, "AWS_CA_BUNDLE": str(tmp_path / "cert.pem")}
+        room_test("delta", trusted, "s3://lake/db/t")
+        assert sql("select count(*) as c from t", "-t", "t=s3://lake/db/t", env=trusted) == "c\n60\n"
+        untrusted = run_tarn("sql", "-t", "t=s3://lake/db/t", "select 1", env=service.env)
+        assert untrusted.returncode == 9, untrusted
+        assert "certificate" in untrusted.stderr
+    finally:
+        service.stop()
+
+
+def test_web_servers_are_for_single_files(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = run_tarn("sql", "-t", f"t={url}/table", "select 1")
+        server.shutdown()
+    assert done.returncode == 6, done
+    assert f"cannot be listed: {url}/table/_delta_log/" in done.stderr
