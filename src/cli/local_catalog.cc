@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "delta/table.h"
+#include "lake/past_view.h"
 #include "storage/stores.h"
 
 namespace tarn::cli {
@@ -49,18 +50,6 @@ Result<std::vector<std::string>> LocalCatalog::ListTables(const std::string& dat
   return lake_->ListTables(database);
 }
 
-Result<std::shared_ptr<const delta::Snapshot>> LocalCatalog::SnapshotAt(const DeltaTable& table,
-                                                                        const lake::AsOf& as_of) {
-  const delta::TableContext context{.store = table.store, .clock = &clock_, .random = &random_};
-  if (as_of.version.has_value()) return delta::LoadSnapshotAt(context, *as_of.version);
-  if (!as_of.timestamp_micros.has_value()) return table.snapshot;
-  // A commit of the same millisecond counts as not later; before 1970 the division rounds towards zero, that is later.
-  const int64_t micros = *as_of.timestamp_micros;
-  const int64_t millis = micros / 1000 - (micros % 1000 < 0 ? 1 : 0);
-  TARN_ASSIGN_OR_RETURN(const int64_t version, delta::VersionAtTimestamp(context, millis));
-  return delta::LoadSnapshotAt(context, version);
-}
-
 Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::TableName& name,
                                                                  const std::optional<lake::AsOf>& as_of) {
   if (LowerCase(name.database) != kMainDatabase) {
@@ -72,13 +61,15 @@ Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::Tab
     return Status::NotFound("there is no Delta table '" + name.table + "'" +
                             (as_of.has_value() ? "; only these have versions" : ""));
   }
+  const lake::TableName full_name = {kMainDatabase, found->second.name};
+  if (as_of.has_value()) {
+    const delta::TableContext context{.store = found->second.store, .clock = &clock_, .random = &random_};
+    return lake::PastView(full_name, context, *as_of);
+  }
   auto view = std::make_shared<lake::TableView>();
-  view->name = {kMainDatabase, found->second.name};
+  view->name = full_name;
   view->store = found->second.store;
   view->snapshot = found->second.snapshot;
-  if (as_of.has_value()) {
-    TARN_ASSIGN_OR_RETURN(view->snapshot, SnapshotAt(found->second, *as_of));
-  }
   view->schema = view->snapshot->schema();
   view->partition_columns = view->snapshot->partition_columns();
   return std::shared_ptr<const lake::TableView>(std::move(view));

@@ -34,7 +34,6 @@ class LocalCatalog final : public lake::TableCatalog {
     std::shared_ptr<storage::ObjectStore> store;
     std::shared_ptr<const delta::Snapshot> snapshot;
   };
-  Result<std::shared_ptr<const delta::Snapshot>> SnapshotAt(const DeltaTable& table, const lake::AsOf& as_of);
 
   Clock& clock_;
   Random& random_;

@@ -39,7 +39,8 @@ bool Holds(const arrow::Field& stored, const arrow::Field& field, FieldMatch mat
       return stored.name() == PhysicalName(field);
     case FieldMatch::kFieldId: {
       const std::optional<int32_t> id = MappingId(field);
-      return id.has_value() && StoredFieldId(stored) == id;
+      // What has no id is no column of the table: a change file's kind of change.
+      return id.has_value() ? StoredFieldId(stored) == id : stored.name() == field.name();
     }
   }
   return false;

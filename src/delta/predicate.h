@@ -26,14 +26,21 @@ struct Predicate {
 
 /// What is known of one column within one file. Bounds are inclusive; a null bound is unknown.
 struct ColumnBounds {
-  columnar::Value min;
-  columnar::Value max;
+  columnar::Value min = {};
+  columnar::Value max = {};
   /// -1 when unknown.
   int64_t null_count = -1;
   /// Every value is null (a null partition value), whatever the counts say.
   bool all_null = false;
   /// False when NaN may hide beyond `max` (a floating column of a foreign writer).
   bool max_covers_nan = true;
+
+  /// Of a column that has one value, perhaps null, in every row.
+  static ColumnBounds OfConstant(const columnar::Value& value) {
+    if (columnar::IsNull(value)) return {.all_null = true};
+    return {.min = value, .max = value, .null_count = 0};
+  }
+  static ColumnBounds Unknown() { return {.max_covers_nan = false}; }
 };
 
 /// What can be said of a predicate over all rows of a file: kNever lets the file be skipped.

@@ -27,9 +27,13 @@ struct DataFile {
   /// Typed, in the order of `partition_columns`.
   std::vector<columnar::Value> partition_values;
   std::optional<DeletionVector> deletion_vector;
+  /// Where set, of the rows that `deletion_vector` leaves only those count that this vector deletes: what one commit
+  /// deleted of a file that stays (ReadChanges). No file of a table at one version has it.
+  std::optional<DeletionVector> only_deleted_by;
 
   /// Rows that are not deleted; -1 when unknown.
   int64_t live_records() const {
+    if (only_deleted_by) return -1;
     return num_records < 0 || !deletion_vector ? num_records : num_records - deletion_vector->cardinality;
   }
 };

@@ -83,14 +83,6 @@ Result<HistoryEntry> ReadHistoryEntry(const TableContext& table, int64_t version
   return entry;
 }
 
-/// Modification times as time travel takes them: each later than the one before (PROTOCOL.md asks for monotone ones,
-/// and stores keep them only to the second).
-void MakeMonotone(std::vector<LogFile>& commits) {
-  for (size_t i = 1; i < commits.size(); ++i) {
-    commits[i].modified_millis = std::max(commits[i].modified_millis, commits[i - 1].modified_millis + 1);
-  }
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table) { return Load(table, std::nullopt); }

@@ -30,6 +30,7 @@
 #include "engine/local_files.h"
 #include "engine/result_types.h"
 #include "engine/sql_gate.h"
+#include "engine/table_changes_function.h"
 #include "engine/text_functions.h"
 #include "engine/type_growth.h"
 
@@ -340,6 +341,7 @@ class DuckDatabase final : public Database {
       ReplaceTextMatching(*database_->instance);
       CapFunctions(*database_->instance);
       BoundTypeGrowth(*database_->instance);
+      RegisterTableChanges(*database_->instance);
       RegisterLakeFileSystem(*database_->instance);
       duckdb::Connection setup(*database_);
       TrustConnection(*setup.context);

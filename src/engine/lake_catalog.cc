@@ -21,6 +21,7 @@
 #include "engine/exception_barrier.h"
 #include "engine/lake_table.h"
 #include "engine/lake_transaction.h"
+#include "engine/table_changes_function.h"
 
 namespace tarn::engine {
 namespace {
@@ -38,6 +39,28 @@ struct LakeStorageInfo final : public duckdb::StorageExtensionInfo {
   lake::TableCatalog* catalog = nullptr;
   std::shared_ptr<const SystemTableRegistry> system_tables;
 };
+
+/// The range of a CHANGES clause: a list of one or two versions or times.
+delta::ChangeRange RangeOf(const duckdb::Value& value) {
+  delta::ChangeRange range;
+  const auto& ends = duckdb::ListValue::GetChildren(value);
+  const bool by_time = duckdb::ListType::GetChildType(value.type()).id() != duckdb::LogicalTypeId::BIGINT;
+  for (size_t i = 0; i < ends.size(); i++) {
+    delta::ChangePoint point;
+    if (by_time) {
+      const int64_t micros = duckdb::TimestampTZValue::Get(ends[i]).value;
+      point.timestamp_millis = i == 0 ? delta::CeilMillis(micros) : delta::FloorMillis(micros);
+    } else {
+      point.version = ends[i].GetValue<int64_t>();
+    }
+    if (i == 0) {
+      range.first = point;
+    } else {
+      range.last = point;
+    }
+  }
+  return range;
+}
 
 std::optional<lake::AsOf> AsOfClause(const duckdb::EntryLookupInfo& lookup) {
   auto clause = lookup.GetAtClause();
@@ -59,14 +82,23 @@ std::optional<lake::AsOf> AsOfClause(const duckdb::EntryLookupInfo& lookup) {
       ThrowStatus(Status::InvalidArgument("AT (TIMESTAMP => …) takes a time, not " + value.ToString()));
     }
     as_of.timestamp_micros = converted.GetValue<duckdb::timestamp_t>().value;
+  } else if (unit == kChangesUnit && value.type().id() == duckdb::LogicalTypeId::LIST) {
+    as_of.changes = RangeOf(value);
   } else {
     ThrowStatus(Status::InvalidArgument("AT takes VERSION or TIMESTAMP, not " + clause->Unit()));
   }
   return as_of;
 }
 
+std::string PointKey(const delta::ChangePoint& point) {
+  return point.version ? "v" + std::to_string(*point.version) : "t" + std::to_string(*point.timestamp_millis);
+}
+
 std::string AsOfKey(const std::optional<lake::AsOf>& as_of) {
   if (!as_of) return {};
+  if (as_of->changes) {
+    return "changes " + PointKey(as_of->changes->first) + (as_of->changes->last ? PointKey(*as_of->changes->last) : "");
+  }
   return as_of->version ? "v" + std::to_string(*as_of->version) : "t" + std::to_string(*as_of->timestamp_micros);
 }
 

@@ -142,7 +142,7 @@ duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delt
       duckdb::Value(std::to_string(file.size_bytes) + "-" + std::to_string(file.modification_time_millis));
   options[kKeyOption] = duckdb::Value(file.key);
   options[kStoreOption] = duckdb::Value::POINTER(reinterpret_cast<uintptr_t>(&store));
-  if (file.deletion_vector) options[kDeletionsOption] = duckdb::Value::BOOLEAN(true);
+  if (HasDeletions(file)) options[kDeletionsOption] = duckdb::Value::BOOLEAN(true);
   return info;
 }
 
@@ -154,6 +154,8 @@ delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info) {
   file.modification_time_millis = options.at("last_modified").GetValue<duckdb::timestamp_t>().value / 1000;
   return file;
 }
+
+bool HasDeletions(const delta::DataFile& file) { return file.deletion_vector || file.only_deleted_by; }
 
 bool HasDeletions(const duckdb::OpenFileInfo& info) {
   return info.extended_info && info.extended_info->options.contains(kDeletionsOption);

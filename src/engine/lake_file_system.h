@@ -19,7 +19,8 @@ duckdb::OpenFileInfo MakeDataFileInfo(const std::string& path_prefix, const delt
 /// The inverse: key, size and modification time.
 delta::DataFile DataFileOf(const duckdb::OpenFileInfo& info);
 
-/// Whether rows of the data file are deleted by a deletion vector.
+/// Whether deletion vectors leave rows of the data file out.
+bool HasDeletions(const delta::DataFile& file);
 bool HasDeletions(const duckdb::OpenFileInfo& info);
 
 /// The pseudo file of a group of buffered rows.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "delta/files/deletion_vector.h"
+#include "delta/operations/table_changes.h"
 #include "duckdb/catalog/catalog_entry/table_function_catalog_entry.hpp"
 #include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/common/multi_file/multi_file_states.hpp"
@@ -165,8 +166,9 @@ struct LakeReader final : public MultiFileReader {
       const ScanColumn& column = source->columns()[i];
       definition.default_expression = duckdb::make_uniq<duckdb::ConstantExpression>(duckdb::Value(column.type));
       definition.identifier = duckdb::Value(column.physical_name);
-      // Lets GROUP BY on partition columns run per partition.
-      if (column.partition_index >= 0) bind_data.hive_partitioning_indexes.emplace_back(column.name, i);
+      // Lets GROUP BY on partition columns run per partition; change files hold several kinds of change.
+      const bool constant_per_file = column.partition_index >= 0 && column.name != delta::kChangeTypeColumn;
+      if (constant_per_file) bind_data.hive_partitioning_indexes.emplace_back(column.name, i);
     }
   }
 
@@ -205,10 +207,10 @@ struct LakeReader final : public MultiFileReader {
     MultiFileReader::FinalizeBind(reader_data, file_options, without_hive, global_columns, column_ids, context, state);
     const auto& list = dynamic_cast<const LakeFileList&>(*state->file_list);
     ScanEntry entry = list.Entry(reader_data.reader->file_list_idx.GetIndex());
-    if (entry.file && entry.file->deletion_vector) {
-      auto deleted = delta::ReadDeletionVector(*source->view().store, *entry.file->deletion_vector);
-      if (!deleted.ok()) ThrowStatus(FaultOfTable(deleted.status(), *source, reader_data.reader->GetFileName()));
-      reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(std::move(*deleted));
+    if (entry.file && HasDeletions(*entry.file)) {
+      auto rows = delta::LiveRows::Read(*source->view().store, *entry.file);
+      if (!rows.ok()) ThrowStatus(FaultOfTable(rows.status(), *source, reader_data.reader->GetFileName()));
+      reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(*std::move(rows));
     }
     const auto& values = entry.group != nullptr ? *entry.group->partition_values : entry.file->partition_values;
     for (size_t i = 0; i < column_ids.size(); i++) {

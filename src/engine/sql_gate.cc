@@ -25,6 +25,7 @@
 #include "duckdb/planner/logical_operator_visitor.hpp"
 #include "duckdb/planner/operator/logical_get.hpp"
 #include "engine/exception_barrier.h"
+#include "engine/table_changes_function.h"
 
 namespace tarn::engine {
 namespace {
@@ -41,6 +42,7 @@ const Names& AllowedTableFunctions() {
                            "repeat_row",
                            "json_each",
                            "json_tree",
+                           kTableChangesFunction,
                            "summary",
                            "duckdb_tables",
                            "duckdb_columns",

@@ -24,8 +24,9 @@ const Definition* Find(const duckdb::vector<Definition>& stored, const arrow::Fi
   const auto id = columnar::MappingId(field);
   const std::string name = match == FieldMatch::kPhysicalName ? columnar::PhysicalName(field) : field.name();
   for (const Definition& candidate : stored) {
-    const bool found = match == FieldMatch::kFieldId
-                           ? id && HasFieldId(candidate) && candidate.GetIdentifierFieldId() == *id
+    // What has no id is no column of the table: a change file's kind of change.
+    const bool found = match == FieldMatch::kFieldId && id
+                           ? HasFieldId(candidate) && candidate.GetIdentifierFieldId() == *id
                            : candidate.name == name;
     if (found) return &candidate;
   }

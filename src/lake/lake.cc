@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "lake/lake_impl.h"
+#include "lake/past_view.h"
 
 namespace tarn::lake {
 
@@ -73,26 +74,9 @@ Result<std::vector<std::string>> LakeImpl::ListTables(const std::string& databas
 
 Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, const std::optional<AsOf>& as_of) {
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
-  if (!as_of.has_value() || (!as_of->version.has_value() && !as_of->timestamp_micros.has_value())) {
-    TARN_RETURN_NOT_OK(table->Refresh(refresh_interval_micros_).WithContext(name.ToString()));
-    return table->View();
-  }
-  auto view = std::make_shared<TableView>();
-  view->name = table->name();
-  view->store = table->context().store;
-  int64_t version = 0;
-  if (as_of->version.has_value()) {
-    version = *as_of->version;
-  } else {
-    // Commits carry milliseconds: one of the same millisecond counts as not later.
-    const int64_t micros = *as_of->timestamp_micros;
-    const int64_t millis = micros / kMicrosPerMilli - (micros % kMicrosPerMilli < 0 ? 1 : 0);
-    TARN_ASSIGN_OR_RETURN(version, delta::VersionAtTimestamp(table->context(), millis));
-  }
-  TARN_ASSIGN_OR_RETURN(view->snapshot, delta::LoadSnapshotAt(table->context(), version));
-  view->schema = view->snapshot->schema();
-  view->partition_columns = view->snapshot->partition_columns();
-  return std::shared_ptr<const TableView>(std::move(view));
+  if (as_of.has_value()) return PastView(table->name(), table->context(), *as_of);
+  TARN_RETURN_NOT_OK(table->Refresh(refresh_interval_micros_).WithContext(name.ToString()));
+  return table->View();
 }
 
 Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "delta/operations/table_changes.h"
 #include "delta/snapshot.h"
 #include "storage/object_store.h"
 
@@ -50,10 +51,11 @@ struct TableView {
   std::vector<int> partition_columns;
 };
 
-/// A point in a table's history.
+/// A point in a table's history, or what a part of it changed: one of the three.
 struct AsOf {
   std::optional<int64_t> version;
   std::optional<int64_t> timestamp_micros;
+  std::optional<delta::ChangeRange> changes;
 };
 
 /// Tables by name, for whoever queries them. Thread-safe.
@@ -63,7 +65,8 @@ class TableCatalog {
   virtual Result<std::vector<std::string>> ListDatabases() = 0;
   virtual Result<std::vector<std::string>> ListTables(const std::string& database) = 0;
   /// The table as spelled, else the only one that differs in case: NotFound when there is none, InvalidArgument when
-  /// there are several. Without `as_of` the newest state, buffer included; with it that Delta version alone.
+  /// there are several. Without `as_of` the newest state, buffer included; with it that Delta version alone, or the
+  /// changed rows.
   virtual Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) = 0;
 };
 

@@ -20,19 +20,17 @@ namespace {
 using columnar::FieldMatch;
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
-/// `batch` without the rows that are deleted, its first one being row `begin` of the file.
-Result<BatchPtr> WithoutDeleted(const BatchPtr& batch, int64_t begin, const RowBitmap& deleted) {
-  std::vector<int64_t> rows;
-  deleted.AppendRange(begin, begin + batch->num_rows(), rows);
-  if (rows.empty()) return batch;
+/// The rows of `batch` that count, its first one being row `begin` of the file.
+Result<BatchPtr> LiveOf(const BatchPtr& batch, int64_t begin, const LiveRows& rows) {
+  std::vector<bool> live(static_cast<size_t>(batch->num_rows()));
+  int64_t count = 0;
+  rows.ForEach(begin, begin + batch->num_rows(), [&](int64_t row) {
+    live[static_cast<size_t>(row - begin)] = true;
+    ++count;
+  });
+  if (count == batch->num_rows()) return batch;
   arrow::BooleanBuilder keep;
-  TARN_RETURN_ARROW_NOT_OK(keep.Reserve(batch->num_rows()));
-  auto next = rows.begin();
-  for (int64_t row = begin; row < begin + batch->num_rows(); ++row) {
-    const bool is_deleted = next != rows.end() && *next == row;
-    if (is_deleted) ++next;
-    keep.UnsafeAppend(!is_deleted);
-  }
+  TARN_RETURN_ARROW_NOT_OK(keep.AppendValues(live));
   TARN_ASSIGN_OR_RETURN_ARROW(const auto mask, keep.Finish());
   TARN_ASSIGN_OR_RETURN_ARROW(const arrow::Datum kept, arrow::compute::Filter(arrow::Datum(batch), arrow::Datum(mask)));
   return kept.record_batch();
@@ -51,12 +49,8 @@ Status CheckHasIds(const arrow::Schema& stored) {
 Status ReadDataFile(storage::ObjectStore& table_store, const Snapshot& snapshot, const DataFile& file,
                     const std::vector<int>& columns, const columnar::BatchVisitor& visit) {
   const FieldMatch match = snapshot.field_match();
-  std::shared_ptr<const RowBitmap> deleted;
-  if (file.deletion_vector.has_value()) {
-    auto read = ReadDeletionVector(table_store, *file.deletion_vector);
-    if (!read.ok()) return read.status().WithContext(file.key);
-    deleted = *std::move(read);
-  }
+  const auto rows = LiveRows::Read(table_store, file);
+  if (!rows.ok()) return rows.status().WithContext(file.key);
   TARN_ASSIGN_OR_RETURN(const auto parquet, columnar::ParquetFile::Open(table_store, file.key));
   if (match == FieldMatch::kFieldId) {
     const Status status = CheckHasIds(*parquet->schema());
@@ -79,8 +73,8 @@ Status ReadDataFile(storage::ObjectStore& table_store, const Snapshot& snapshot,
     auto conformed = columnar::ConformBatch(*batch, schema, match);
     if (!conformed.ok()) return conformed.status().WithContext(file.key);
     const int64_t begin = std::exchange(row, row + batch->num_rows());
-    if (deleted == nullptr) return visit(*conformed);
-    TARN_ASSIGN_OR_RETURN(const BatchPtr live, WithoutDeleted(*conformed, begin, *deleted));
+    if (rows->all()) return visit(*conformed);
+    TARN_ASSIGN_OR_RETURN(const BatchPtr live, LiveOf(*conformed, begin, *rows));
     return live->num_rows() == 0 ? Status::Ok() : visit(live);
   });
 }

@@ -103,6 +103,18 @@ Result<std::shared_ptr<const RowBitmap>> ReadDeletionVector(storage::ObjectStore
   return std::make_shared<const RowBitmap>(*std::move(bitmap));
 }
 
+Result<LiveRows> LiveRows::Read(storage::ObjectStore& table_store, const DataFile& file) {
+  const auto read = [&](const std::optional<DeletionVector>& vector, std::shared_ptr<const RowBitmap>& rows) -> Status {
+    if (!vector.has_value()) return Status::Ok();
+    TARN_ASSIGN_OR_RETURN(rows, ReadDeletionVector(table_store, *vector));
+    return Status::Ok();
+  };
+  LiveRows rows;
+  TARN_RETURN_NOT_OK(read(file.deletion_vector, rows.deleted_));
+  TARN_RETURN_NOT_OK(read(file.only_deleted_by, rows.only_));
+  return rows;
+}
+
 Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vector, std::string_view table_uri) {
   const std::string& text = vector.path_or_inline;
   switch (vector.storage_type) {

@@ -78,6 +78,10 @@ Status CheckFields(const arrow::FieldVector& fields) {
 
 Status CheckTypeChanges(const arrow::Schema& schema) { return CheckFields(schema.fields()); }
 
+bool HasTypeChanges(const arrow::Field& field) {
+  return field.metadata() != nullptr && field.metadata()->FindKey(kTypeChangesKey) >= 0;
+}
+
 bool WasFloat(const arrow::Field& field) {
   bool was = false;
   // What is malformed was refused when the snapshot was made.

@@ -10,6 +10,9 @@ namespace tarn::delta {
 /// Unsupported names the column and a change that is none of the protocol's, Corruption one that cannot be read.
 Status CheckTypeChanges(const arrow::Schema& schema);
 
+/// Whether the type of the field, or of what it holds, was changed.
+bool HasTypeChanges(const arrow::Field& field);
+
 /// Whether files may hold floats in a column that is a double now: texts of their bounds are rounded to floats.
 bool WasFloat(const arrow::Field& field);
 

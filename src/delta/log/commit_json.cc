@@ -169,8 +169,8 @@ Status ParseDeletionVector(ondemand::value& value, DeletionVector& out) {
   return Status::Ok();
 }
 
-Status ParseAdd(ondemand::object& object, ActionVisitor& visitor) {
-  AddRecord add;
+/// An `add`, or a `cdc`, whose fields are some of it.
+Status ParseFile(ondemand::object& object, std::string_view action, AddRecord& add) {
   bool has_size = false;
   TARN_RETURN_NOT_OK(ForEachField(object, [&](std::string_view key, ondemand::value& value) -> Status {
     if (key == "path") return GetString(value, add.path);
@@ -191,9 +191,21 @@ Status ParseAdd(ondemand::object& object, ActionVisitor& visitor) {
     if (key == "deletionVector") return ParseDeletionVector(value, add.deletion_vector.emplace());
     return Status::Ok();
   }));
-  if (add.path.empty()) return BadField("add", "path");
-  if (!has_size || add.size_bytes < 0) return BadField("add", "size");
+  if (add.path.empty()) return BadField(action, "path");
+  if (!has_size || add.size_bytes < 0) return BadField(action, "size");
+  return Status::Ok();
+}
+
+Status ParseAdd(ondemand::object& object, ActionVisitor& visitor) {
+  AddRecord add;
+  TARN_RETURN_NOT_OK(ParseFile(object, "add", add));
   return visitor.OnAdd(add);
+}
+
+Status ParseChangeFile(ondemand::object& object, ActionVisitor& visitor) {
+  AddRecord file;
+  TARN_RETURN_NOT_OK(ParseFile(object, "cdc", file));
+  return visitor.OnChangeFile(file);
 }
 
 Status ParseRemove(ondemand::object& object, ActionVisitor& visitor) {
@@ -303,7 +315,7 @@ Status ParseAction(std::string_view key, ondemand::value& value, ActionVisitor& 
   } else if (key == "sidecar") {
     parse = ParseSidecar;
   } else if (key == "cdc") {
-    return visitor.OnChangeFile();
+    parse = ParseChangeFile;
   } else if (key == "commitInfo") {
     std::string_view json;
     TARN_RETURN_NOT_OK(GetRawObject(value, json));

@@ -53,8 +53,8 @@ class ActionVisitor {
   virtual Status OnCommitInfo(std::string_view /*json*/) { return Status::Ok(); }
   /// A file of a v2 checkpoint that holds file actions; URI-encoded.
   virtual Status OnSidecar(std::string_view /*path*/) { return Status::Ok(); }
-  /// A change file (`cdc`) of this commit.
-  virtual Status OnChangeFile() { return Status::Ok(); }
+  /// A change file (`cdc`) of this commit; it has no statistics and no deletion vector.
+  virtual Status OnChangeFile(const AddRecord&) { return Status::Ok(); }
 };
 
 /// Reads commit lines; keeps buffers from line to line. Thread-compatible.

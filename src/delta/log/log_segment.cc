@@ -210,4 +210,10 @@ Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store
   return all;
 }
 
+void MakeMonotone(std::vector<LogFile>& commits) {
+  for (size_t i = 1; i < commits.size(); ++i) {
+    commits[i].modified_millis = std::max(commits[i].modified_millis, commits[i - 1].modified_millis + 1);
+  }
+}
+
 }  // namespace tarn::delta

@@ -65,4 +65,8 @@ Result<std::vector<LogFile>> ListCommits(storage::ObjectStore& store, int64_t fr
 /// All complete checkpoints that the log holds, ascending.
 Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store);
 
+/// Modification times as time travel takes them: each later than the one before (PROTOCOL.md asks for monotone ones,
+/// and stores keep them only to the second).
+void MakeMonotone(std::vector<LogFile>& commits);
+
 }  // namespace tarn::delta

@@ -28,16 +28,6 @@ void CollectColumns(const Predicate& predicate, std::set<int>& columns) {
   for (const Predicate& child : predicate.children) CollectColumns(child, columns);
 }
 
-ColumnBounds PartitionBounds(const columnar::Value& value) {
-  ColumnBounds bounds;
-  bounds.all_null = columnar::IsNull(value);
-  if (bounds.all_null) return bounds;
-  bounds.min = value;
-  bounds.max = value;
-  bounds.null_count = 0;
-  return bounds;
-}
-
 /// A slot's place among the live ones of its chunk, and the reverse.
 uint32_t SlotOfLive(const ChunkView& view, uint32_t place) {
   if (view.dead == nullptr) return place;
@@ -232,7 +222,7 @@ Status LogSnapshot::SelectInChunk(const Plan& plan, const FileChunk& chunk, std:
     });
   };
   const auto partition_bounds = [&](uint32_t tuple, int column) {
-    return PartitionBounds(typed->tuples[tuple][partition_place_[column]]);
+    return ColumnBounds::OfConstant(typed->tuples[tuple][partition_place_[column]]);
   };
   if (plan.uses_partitions) {
     TARN_ASSIGN_OR_RETURN(typed, TypedOf(chunk));
@@ -241,9 +231,7 @@ Status LogSnapshot::SelectInChunk(const Plan& plan, const FileChunk& chunk, std:
     for (uint32_t tuple = 0; tuple < typed->tuples.size(); ++tuple) {
       keep[tuple] = may_match(-1, [&](int column) {
         if (partition_place_[column] >= 0) return partition_bounds(tuple, column);
-        ColumnBounds unknown;
-        unknown.max_covers_nan = false;
-        return unknown;
+        return ColumnBounds::Unknown();
       });
     }
     std::erase_if(candidates, [&](const Candidate& c) { return !keep[chunk.record(c.slot).partition]; });
@@ -262,9 +250,7 @@ Status LogSnapshot::SelectInChunk(const Plan& plan, const FileChunk& chunk, std:
         if (partition_place_[column] >= 0) return partition_bounds(record.partition, column);
         const int place = plan.stats_place[column];
         if (place >= 0) return facts[place]->Get(candidate.slot);
-        ColumnBounds unknown;
-        unknown.max_covers_nan = false;
-        return unknown;
+        return ColumnBounds::Unknown();
       });
       if (keep) selected.push_back(candidate.index);
     }
@@ -311,7 +297,7 @@ Result<ColumnBounds> LogSnapshot::Bounds(FileIndex index, int column) const {
   const FileChunk& chunk = *state_.chunks[at.chunk].chunk;
   if (partition_place_[column] >= 0) {
     TARN_ASSIGN_OR_RETURN(const auto typed, TypedOf(chunk));
-    return PartitionBounds(typed->tuples[chunk.record(at.slot).partition][partition_place_[column]]);
+    return ColumnBounds::OfConstant(typed->tuples[chunk.record(at.slot).partition][partition_place_[column]]);
   }
   ColumnBounds bounds;
   const std::vector<StatsColumn> columns{StatsColumnOf(column)};

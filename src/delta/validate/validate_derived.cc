@@ -46,7 +46,7 @@ CompareOptions WhatCheckpointsKeep(const TableModel& model) {
 class StrayActions final : public ActionVisitor {
  public:
   Status OnCommitInfo(std::string_view) override { return Refuse("commitInfo"); }
-  Status OnChangeFile() override { return Refuse("cdc"); }
+  Status OnChangeFile(const AddRecord&) override { return Refuse("cdc"); }
 
  private:
   static Status Refuse(const std::string& action) {
