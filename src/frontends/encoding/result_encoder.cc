@@ -39,6 +39,10 @@ Result<bool> ResultEncoder::FillOrFail(size_t target_bytes, ByteBuffer& out) {
     TARN_RETURN_NOT_OK(writer_->Begin(out));
   }
   while (out.size() < target_bytes) {
+    if (resuming_) {
+      resuming_ = writer_->Resume(out);
+      continue;
+    }
     if (batch_ == nullptr) {
       TARN_ASSIGN_OR_RETURN(batch_, stream_->Next());
       offset_ = 0;
@@ -52,6 +56,7 @@ Result<bool> ResultEncoder::FillOrFail(size_t target_bytes, ByteBuffer& out) {
     if (rows > 0) {
       const bool whole = offset_ == 0 && rows == batch_->num_rows();
       TARN_RETURN_NOT_OK(writer_->Write(whole ? batch_ : batch_->Slice(offset_, rows), out));
+      resuming_ = true;
       offset_ += rows;
       rows_ += rows;
     }

@@ -34,6 +34,8 @@ class ResultEncoder {
   int64_t step_rows_ = 1;
   int64_t rows_ = 0;
   bool begun_ = false;
+  /// The writer may have more of the batch that it was given last.
+  bool resuming_ = false;
 };
 
 }  // namespace tarn::frontends

@@ -19,8 +19,8 @@ std::string_view FormatName(ResultFormat format);
 std::string_view FormatMediaType(ResultFormat format);
 std::optional<ResultFormat> FormatByName(std::string_view name);
 
-/// Turns a result into bytes: Begin once, Write per batch, Finish once. Each call appends what is ready to `out`, which
-/// the caller may empty between calls. Thread-compatible.
+/// Turns a result into bytes: Begin once, Write per batch and Resume until it is done, Finish once. Each call appends
+/// what is ready to `out`, which the caller may empty between calls. Thread-compatible.
 class ResultWriter {
  public:
   virtual ~ResultWriter() = default;
@@ -29,6 +29,8 @@ class ResultWriter {
 
   virtual Status Begin(ByteBuffer& out) = 0;
   virtual Status Write(const std::shared_ptr<arrow::RecordBatch>& batch, ByteBuffer& out) = 0;
+  /// Goes on with the batch, which Write leaves where a large value begins; false when all of it is written.
+  virtual bool Resume(ByteBuffer&) { return false; }
   virtual Status Finish(ByteBuffer& out) = 0;
   /// In place of Finish when the result broke off: says so inside the format where that has a place for it.
   virtual void Abandon(const Status&, ByteBuffer&) {}

@@ -4,7 +4,9 @@
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,10 @@ namespace {
 class JsonWriter final : public ResultWriter {
  public:
   JsonWriter(std::shared_ptr<arrow::Schema> schema, bool lines) : lines_(lines), keys_(JsonKeys(schema->fields())) {
-    for (const auto& field : schema->fields()) cells_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
+    for (const auto& field : schema->fields()) {
+      cells_.push_back(CellFormatter::Make(*field->type(), CellStyle::kJson));
+      is_text_.push_back(field->type()->id() == arrow::Type::STRING);
+    }
   }
 
   Status Begin(ByteBuffer& out) override {
@@ -29,19 +34,25 @@ class JsonWriter final : public ResultWriter {
 
   Status Write(const std::shared_ptr<arrow::RecordBatch>& batch, ByteBuffer& out) override {
     for (size_t i = 0; i < cells_.size(); ++i) cells_[i]->Bind(*batch->column(static_cast<int>(i)));
-    for (int64_t row = 0; row < batch->num_rows(); ++row) {
-      if (!lines_) {
-        if (!first_) out.Append(",\n");
-        first_ = false;
-      }
-      for (size_t i = 0; i < cells_.size(); ++i) {
-        out.Append(keys_[i]);
-        cells_[i]->Append(row, out);
-      }
-      out.Append(cells_.empty() ? "{}" : "}");
-      if (lines_) out.Push('\n');
-    }
+    batch_ = batch;
+    row_ = 0;
+    column_ = 0;
+    WriteRows(out);
     return Status::Ok();
+  }
+
+  bool Resume(ByteBuffer& out) override {
+    if (batch_ == nullptr) return false;
+    size_t end = std::min(kPieceBytes, rest_.size());
+    // Not within a character, which has four bytes at most.
+    for (int i = 0; i < 3 && end < rest_.size() && (rest_[end] & 0xC0) == 0x80; ++i) --end;
+    AppendJsonEscaped(rest_.substr(0, end), out);
+    rest_.remove_prefix(end);
+    if (!rest_.empty()) return true;
+    out.Push('"');
+    ++column_;
+    WriteRows(out);
+    return batch_ != nullptr;
   }
 
   Status Finish(ByteBuffer& out) override {
@@ -59,10 +70,45 @@ class JsonWriter final : public ResultWriter {
   }
 
  private:
+  /// A text can take six times its bytes: one larger than this is written in pieces of it.
+  static constexpr size_t kPieceBytes = 1 << 20;
+
+  /// Goes on until the batch ends or a large text begins.
+  void WriteRows(ByteBuffer& out) {
+    for (; row_ < batch_->num_rows(); ++row_, column_ = 0) {
+      if (column_ == 0 && !lines_) {
+        if (!first_) out.Append(",\n");
+        first_ = false;
+      }
+      for (; column_ < cells_.size(); ++column_) {
+        out.Append(keys_[column_]);
+        if (is_text_[column_] && BeginLargeText(out)) return;
+        cells_[column_]->Append(row_, out);
+      }
+      out.Append(cells_.empty() ? "{}" : "}");
+      if (lines_) out.Push('\n');
+    }
+    batch_.reset();
+  }
+
+  bool BeginLargeText(ByteBuffer& out) {
+    const auto& texts = static_cast<const arrow::StringArray&>(*batch_->column(static_cast<int>(column_)));
+    if (texts.value_length(row_) <= static_cast<int64_t>(kPieceBytes) || texts.IsNull(row_)) return false;
+    rest_ = texts.GetView(row_);
+    out.Push('"');
+    return true;
+  }
+
   const bool lines_;
   bool first_ = true;
   const std::vector<std::string> keys_;
   std::vector<std::unique_ptr<CellFormatter>> cells_;
+  std::vector<bool> is_text_;
+  /// What is being written: null between batches, the next cell, and the rest of a large text in it.
+  std::shared_ptr<arrow::RecordBatch> batch_;
+  int64_t row_ = 0;
+  size_t column_ = 0;
+  std::string_view rest_;
 };
 
 /// Quotes what was written to `out` from `begin` on, where RFC 4180 asks for it.

@@ -259,8 +259,7 @@ void AppendBase64(std::string_view bytes, ByteBuffer& out) {
   out.Commit(text);
 }
 
-void AppendJsonString(std::string_view text, ByteBuffer& out) {
-  out.Push('"');
+void AppendJsonEscaped(std::string_view text, ByteBuffer& out) {
   const char* data = text.data();
   const size_t size = text.size();
   size_t i = 0;
@@ -295,6 +294,11 @@ void AppendJsonString(std::string_view text, ByteBuffer& out) {
       ++i;
     }
   }
+}
+
+void AppendJsonString(std::string_view text, ByteBuffer& out) {
+  out.Push('"');
+  AppendJsonEscaped(text, out);
   out.Push('"');
 }
 

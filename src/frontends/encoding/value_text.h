@@ -30,5 +30,7 @@ void AppendInterval(int64_t months, int64_t days, int64_t nanos, ByteBuffer& out
 void AppendBase64(std::string_view bytes, ByteBuffer& out);
 /// With the quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is always valid JSON.
 void AppendJsonString(std::string_view text, ByteBuffer& out);
+/// What stands between the quotes: of a part of a text that ends where a character does.
+void AppendJsonEscaped(std::string_view text, ByteBuffer& out);
 
 }  // namespace tarn::frontends
