@@ -124,7 +124,7 @@ std::string CanonicalPath(std::string_view path, std::string_view table_uri) {
   if (scheme == 0 && !decoded.starts_with('/')) {
     return HasDotPart(decoded) || decoded.find("//") != std::string::npos ? Normalized(decoded) : decoded;
   }
-  const std::string root = WithUsualScheme(table_uri);
+  const std::string root = WithUsualScheme(DecodeLeniently(table_uri));
   std::string absolute = WithUsualScheme(decoded);
   if (absolute.starts_with('/')) absolute = Normalized(absolute);
   if (absolute.size() > root.size() + 1 && absolute.starts_with(root) && absolute[root.size()] == '/' &&

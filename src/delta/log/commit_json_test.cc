@@ -164,6 +164,9 @@ TEST(TablePathTest, EqualFilesHaveOneForm) {
   EXPECT_EQ(canonical("/lake/db/t/../u/f"), "/lake/db/u/f");
   for (const char* path : {"s3://b/t/f", "s3a://b/t/f", "s3n://b/t/f"}) EXPECT_EQ(CanonicalPath(path, "s3://b/t"), "f");
   EXPECT_EQ(CanonicalPath("s3a://b/t2/f", "s3://b/t"), "s3://b/t2/f");
+  // A store's URI is encoded as the paths are.
+  EXPECT_EQ(CanonicalPath("file:///x%20y/f", "file:///x%20y"), "f");
+  EXPECT_EQ(CanonicalPath("/x%2520y/f", "file:///x%2520y"), "f");
 }
 
 TEST(TablePathTest, PathsOutsideTheTableAreDenied) {
