@@ -144,6 +144,33 @@ def test_write_refuses_what_is_no_line_protocol(tmp_path):
     assert run_tarn("write", tmp_path, *lake).returncode == 2
 
 
+def test_a_lake_that_is_only_read_stays_as_it_is(make_server):
+    server = make_server(env={"TARN_FLUSH_MAX_AGE": "1h"})
+    assert server.write("b", "m v=1i 1\n").status == 204
+    server.kill()
+    (server.lake / "_tarn" / "wal" / "node-7").mkdir()
+
+    def everything():
+        return {path: path.stat().st_mtime_ns for path in [server.lake, *server.lake.rglob("*")]}
+
+    before = everything()
+    folders = [path for path in before if path.is_dir()]
+    try:
+        # Which does not stop root: for it the listing has to do.
+        for folder in folders:
+            folder.chmod(0o555)
+        for _ in range(2):
+            assert read_csv("--lake", server.lake, "select v from b.m") == ["1"]
+        assert run_tarn("table", "list", "--lake", server.lake).returncode == 0
+        assert run_tarn("table", "describe", "b.m", "--lake", server.lake).returncode in (0, 3)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert everything() == before
+    server.start()
+    assert server.value("select v from b.m") == 1
+
+
 def test_a_stop_while_the_lake_opens_is_prompt(tmp_path):
     # Reading a pipe that nobody writes to takes for ever, as replaying a long log seems to.
     (tmp_path / "lake" / "_tarn").mkdir(parents=True)

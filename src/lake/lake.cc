@@ -17,7 +17,7 @@ bool LooksAreCheap(const storage::ObjectStore& store) {
 
 std::unique_ptr<WalFolders> FoldersFor(const LakeOptions& options, LakeSeams& seams) {
   if (seams.wal_folders != nullptr) return std::move(seams.wal_folders);
-  return options.wal_root.empty() ? nullptr : MakeLocalWalFolders(options.wal_root);
+  return options.wal_root.empty() ? nullptr : MakeLocalWalFolders(options.wal_root, options.read_only);
 }
 
 }  // namespace

@@ -130,11 +130,13 @@ Result<std::unique_ptr<DeadNode>> LakeImpl::LockDeadNode(const std::string& node
   while (true) {
     auto dead = std::make_unique<DeadNode>();
     auto adoption = wal_folders_->LockAdoption(node);
-    if (adoption.ok()) {
-      dead->adoption = std::move(adoption).value();
+    // A folder that is only read may never have been adopted, or owned.
+    if (adoption.ok() || adoption.status().Is(StatusCode::kNotFound)) {
+      if (adoption.ok()) dead->adoption = std::move(adoption).value();
       auto folder = wal_folders_->Lock(node);
       if (folder.status().Is(StatusCode::kConflict)) return std::unique_ptr<DeadNode>();
-      TARN_ASSIGN_OR_RETURN(dead->folder, std::move(folder));
+      if (!folder.ok() && !folder.status().Is(StatusCode::kNotFound)) return std::move(folder).status();
+      if (folder.ok()) dead->folder = std::move(folder).value();
       return dead;
     }
     if (!adoption.status().Is(StatusCode::kConflict)) return std::move(adoption).status();
@@ -223,8 +225,10 @@ Status LakeImpl::ReadForeignLogs(const std::vector<std::string>& nodes) {
     // Where a lock cannot be taken for another reason (a read-only disk), there is no owner that writes either.
     std::unique_ptr<storage::FolderLock> held;
     if (dead.ok()) held = std::move(dead).value();
-    TARN_ASSIGN_OR_RETURN(auto segments, wal_folders_->OpenSegments(node));
-    auto log = std::make_shared<RowLog>(node, std::move(held), std::move(segments));
+    auto segments = wal_folders_->OpenSegments(node);
+    if (segments.status().Is(StatusCode::kNotFound)) continue;
+    TARN_RETURN_NOT_OK(segments.status());
+    auto log = std::make_shared<RowLog>(node, std::move(held), std::move(*segments));
     Replay replay{log, options_.clock->MonotonicMicros(), 0, {}, 0};
     TARN_RETURN_NOT_OK(log->Read([&](const wal::ReplayedRecord& record) { return ReplayRecord(replay, record); }));
     log->Unlock();

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 class LocalWalFolders final : public WalFolders {
  public:
-  explicit LocalWalFolders(std::string root) : root_(std::move(root)) {}
+  LocalWalFolders(std::string root, bool read_only) : root_(std::move(root)), read_only_(read_only) {}
 
   Result<std::vector<std::string>> ListNodes() override {
     std::vector<std::string> nodes;
@@ -32,25 +32,31 @@ class LocalWalFolders final : public WalFolders {
   }
 
   Result<std::unique_ptr<storage::FolderLock>> Lock(const std::string& node) override {
-    return storage::LockFolder(JoinPath(root_, node));
+    return LockAt(JoinPath(root_, node));
   }
 
   Result<std::unique_ptr<storage::FolderLock>> LockAdoption(const std::string& node) override {
-    return storage::LockFolder(JoinPath(JoinPath(root_, node), "adoption"));
+    return LockAt(JoinPath(JoinPath(root_, node), "adoption"));
   }
 
   Result<std::shared_ptr<storage::SegmentStore>> OpenSegments(const std::string& node) override {
-    return storage::OpenLocalSegments(JoinPath(JoinPath(root_, node), "0"));
+    const std::string folder = JoinPath(JoinPath(root_, node), "0");
+    return read_only_ ? storage::OpenLocalSegmentsForReading(folder) : storage::OpenLocalSegments(folder);
   }
 
  private:
+  Result<std::unique_ptr<storage::FolderLock>> LockAt(const std::string& folder) const {
+    return read_only_ ? storage::LockFolderForReading(folder) : storage::LockFolder(folder);
+  }
+
   const std::string root_;
+  const bool read_only_;
 };
 
 }  // namespace
 
-std::unique_ptr<WalFolders> MakeLocalWalFolders(std::string root) {
-  return std::make_unique<LocalWalFolders>(std::move(root));
+std::unique_ptr<WalFolders> MakeLocalWalFolders(std::string root, bool read_only) {
+  return std::make_unique<LocalWalFolders>(std::move(root), read_only);
 }
 
 }  // namespace tarn::lake

@@ -208,6 +208,16 @@ class LocalFolderLock final : public FolderLock {
   const Fd fd_;
 };
 
+Result<std::unique_ptr<FolderLock>> TakeLock(const std::string& folder, int open_flags, int lock_kind) {
+  const std::string path = folder + "/" + std::string(kLockName);
+  TARN_ASSIGN_OR_RETURN(Fd fd, internal::OpenFd(path, open_flags));
+  while (flock(fd.get(), lock_kind | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return Status::Conflict(folder + " is locked by another process");
+    if (errno != EINTR) return ErrnoStatus(errno, "lock", path);
+  }
+  return std::make_unique<LocalFolderLock>(std::move(fd));
+}
+
 }  // namespace
 
 Status SegmentWriter::AppendPieces(std::span<const ByteSpan> pieces) {
@@ -221,16 +231,22 @@ Result<std::shared_ptr<SegmentStore>> OpenLocalSegments(const std::string& folde
   return std::make_shared<LocalSegments>(std::move(absolute));
 }
 
+Result<std::shared_ptr<SegmentStore>> OpenLocalSegmentsForReading(const std::string& folder) {
+  TARN_ASSIGN_OR_RETURN(std::string absolute, internal::AbsolutePath(folder));
+  struct stat info;
+  if (stat(absolute.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", absolute);
+  return std::make_shared<LocalSegments>(std::move(absolute));
+}
+
 Result<std::unique_ptr<FolderLock>> LockFolder(const std::string& folder) {
   TARN_ASSIGN_OR_RETURN(const std::string absolute, internal::AbsolutePath(folder));
   TARN_RETURN_NOT_OK(internal::CreateFolders(absolute));
-  const std::string path = absolute + "/" + std::string(kLockName);
-  TARN_ASSIGN_OR_RETURN(Fd fd, internal::OpenFd(path, O_RDWR | O_CREAT));
-  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return Status::Conflict(folder + " is locked by another process");
-    if (errno != EINTR) return ErrnoStatus(errno, "lock", path);
-  }
-  return std::make_unique<LocalFolderLock>(std::move(fd));
+  return TakeLock(absolute, O_RDWR | O_CREAT, LOCK_EX);
+}
+
+Result<std::unique_ptr<FolderLock>> LockFolderForReading(const std::string& folder) {
+  TARN_ASSIGN_OR_RETURN(const std::string absolute, internal::AbsolutePath(folder));
+  return TakeLock(absolute, O_RDONLY, LOCK_SH);
 }
 
 }  // namespace tarn::storage

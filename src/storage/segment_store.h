@@ -66,5 +66,8 @@ class FolderLock {
 /// Takes the lock of a local folder (flock on "<folder>/LOCK", the folder is created when missing); Conflict when
 /// another live process holds it.
 Result<std::unique_ptr<FolderLock>> LockFolder(const std::string& folder);
+/// For whoever only reads: keeps owners away, other readers not, and creates nothing. NotFound when the folder never
+/// had an owner, Conflict while it has one.
+Result<std::unique_ptr<FolderLock>> LockFolderForReading(const std::string& folder);
 
 }  // namespace tarn::storage

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -180,6 +181,21 @@ TEST(LockFolder, HasOneHolderAtATime) {
   EXPECT_THAT(OpenLocalSegments(path).value()->List().value(), IsEmpty());
   lock.reset();
   EXPECT_TRUE(LockFolder(path).ok());
+}
+
+TEST(LockFolder, ReadersShareItAndCreateNothing) {
+  const testing::TempFolder folder;
+  const std::string path = folder.path() + "/a";
+  EXPECT_EQ(LockFolderForReading(path).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(OpenLocalSegmentsForReading(path).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  auto owner = LockFolder(path).value();
+  EXPECT_EQ(LockFolderForReading(path).status().code(), StatusCode::kConflict);
+  owner.reset();
+  const auto reader = LockFolderForReading(path).value();
+  EXPECT_TRUE(LockFolderForReading(path).ok());
+  EXPECT_EQ(LockFolder(path).status().code(), StatusCode::kConflict);
+  EXPECT_THAT(OpenLocalSegmentsForReading(path).value()->List().value(), IsEmpty());
 }
 
 TEST(SimulatedSegments, KeepsWhatWasSyncedAndTearsTheRest) {

@@ -30,5 +30,7 @@ std::shared_ptr<ObjectStore> MakePrefixStore(std::shared_ptr<ObjectStore> store,
 
 /// Segments as files of a local folder, which is created.
 Result<std::shared_ptr<SegmentStore>> OpenLocalSegments(const std::string& folder);
+/// The same without creating anything; NotFound when there is no such folder.
+Result<std::shared_ptr<SegmentStore>> OpenLocalSegmentsForReading(const std::string& folder);
 
 }  // namespace tarn::storage
