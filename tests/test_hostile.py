@@ -245,6 +245,10 @@ def test_a_full_disk_loses_nothing(tmp_path, make_server):
             acknowledged += 1000
         assert refused is not None and refused.status == 503, refused
         assert int(refused.headers["Retry-After"]) > 0
+        # The log takes room by the segment, and says how much there is.
+        assert re.search(
+            r"no room: a segment of 64 MiB does not fit on the volume, of which \d+ MiB are free", str(refused)
+        )
         assert server.value("select count(*) from b.rows") == acknowledged + 1
         server.kill()
         # With room again everything that was acknowledged is there.

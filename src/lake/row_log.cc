@@ -52,8 +52,7 @@ Result<RowLog::Range> RowLog::Append(std::vector<wal::NewRecord> records) {
     const Status failure = std::move(last).status();
     if (failure.Is(StatusCode::kInvalidArgument)) return failure;
     if (failure.Is(StatusCode::kResourceExhausted)) {
-      return Status::Unavailable("disk is short: there is no room for the write-ahead log, which takes it " +
-                                 std::to_string(wal::WalOptions().segment_bytes >> 20) + " MiB at a time");
+      return Status::Unavailable("the write-ahead log has no room: " + failure.message());
     }
     // Whatever it was (the folder is gone, it may not be written), it is not about the rows. What the disk said names
     // the server's paths, which are not for clients.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,6 +94,13 @@ Status CheckName(std::string_view name) {
   return Status::InvalidArgument("'" + std::string(name) + "' cannot name a segment");
 }
 
+/// The free space of the volume, for messages; nothing when the system does not tell.
+std::string FreeSpace(const std::string& folder) {
+  struct statvfs info;
+  if (statvfs(folder.c_str(), &info) != 0) return "";
+  return ", of which " + std::to_string(info.f_bavail * info.f_frsize >> 20) + " MiB are free";
+}
+
 class LocalSegments final : public SegmentStore {
  public:
   explicit LocalSegments(std::string folder) : folder_(std::move(folder)) {}
@@ -106,7 +114,10 @@ class LocalSegments final : public SegmentStore {
       while (error == EINTR) error = posix_fallocate(fd.get(), 0, preallocate_bytes);
       if (error != 0) {
         unlink(path.c_str());
-        return ErrnoStatus(error, "preallocate", path);
+        const Status failed = ErrnoStatus(error, "preallocate", path);
+        if (!failed.Is(StatusCode::kResourceExhausted)) return failed;
+        return Status::ResourceExhausted("a segment of " + std::to_string(preallocate_bytes >> 20) +
+                                         " MiB does not fit on the volume" + FreeSpace(folder_));
       }
     }
     return std::make_unique<LocalSegmentWriter>(std::move(fd), std::move(path), preallocate_bytes);
