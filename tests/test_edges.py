@@ -171,6 +171,23 @@ def test_a_lake_that_is_only_read_stays_as_it_is(make_server):
     assert server.value("select v from b.m") == 1
 
 
+def test_what_killed_processes_left_unfinished_is_removed(tmp_path, make_server):
+    table = tmp_path / "lake" / "b" / "m"
+    table.mkdir(parents=True)
+    old, young = table / ".tarn-tmp-1-1", table / ".tarn-tmp-1-2"
+    for path, age in ((old, 86400 + 60), (young, 3600)):
+        path.write_text("x")
+        written = path.stat().st_mtime - age
+        os.utime(path, (written, written))
+    server = make_server()
+    pause = threading.Event()
+    for _ in range(500):
+        if any("left unfinished" in line for line in server.log):
+            break
+        pause.wait(0.02)
+    assert young.exists() and not old.exists()
+
+
 def test_a_stop_while_the_lake_opens_is_prompt(tmp_path):
     # Reading a pipe that nobody writes to takes for ever, as replaying a long log seems to.
     (tmp_path / "lake" / "_tarn").mkdir(parents=True)

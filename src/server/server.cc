@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <utility>
 
@@ -28,6 +29,8 @@ namespace fs = std::filesystem;
 constexpr int kFlushThreads = 8;
 constexpr int kMaxConcurrentQueries = 8;
 constexpr int kMaxTempSlots = 64;
+/// Nobody writes one file for so long.
+constexpr int64_t kStagedFileAgeMicros = 24 * 3600 * kMicrosPerSecond;
 
 /// A folder of `root` that is this process's own, so that servers that share a lake do not empty each other's.
 Result<std::pair<std::string, std::unique_ptr<storage::FolderLock>>> TakeTempSlot(const std::string& root) {
@@ -64,6 +67,7 @@ class WholeServer final : public Server {
   }
 
   ~WholeServer() override {
+    stopping_ = true;
     // Breaks off what still runs, and waits for it: first of all, since it uses everything else.
     sources_.http = nullptr;
     metrics_.SetSources(sources_);
@@ -115,6 +119,7 @@ class WholeServer final : public Server {
                        metrics_.CountWrite(outcome, body.size());
                        return outcome;
                      }});
+    sweep_ = Thread("tarn-sweep", [this, folder] { SweepStagedFiles(folder); });
     Log(LogLevel::kInfo, "listening",
         {{"url", Url()},
          {"lake", folder},
@@ -125,6 +130,7 @@ class WholeServer final : public Server {
   }
 
   Status Shutdown(int64_t drain_micros) override {
+    stopping_ = true;
     service_.Detach();
     if (http_ != nullptr && !http_->Drain(drain_micros)) {
       Log(LogLevel::kWarning, "requests were broken off", {{"connections", http_->stats().connections}});
@@ -145,6 +151,13 @@ class WholeServer final : public Server {
 
  private:
   std::string Url() const { return "http://" + http_->address(); }
+
+  /// Walks the whole lake, so that nobody waits for it.
+  void SweepStagedFiles(const std::string& folder) {
+    const int64_t a_day_ago = clock_.WallMicros() - kStagedFileAgeMicros;
+    const int64_t removed = storage::RemoveStagedFiles(folder, a_day_ago, stopping_);
+    if (removed > 0) Log(LogLevel::kInfo, "removed files that killed processes left unfinished", {{"files", removed}});
+  }
 
   Status OpenTables(const std::string& folder) {
     TARN_ASSIGN_OR_RETURN(std::shared_ptr<storage::ObjectStore> store, storage::OpenLocalStore(folder));
@@ -200,6 +213,8 @@ class WholeServer final : public Server {
   std::unique_ptr<maintenance::Compactor> compactor_;
   frontends::HttpService service_;
   std::unique_ptr<frontends::HttpServer> http_;
+  std::atomic<bool> stopping_ = false;
+  Thread sweep_;
 };
 
 }  // namespace

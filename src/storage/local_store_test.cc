@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -63,6 +65,42 @@ TEST(LocalStore, HidesAndRefusesTheNamesOfItsOwnFiles) {
   std::ofstream(folder.path() + "/.tarn-tmp-leftover") << "x";
   EXPECT_THAT(Keys(*store), IsEmpty());
   EXPECT_EQ(store->Put("a/.tarn-tmp-1", {}, Precondition::None()).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(LocalStore, WhatKilledWritersLeftIsRemovedOnceItIsOld) {
+  const testing::TempFolder folder;
+  const testing::TempFolder elsewhere;
+  constexpr int64_t kThen = 1'700'000'000'000'000;
+  const auto put = [&](const std::string& path, int64_t micros) {
+    fs::create_directories(fs::path(path).parent_path());
+    std::ofstream(path) << "x";
+    const timespec time = {micros / 1'000'000, micros % 1'000'000 * 1000};
+    const timespec times[2] = {time, time};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  };
+  const std::string root = folder.path();
+  for (const char* name : {"/.tarn-tmp-1", "/b/m/_delta_log/.tarn-tmp-2", "/_tarn/wal/node-0/0/.tarn-tmp-3"}) {
+    put(root + name, kThen - 1);
+  }
+  for (const char* name : {"/.tarn-tmp-new", "/b/m/.tarn-tmp-new"}) put(root + name, kThen);
+  put(root + "/b/m/part-0.parquet", 0);
+  put(elsewhere.path() + "/.tarn-tmp-4", 0);
+  fs::create_directory_symlink(elsewhere.path(), root + "/linked");
+  fs::create_directory_symlink(root, root + "/b/up");
+  fs::create_symlink(elsewhere.path() + "/.tarn-tmp-4", root + "/.tarn-tmp-link");
+  fs::create_directory(root + "/.tarn-tmp-folder");
+  std::atomic<bool> stop = true;
+  EXPECT_EQ(RemoveStagedFiles(root, kThen, stop), 0);
+  stop = false;
+  EXPECT_EQ(RemoveStagedFiles(root, kThen, stop), 3);
+  std::vector<std::string> left;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_directory() || entry.is_symlink()) left.push_back(entry.path().filename());
+  }
+  std::sort(left.begin(), left.end());
+  EXPECT_THAT(left, ElementsAre(".tarn-tmp-link", ".tarn-tmp-new", ".tarn-tmp-new", "linked", "part-0.parquet", "up"));
+  EXPECT_TRUE(fs::exists(elsewhere.path() + "/.tarn-tmp-4"));
+  EXPECT_EQ(RemoveStagedFiles(root + "/nowhere", kThen, stop), 0);
 }
 
 TEST(LocalStore, FollowsLinksButNotInCircles) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,5 +34,10 @@ std::shared_ptr<ObjectStore> MakePrefixStore(std::shared_ptr<ObjectStore> store,
 Result<std::shared_ptr<SegmentStore>> OpenLocalSegments(const std::string& folder);
 /// The same without creating anything; NotFound when there is no such folder.
 Result<std::shared_ptr<SegmentStore>> OpenLocalSegmentsForReading(const std::string& folder);
+
+/// Removes what writers that were killed left below a local store's root: files under names that the store gives while
+/// it writes, last written before `before_wall_micros`. Links are not followed, and what cannot be looked at is passed
+/// over. Ends early once `stop` is set; returns how many files it removed.
+int64_t RemoveStagedFiles(const std::string& root, int64_t before_wall_micros, const std::atomic<bool>& stop);
 
 }  // namespace tarn::storage
