@@ -144,6 +144,61 @@ def test_write_refuses_what_is_no_line_protocol(tmp_path):
     assert run_tarn("write", tmp_path, *lake).returncode == 2
 
 
+WRITE_FAULTS = [
+    # Nothing of the files before it is written either.
+    (["good.lp", "none.lp"], 3, ["'none.lp' does not exist"]),
+    (["good.lp", "folder"], 2, ["'folder' is a folder; name the files in it"]),
+    (["x.csv"], 6, ["'x.csv': `tarn write` takes line protocol only", "tarn sql -t name=FILE"]),
+    (["plain.lp.gz"], 2, ["'plain.lp.gz' is not gzip, although its name says so"]),
+    (["cut.lp.gz"], 2, ["'cut.lp.gz' is broken gzip: unexpected end of file"]),
+    (["good.lp", "cut.lp.gz"], 2, ["1 line written before that", "'cut.lp.gz' is broken gzip"]),
+    (["empty.lp"], 0, ["note: 'empty.lp' is empty", "0 lines written"]),
+    (["bad.lp"], 2, ["bad.lp:1: ", "0 lines written", "1 line not kept; line protocol looks like `room,"]),
+    (["noise.lp"], 2, ["0 lines written", "50 lines not kept, the first 20 of which are named above; line protocol"]),
+    (
+        ["good.lp", "--server", "http://127.0.0.1:1"],
+        11,
+        ["good.lp: http://127.0.0.1:1: ", "does `tarn serve` run there?"],
+    ),
+    (["good.lp", "--server", "ftp://x"], 2, ["'ftp://x' is not a URL such as http://127.0.0.1:8080"]),
+    (["good.lp", "--to", "b."], 2, ["--to 'b.': it takes DATABASE.TABLE or DATABASE"]),
+    (["good.lp", "--to", ".t"], 2, ["--to '.t': it takes"]),
+    (["good.lp", "--to", "_tarn"], 2, ["--to: database name '_tarn' is reserved"]),
+    (["good.lp", "--lake", "good.lp"], 2, ["good.lp is no folder"]),
+    (["good.lp", "--precision", "m"], 2, ["precision 'm' is none of ns, us, ms, s"]),
+    (["good.lp.gz", "gzip.dat"], 0, ["2 lines written"]),
+]
+
+
+@pytest.mark.parametrize("arguments, status, told", WRITE_FAULTS, ids=lambda value: str(value)[:40])
+def test_write_says_what_where_and_what_next(tmp_path, arguments, status, told):
+    good = b"m v=1i 1\n"
+    (tmp_path / "folder").mkdir()
+    contents = {
+        "good.lp": good,
+        "x.csv": b"a\n1\n",
+        "plain.lp.gz": good,
+        "cut.lp.gz": gzip.compress(good)[:-9],
+        "empty.lp": b"",
+        "bad.lp": b"bad\n",
+        "noise.lp": b"\x01\x00\xff\n" * 50,
+        "good.lp.gz": gzip.compress(good),
+        "gzip.dat": gzip.compress(good),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    if "--to" not in arguments:
+        arguments = [*arguments, "--to", "b"]
+    done = subprocess.run(
+        [str(TARN), "write", *arguments], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+    )
+    assert done.returncode == status, done.stderr
+    for text in told:
+        assert text in done.stderr
+    if "line" not in told[0] and "written" not in "".join(told) and status != 0:
+        assert not (tmp_path / "tarn-data" / "b").exists()
+
+
 def test_a_lake_that_is_only_read_stays_as_it_is(make_server):
     server = make_server(env={"TARN_FLUSH_MAX_AGE": "1h"})
     assert server.write("b", "m v=1i 1\n").status == 204

@@ -1,5 +1,6 @@
 #include "cli/line_source.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -22,6 +23,7 @@ constexpr unsigned kReadBytes = 1 << 20;
 
 Status OpenFault(const std::string& path, int error) {
   if (error == ENOENT) return Status::NotFound("'" + path + "' does not exist");
+  if (error == EISDIR) return Status::InvalidArgument("'" + path + "' is a folder; name the files in it");
   const std::string text = "'" + path + "' cannot be read: " + std::strerror(error);
   return error == EACCES ? Status::PermissionDenied(text) : Status::InvalidArgument(text);
 }
@@ -75,7 +77,16 @@ class GzipLineSource final : public LineSource {
     const char* const text = gzerror(file_, &error);
     if (error == Z_ERRNO) return OpenFault(path_, errno);
     // A file that ends within a member is told beside its last bytes.
-    if (error != Z_OK && error != Z_STREAM_END) return Status::InvalidArgument("'" + path_ + "' is broken: " + text);
+    if (error != Z_OK && error != Z_STREAM_END) {
+      std::string_view why = text;
+      // zlib begins with the name.
+      if (why.starts_with(path_ + ": ")) why.remove_prefix(path_.size() + 2);
+      return Status::InvalidArgument("'" + path_ + "' is broken gzip: " + std::string(why));
+    }
+    if (path_.ends_with(".gz") && gzdirect(file_) != 0) {
+      return Status::InvalidArgument("'" + path_ +
+                                     "' is not gzip, although its name says so; rename it if it is plain");
+    }
     return Status::Ok();
   }
 
@@ -90,6 +101,14 @@ class GzipLineSource final : public LineSource {
 };
 
 }  // namespace
+
+Status LineSource::Check(const std::string& path) {
+  if (path == "-") return Status::Ok();
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return OpenFault(path, errno);
+  if (S_ISDIR(info.st_mode)) return OpenFault(path, EISDIR);
+  return access(path.c_str(), R_OK) == 0 ? Status::Ok() : OpenFault(path, errno);
+}
 
 Result<std::unique_ptr<LineSource>> LineSource::Open(const std::string& path) {
   errno = 0;

@@ -15,7 +15,9 @@ namespace tarn::cli {
 class LineSource {
  public:
   virtual ~LineSource() = default;
-  /// NotFound, PermissionDenied or InvalidArgument when the file cannot be read.
+  /// NotFound, PermissionDenied or InvalidArgument when the file cannot be read, without reading it.
+  static Status Check(const std::string& path);
+  /// Fails as Check does.
   static Result<std::unique_ptr<LineSource>> Open(const std::string& path);
 
   struct Piece {

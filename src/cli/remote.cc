@@ -191,7 +191,9 @@ Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
     const char* const why = detail[0] != '\0' ? detail : library->easy_strerror(code);
     const bool no_url = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     if (no_url) return Status::InvalidArgument("'" + request.server + "' is not a URL such as http://127.0.0.1:8080");
-    if (answer.http_status == 0) return Status::Unavailable(request.server + ": " + why);
+    if (answer.http_status == 0) {
+      return Status::Unavailable(request.server + ": " + why + "; does `tarn serve` run there?");
+    }
     answer.broken_off = Status::Unavailable(request.server + ": the answer broke off: " + why);
   }
   return answer;

@@ -62,13 +62,11 @@ class LineWriter {
     return Status::Ok();
   }
 
+  /// After a failure the lines before it stay written, which is told.
   Status WriteFile(const std::string& file) {
-    TARN_ASSIGN_OR_RETURN(const std::unique_ptr<LineSource> source, LineSource::Open(file));
-    while (true) {
-      TARN_ASSIGN_OR_RETURN(const std::optional<LineSource::Piece> piece, source->Next());
-      if (!piece.has_value()) return Status::Ok();
-      TARN_RETURN_NOT_OK(WritePiece(*piece, file).WithContext(file));
-    }
+    Status written = WritePieces(file);
+    if (!written.ok() && lines_kept_ > 0) Note(Lines(lines_kept_) + " written before that");
+    return written;
   }
 
   Status Finish() {
@@ -78,10 +76,27 @@ class LineWriter {
       Note(Lines(lines_kept_) + " written");
     }
     if (errors_ == 0) return Status::Ok();
-    return Status::InvalidArgument(Lines(errors_) + " not kept");
+    std::string told = Lines(errors_) + " not kept";
+    if (errors_ > kMaxShownErrors)
+      told += ", the first " + std::to_string(kMaxShownErrors) + " of which are named above";
+    if (lake_.lake != nullptr && lines_kept_ == 0) {
+      told += "; line protocol looks like `room,name=kitchen temperature=21.4 1700000000000000000`";
+    }
+    return Status::InvalidArgument(told);
   }
 
  private:
+  Status WritePieces(const std::string& file) {
+    TARN_ASSIGN_OR_RETURN(const std::unique_ptr<LineSource> source, LineSource::Open(file));
+    for (bool any = false;; any = true) {
+      TARN_ASSIGN_OR_RETURN(const std::optional<LineSource::Piece> piece, source->Next());
+      if (!piece.has_value() && !any)
+        Note("note: " + (file == "-" ? "standard input" : "'" + file + "'") + " is empty");
+      if (!piece.has_value()) return Status::Ok();
+      TARN_RETURN_NOT_OK(WritePiece(*piece, file).WithContext(file));
+    }
+  }
+
   Status WritePiece(const LineSource::Piece& piece, const std::string& file) {
     std::vector<ingest::LineError> errors;
     std::string kept;
@@ -168,7 +183,9 @@ Status RunWrite(const WriteOptions& options) {
     for (const char* extension : {".parquet", ".csv", ".json", ".ndjson", ".jsonl", ".arrow"}) {
       const std::string name = ingest::FoldCase(file);
       if (name.ends_with(extension) || name.ends_with(extension + std::string(".gz"))) {
-        return Status::Unsupported("'" + file + "': `tarn write` takes line protocol only");
+        return Status::Unsupported("'" + file +
+                                   "': `tarn write` takes line protocol only; `tarn sql -t name=FILE` queries Parquet, "
+                                   "CSV and NDJSON files where they are");
       }
     }
   }
@@ -176,8 +193,13 @@ Status RunWrite(const WriteOptions& options) {
                         ingest::ParsePrecision(options.precision, ingest::WriteApi::kV2));
   const size_t dot = options.to.find('.');
   Target target{options.to.substr(0, dot), dot == std::string::npos ? "" : options.to.substr(dot + 1)};
-  if (target.database.empty()) return Status::InvalidArgument("--to takes DATABASE.TABLE or DATABASE");
-  TARN_RETURN_NOT_OK(lake::CheckTableName({target.database, target.table.empty() ? "t" : target.table}));
+  if (target.database.empty() || dot + 1 == options.to.size()) {
+    return Status::InvalidArgument("--to '" + options.to + "': it takes DATABASE.TABLE or DATABASE");
+  }
+  TARN_RETURN_NOT_OK(
+      lake::CheckTableName({target.database, target.table.empty() ? "t" : target.table}).WithContext("--to"));
+  // Before anything is written.
+  for (const std::string& file : options.files) TARN_RETURN_NOT_OK(LineSource::Check(file));
   LineWriter writer(options, std::move(target), precision);
   TARN_RETURN_NOT_OK(writer.Open());
   for (const std::string& file : options.files) TARN_RETURN_NOT_OK(writer.WriteFile(file));
