@@ -1,6 +1,7 @@
 #include "delta/table.h"
 
 #include <algorithm>
+#include <set>
 
 #include "delta/log/commit_json.h"
 #include "delta/log/commit_store.h"
@@ -18,9 +19,11 @@ namespace {
 constexpr int kMaxListings = 3;
 constexpr int kMaxBrokenFiles = 8;
 
-Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> version) {
+Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> version,
+                             std::set<std::string> broken_files = {}) {
   SegmentOptions options;
   options.version = version;
+  options.broken = std::move(broken_files);
   Status failure;
   int listings = 0;
   while (true) {
@@ -45,8 +48,9 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
   }
 }
 
-Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version) {
-  TARN_ASSIGN_OR_RETURN(TableState state, LoadState(table, version));
+Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version,
+                                             std::set<std::string> broken_files = {}) {
+  TARN_ASSIGN_OR_RETURN(TableState state, LoadState(table, version, std::move(broken_files)));
   TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
@@ -96,6 +100,11 @@ Result<std::optional<int64_t>> ReadTxnVersion(const TableContext& table, const s
 Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version) {
   if (version < 0) return Status::InvalidArgument("a version is not negative");
   return Load(table, version);
+}
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshotWithout(const TableContext& table, int64_t version,
+                                                            std::set<std::string> keys) {
+  return Load(table, version, std::move(keys));
 }
 
 namespace {

@@ -56,6 +56,11 @@ class LogTransaction final : public Transaction {
   void SetTxn(Txn txn) override { txn_ = std::move(txn); }
   void SetDomain(DomainMetadata domain) override { domains_.push_back(std::move(domain)); }
   Status SetSchema(const std::shared_ptr<arrow::Schema>& schema) override;
+  Status SetMetadata(Metadata metadata) override {
+    TARN_ASSIGN_OR_RETURN(schema_, columnar::SchemaFromDeltaJson(metadata.schema_string));
+    metadata_ = std::move(metadata);
+    return Status::Ok();
+  }
   void SetOperation(std::string operation, std::map<std::string, std::string> parameters) override {
     operation_ = std::move(operation);
     operation_parameters_ = std::move(parameters);
@@ -150,7 +155,12 @@ Status LogTransaction::CheckAdd(const Add& add, const std::vector<std::string>& 
 Status LogTransaction::CheckFiles() const {
   std::vector<std::string> partition_columns = metadata().partition_columns;
   if (current_ != nullptr && current_->field_match() != columnar::FieldMatch::kName) {
-    for (std::string& name : partition_columns) name = current_->StoredName(current_->schema()->GetFieldIndex(name));
+    const arrow::Schema& schema = schema_ != nullptr ? *schema_ : *current_->schema();
+    for (std::string& name : partition_columns) {
+      const auto field = schema.GetFieldByName(name);
+      if (field == nullptr) return Status::Corruption("the schema lacks the partition column " + name);
+      name = columnar::PhysicalName(*field);
+    }
   }
   std::sort(partition_columns.begin(), partition_columns.end());
   // At most one add and one remove per path; both only where the deletion vector changes.

@@ -70,6 +70,9 @@ class Transaction {
   /// Replaces the schema (evolution): adding nullable columns only, mapped by MapNewColumns where the table maps its
   /// columns. InvalidArgument for anything else.
   virtual Status SetSchema(const std::shared_ptr<arrow::Schema>& schema) = 0;
+  /// Replaces the metaData by one that need not be like it, as a restore does; Commit checks that it can be written.
+  /// Corruption when its schema cannot be read.
+  virtual Status SetMetadata(Metadata metadata) = 0;
   virtual void SetOperation(std::string operation, std::map<std::string, std::string> parameters) = 0;
   /// For commitInfo, beside the numbers of files that are added and removed.
   virtual void SetMetrics(std::map<std::string, std::string> metrics) = 0;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,10 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
 };
 
 struct CheckpointFiles;
+
+/// A version by other ways than some checkpoints and compacted files, which are not to be trusted.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshotWithout(const TableContext& table, int64_t version,
+                                                            std::set<std::string> keys);
 
 /// What a checkpoint alone holds; Corruption or NotFound when it cannot stand for the log before it.
 Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table, const CheckpointFiles& checkpoint);
