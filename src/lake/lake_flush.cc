@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "delta/log/checksum.h"
+#include "delta/operations/log_cleanup.h"
 #include "delta/transaction.h"
 #include "lake/lake_impl.h"
 #include "lake/table_flush.h"
@@ -14,6 +15,21 @@ constexpr int64_t kFirstRetryMicros = 100 * kMicrosPerMilli;
 constexpr int64_t kMaxRetryMicros = 30 * kMicrosPerSecond;
 /// Of FlushAll beside its caller; most of a flush is waiting for the disk.
 constexpr size_t kMaxFlushHelpers = 16;
+
+/// Once a day for each table, as far as its properties allow; what stays waits for the next day.
+void CleanUpLog(LivingTable& table, const delta::Snapshot& snapshot) {
+  const auto cutoff = delta::LogCleanupCutoffMillis(snapshot.metadata(), *table.context().clock);
+  if (cutoff.ok() && !table.ClaimLogCleanup(*cutoff)) return;
+  const Result<delta::LogCleanupResult> cleaned =
+      cutoff.ok() ? delta::CleanUpLog(table.context(), snapshot) : Result<delta::LogCleanupResult>(cutoff.status());
+  if (!cleaned.ok()) {
+    Log(LogLevel::kWarning, "old log files stay",
+        {{"table", table.name().ToString()}, {"why", cleaned.status().ToString()}});
+  } else if (cleaned->files > 0) {
+    Log(LogLevel::kInfo, "deleted old log files",
+        {{"table", table.name().ToString()}, {"files", cleaned->files}, {"first_version", *cleaned->first_version}});
+  }
+}
 
 int64_t RetryDelay(int failures) { return std::min(kMaxRetryMicros, kFirstRetryMicros << std::min(failures, 20)); }
 
@@ -82,7 +98,7 @@ void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t ol
   if (snapshot->version() == 0) return;
   const Status submitted = SubmitTask([table, snapshot] {
     const Status written = delta::WriteCheckpoint(table->context(), *snapshot);
-    if (written.ok()) return;
+    if (written.ok()) return CleanUpLog(*table, *snapshot);
     Log(LogLevel::kWarning, "checkpoint failed; commits go on without it",
         {{"table", table->name().ToString()}, {"version", snapshot->version()}, {"why", written.ToString()}});
   });

@@ -417,6 +417,28 @@ TEST(Lake, CompactionKeepsRowsAndItsResultIsShownAtOnce) {
   EXPECT_TRUE(world.store->Head("db/cpu/_delta_log/00000000000000000006.checkpoint.parquet").ok());
 }
 
+TEST(Lake, OldLogFilesGoBehindACheckpoint) {
+  LakeWorld world;
+  auto options = world.Options();
+  options.checkpoint_interval = 2;
+  auto lake = std::move(*world.Open(options));
+  Ids all;
+  const auto commit = [&](int64_t id) {
+    ASSERT_OK(AppendIds(*lake, {id}));
+    ASSERT_OK(lake->FlushAll());
+    all.insert(id);
+  };
+  const auto oldest = [&] { return world.store->ListAll({.prefix = "db/cpu/_delta_log/"})->front().object.key; };
+  for (int64_t id = 0; id < 4; ++id) commit(id);
+  EXPECT_EQ(oldest(), "db/cpu/_delta_log/00000000000000000000.crc");
+  world.clock.Advance(32 * 24 * 3600 * kMicrosPerSecond);
+  // No checkpoint is written behind this one, and it is the checkpoint that cleanup follows.
+  for (int64_t id = 4; id < 6; ++id) commit(id);
+  EXPECT_EQ(oldest(), "db/cpu/_delta_log/00000000000000000002.checkpoint.parquet");
+  EXPECT_EQ(IdsIn(*lake, kTable), all);
+  EXPECT_EQ(lake->Pin(kTable, AsOf{.version = 1}).status().code(), StatusCode::kNotFound);
+}
+
 TEST(Lake, EachCommitGetsItsChecksumAndDoesNotNeedIt) {
   LakeWorld world;
   auto lake = MustOpen(world);

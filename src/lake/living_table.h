@@ -114,6 +114,9 @@ class LivingTable {
   bool ClaimChecksum() { return !writing_checksum_.exchange(true); }
   void ReleaseChecksum() { writing_checksum_ = false; }
 
+  /// True once for each cutoff of the log's cleanup, which moves on once a day.
+  bool ClaimLogCleanup(int64_t cutoff_millis) { return cleaned_to_millis_.exchange(cutoff_millis) != cutoff_millis; }
+
  private:
   struct Reservation {
     std::shared_ptr<arrow::Field> field;
@@ -166,6 +169,7 @@ class LivingTable {
   const std::string folder_;
   const delta::TableContext context_;
   std::atomic<bool> writing_checksum_ = false;
+  std::atomic<int64_t> cleaned_to_millis_ = INT64_MIN;
 
   mutable Mutex mutex_;
   CondVar flushed_;
