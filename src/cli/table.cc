@@ -8,9 +8,12 @@
 #include "cli/command_line.h"
 #include "cli/local_lake.h"
 #include "cli/table_fsck.h"
+#include "cli/table_text.h"
+#include "cli/table_upkeep.h"
 #include "columnar/delta_schema.h"
+#include "delta/log/commit_json.h"
+#include "delta/operations/optimize.h"
 #include "delta/table.h"
-#include "frontends/encoding/value_text.h"
 
 namespace tarn::cli {
 
@@ -20,40 +23,12 @@ struct TableOptions {
   std::string lake;
   std::string table;
   int64_t limit = 20;
-  /// Lake and table aside.
+  bool dry_run = false;
+  bool json = false;
+  /// Lake and table aside, as those below.
   FsckOptions fsck;
+  UpkeepOptions upkeep;
 };
-
-/// Lines of text cells under a header, in columns as wide as they need.
-class TextTable {
- public:
-  explicit TextTable(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  std::string ToString() const {
-    std::vector<size_t> widths(rows_.front().size());
-    for (const auto& row : rows_) {
-      for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string text;
-    for (const auto& row : rows_) {
-      for (size_t i = 0; i < row.size(); ++i) {
-        text += row[i];
-        if (i + 1 < row.size()) text += std::string(widths[i] - row[i].size() + 2, ' ');
-      }
-      text += '\n';
-    }
-    return text;
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
-
-std::string TimestampText(int64_t millis) {
-  frontends::ByteBuffer text;
-  frontends::AppendTimestamp(millis, 1000, /*utc=*/true, text);
-  return std::string(text.view());
-}
 
 Result<lake::TableName> ParseName(const std::string& text) {
   const size_t dot = text.find('.');
@@ -102,29 +77,98 @@ Status Describe(const TableOptions& options) {
   return WriteStdout(text + "\n" + columns.ToString());
 }
 
+/// A JSON object of texts, those of `values` being JSON themselves where they are `raw`.
+std::string MapJson(const std::map<std::string, std::string>& values, bool raw) {
+  std::string json = "{";
+  for (const auto& [key, value] : values) {
+    if (json.size() > 1) json += ',';
+    delta::AppendJsonString(json, key);
+    json += ':';
+    if (raw) {
+      json += value;
+    } else {
+      delta::AppendJsonString(json, value);
+    }
+  }
+  return json + "}";
+}
+
+std::string EntryJson(const delta::HistoryEntry& entry) {
+  std::string json = R"({"version":)" + std::to_string(entry.version) + R"(,"timestamp":)";
+  delta::AppendJsonString(json, TimestampText(entry.timestamp_millis));
+  json += R"(,"operation":)";
+  delta::AppendJsonString(json, entry.info.operation);
+  json += R"(,"parameters":)" + MapJson(entry.info.operation_parameters, /*raw=*/true) + R"(,"metrics":)" +
+          MapJson(entry.info.operation_metrics, /*raw=*/false) + R"(,"files_added":)" +
+          std::to_string(entry.files_added) + R"(,"files_removed":)" + std::to_string(entry.files_removed) +
+          R"(,"by":)";
+  delta::AppendJsonString(json, entry.info.engine_info);
+  return json + "}";
+}
+
 Status History(const TableOptions& options) {
   if (options.limit < 1) return Status::InvalidArgument("--limit must be at least 1");
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
   TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
-  TextTable text({"VERSION", "TIMESTAMP", "OPERATION", "ADDED", "REMOVED", "BY"});
+  std::vector<delta::HistoryEntry> history;
   if (view->snapshot != nullptr) {
     const delta::TableContext context{.store = view->store, .clock = &SystemClock(), .random = local.random.get()};
-    TARN_ASSIGN_OR_RETURN(const auto history, delta::ReadHistory(context, *view->snapshot, options.limit));
-    for (const delta::HistoryEntry& entry : history) {
-      text.Add({std::to_string(entry.version), TimestampText(entry.timestamp_millis), entry.info.operation,
-                std::to_string(entry.files_added), std::to_string(entry.files_removed), entry.info.engine_info});
-    }
+    TARN_ASSIGN_OR_RETURN(history, delta::ReadHistory(context, *view->snapshot, options.limit));
+  }
+  if (options.json) {
+    std::string json;
+    for (const delta::HistoryEntry& entry : history) json += (json.empty() ? "" : ",") + EntryJson(entry);
+    return WriteStdout(R"({"commits":[)" + json + "]}\n");
+  }
+  TextTable text({"VERSION", "TIMESTAMP", "OPERATION", "ADDED", "REMOVED", "BY"});
+  for (const delta::HistoryEntry& entry : history) {
+    text.Add({std::to_string(entry.version), TimestampText(entry.timestamp_millis), entry.info.operation,
+              std::to_string(entry.files_added), std::to_string(entry.files_removed), entry.info.engine_info});
   }
   return WriteStdout(text.ToString());
 }
 
+/// What a merge would take; how many files come out is only known then.
+Status PlanOptimize(const TableOptions& options, const lake::TableName& name) {
+  TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
+  TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
+  std::vector<delta::OptimizeGroup> plan;
+  if (view->snapshot != nullptr) {
+    TARN_ASSIGN_OR_RETURN(plan, delta::PlanOptimize(*view->snapshot, {}));
+  }
+  int64_t files = 0;
+  int64_t bytes = 0;
+  for (const delta::OptimizeGroup& group : plan) {
+    for (const delta::FileIndex index : group) {
+      TARN_ASSIGN_OR_RETURN(const delta::DataFile file, view->snapshot->File(index));
+      ++files;
+      bytes += file.size_bytes;
+    }
+  }
+  if (options.json) {
+    return WriteStdout(R"({"dry_run":true,"files_removed":)" + std::to_string(files) + R"(,"bytes_read":)" +
+                       std::to_string(bytes) + R"(,"groups":)" + std::to_string(plan.size()) + "}\n");
+  }
+  if (plan.empty()) return WriteStdout("nothing to do\n");
+  return WriteStdout(CountText(files, "file") + " of " + CountText(bytes, "byte") + " would be merged, in " +
+                     CountText(static_cast<int64_t>(plan.size()), "group") + "\n");
+}
+
 Status Optimize(const TableOptions& options) {
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
+  if (options.dry_run) return PlanOptimize(options, name);
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kWrite));
   TARN_ASSIGN_OR_RETURN(const auto result, local.lake->Optimize(name, {}));
   TARN_RETURN_NOT_OK(local.lake->FlushAll());
   local.lake->Close();
+  if (options.json) {
+    return WriteStdout(R"({"dry_run":false,"version":)" +
+                       (result.version.has_value() ? std::to_string(*result.version) : "null") +
+                       R"(,"files_removed":)" + std::to_string(result.files_removed) + R"(,"files_added":)" +
+                       std::to_string(result.files_added) + R"(,"bytes_read":)" + std::to_string(result.bytes_read) +
+                       R"(,"bytes_written":)" + std::to_string(result.bytes_written) + "}\n");
+  }
   if (!result.version.has_value()) return WriteStdout("nothing to do\n");
   return WriteStdout("version " + std::to_string(*result.version) + ": " + std::to_string(result.files_removed) +
                      " files became " + std::to_string(result.files_added) + "\n");
@@ -134,7 +178,64 @@ Status RunFsck(const TableOptions& options) {
   FsckOptions fsck = options.fsck;
   fsck.lake = options.lake;
   fsck.table = options.table;
+  fsck.json = options.json;
+  fsck.dry_run = options.dry_run;
   return Fsck(fsck);
+}
+
+template <Status (*Run)(const UpkeepOptions&)>
+Status RunUpkeep(const TableOptions& options) {
+  UpkeepOptions upkeep = options.upkeep;
+  upkeep.lake = options.lake;
+  upkeep.table = options.table;
+  upkeep.json = options.json;
+  upkeep.dry_run = options.dry_run;
+  return Run(upkeep);
+}
+
+/// The commands that work on any table, in a lake or not.
+void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*)(const TableOptions&))>& add,
+               TableOptions& options) {
+  const auto add_command = [&](const char* name, const char* description, Status (*run)(const TableOptions&)) {
+    CLI::App* command = add(name, description, run);
+    command->add_option("table", options.table, "The table, or with a '/' the folder of any Delta table")
+        ->required()
+        ->type_name("DATABASE.TABLE|FOLDER");
+    command->add_flag("--json", options.json, "One JSON object instead of text");
+    return command;
+  };
+  CLI::App* fsck = add_command("fsck", "Check a table against every rule of the Delta protocol", RunFsck);
+  fsck->add_flag("--check-files", options.fsck.check_files, "Look whether every live file is there, too");
+  fsck->add_flag("--check-data", options.fsck.check_data, "Read all live files and check their statistics, too");
+  fsck->add_flag("--repair", options.fsck.repair,
+                 "Mend wrong checkpoints, checksums, compacted logs and the hint first; never touches a commit");
+  fsck->add_flag("--dry-run", options.dry_run, "With --repair: change nothing, say what would be");
+  CLI::App* vacuum =
+      add_command("vacuum", "Delete files that no version within the retention needs", RunUpkeep<Vacuum>);
+  vacuum
+      ->add_option("--retention", options.upkeep.retention,
+                   "Keep what was removed less than this ago [delta.deletedFileRetentionDuration, else 7d]")
+      ->type_name("DURATION")
+      ->check(MustNotBeEmpty);
+  vacuum->add_flag("--lite", options.upkeep.lite,
+                   "Look only at what commits removed since the last vacuum, not at every file of the folder");
+  vacuum->add_flag("--allow-short-retention", options.upkeep.allow_short_retention,
+                   "Take a --retention below the table's: may destroy what writers at work have not committed yet, and "
+                   "what readers of earlier versions need");
+  vacuum->add_flag("--dry-run", options.dry_run, "Delete nothing; say of each file what would become of it, and why");
+  CLI::App* cleanup = add_command("cleanup",
+                                  "Delete log files older than delta.logRetentionDuration (30 days) that a "
+                                  "checkpoint stands for",
+                                  RunUpkeep<CleanUp>);
+  cleanup->add_flag("--dry-run", options.dry_run, "Delete nothing; name each file that would go");
+  CLI::App* restore =
+      add_command("restore", "Take a table back to an earlier version, by a new one", RunUpkeep<Restore>);
+  restore->add_option("--version", options.upkeep.version, "The version")->type_name("N");
+  restore->add_option("--timestamp", options.upkeep.timestamp, "The newest version not later than this time")
+      ->type_name("TIME")
+      ->check(MustNotBeEmpty);
+  restore->add_flag("--dry-run", options.dry_run, "Change nothing; look for the files and say what would be");
+  add_command("checkpoint", "Write a checkpoint of the newest version", RunUpkeep<Checkpoint>);
 }
 
 }  // namespace
@@ -158,17 +259,13 @@ Command AddTable(CLI::App& app) {
   };
   add("list", "Every table with its version, files and buffered rows", List);
   with_table(add("describe", "A table's location, version, protocol and columns", Describe));
-  with_table(add("history", "A table's commits, newest first", History))
-      ->add_option("--limit", options->limit, "At most so many commits [20]")
-      ->type_name("N");
-  CLI::App* fsck = add("fsck", "Check a table against every rule of the Delta protocol; changes nothing", RunFsck);
-  fsck->add_option("table", options->table, "The table, or with a '/' the folder of any Delta table")
-      ->required()
-      ->type_name("DATABASE.TABLE|FOLDER");
-  fsck->add_flag("--check-files", options->fsck.check_files, "Look whether every live file is there, too");
-  fsck->add_flag("--check-data", options->fsck.check_data, "Read all live files and check their statistics, too");
-  fsck->add_flag("--json", options->fsck.json, "One JSON object instead of a finding per line");
-  with_table(add("optimize", "Merge a table's small files now; writers need not stop", Optimize));
+  CLI::App* history = with_table(add("history", "A table's commits, newest first", History));
+  history->add_option("--limit", options->limit, "At most so many commits [20]")->type_name("N");
+  history->add_flag("--json", options->json, "One JSON object instead of a table");
+  AddUpkeep(add, *options);
+  CLI::App* optimize = with_table(add("optimize", "Merge a table's small files now; writers need not stop", Optimize));
+  optimize->add_flag("--dry-run", options->dry_run, "Merge nothing; say how much would be");
+  optimize->add_flag("--json", options->json, "One JSON object instead of text");
   return [options, chosen] { return (*chosen)(*options); };
 }
 

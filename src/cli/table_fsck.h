@@ -13,10 +13,13 @@ struct FsckOptions {
   bool check_files = false;
   bool check_data = false;
   bool json = false;
+  /// Mends derived files first.
+  bool repair = false;
+  bool dry_run = false;
 };
 
-/// Validates a table, which need not be readable, and writes what it finds to standard output. Corruption when there is
-/// an error.
+/// Validates a table, which need not be readable, and writes what it finds, and what it mended, to standard output.
+/// Corruption when there is an error left.
 Status Fsck(const FsckOptions& options);
 
 }  // namespace tarn::cli

@@ -9,7 +9,8 @@ from .paths import ROOT, tracked
 from .run import TaskError, say
 
 SUBCOMMANDS = [[], ["serve"], ["sql"], ["write"], ["table"], ["table", "list"], ["table", "describe"],
-               ["table", "history"], ["table", "optimize"], ["version"]]  # fmt: skip
+               ["table", "history"], ["table", "fsck"], ["table", "vacuum"], ["table", "cleanup"], ["table", "restore"],
+               ["table", "checkpoint"], ["table", "optimize"], ["version"]]  # fmt: skip
 
 
 def command_line_page() -> str:

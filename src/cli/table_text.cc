@@ -1,0 +1,49 @@
+#include "cli/table_text.h"
+
+#include <algorithm>
+
+#include "cli/command_line.h"
+#include "frontends/encoding/value_text.h"
+
+namespace tarn::cli {
+
+std::string TextTable::ToString() const {
+  std::vector<size_t> widths(rows_.front().size());
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      text += row[i];
+      if (i + 1 < row.size()) text += std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string TimestampText(int64_t millis) {
+  frontends::ByteBuffer text;
+  frontends::AppendTimestamp(millis, 1000, /*utc=*/true, text);
+  return std::string(text.view());
+}
+
+std::string CountText(int64_t count, const std::string& what) {
+  return (count == 0 ? "no" : std::to_string(count)) + " " + what + (count == 1 ? "" : "s");
+}
+
+StreamedText& StreamedText::operator+=(std::string_view text) {
+  constexpr size_t kPieceBytes = 64 << 10;
+  waiting_ += text;
+  if (waiting_.size() >= kPieceBytes) (void)Finish();  // Kept for the last one.
+  return *this;
+}
+
+Status StreamedText::Finish() {
+  if (status_.ok() && !waiting_.empty()) status_ = WriteStdout(waiting_);
+  waiting_.clear();
+  return status_;
+}
+
+}  // namespace tarn::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tarn::cli {
+
+/// Lines of text cells under a header, in columns as wide as they need.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  std::string ToString() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// "2026-01-02T03:04:05.678Z"
+std::string TimestampText(int64_t millis);
+
+/// "no files", "1 file", "2 files"
+std::string CountText(int64_t count, const std::string& what);
+
+/// Standard output in pieces, for what is too long to be held. The first failure ends the writing.
+class StreamedText {
+ public:
+  /// Writes what is left.
+  Status Finish();
+  StreamedText& operator+=(std::string_view text);
+
+ private:
+  std::string waiting_;
+  Status status_;
+};
+
+}  // namespace tarn::cli
