@@ -93,7 +93,47 @@ Result<ArrayPtr> Conformer::Conform(const ArrayPtr& array, const std::shared_ptr
                                  type->ToString() + ": " + cast.status().message());
 }
 
+/// Rows in which `parent` is null do not count.
+Status CheckRequiredIn(const arrow::Array& array, const arrow::Field& field, const arrow::Array* parent,
+                       const std::string& path) {
+  if (!field.nullable() && array.null_count() > 0) {
+    for (int64_t row = 0; row < array.length(); ++row) {
+      if (array.IsNull(row) && (parent == nullptr || parent->IsValid(row))) {
+        return Status::InvalidArgument("column '" + path + "' must not be null");
+      }
+    }
+  }
+  const auto& type = *field.type();
+  if (type.id() == arrow::Type::STRUCT) {
+    const auto& rows = static_cast<const arrow::StructArray&>(array);
+    for (int i = 0; i < type.num_fields(); ++i) {
+      // Null wherever the struct is.
+      TARN_ASSIGN_OR_RETURN_ARROW(const ArrayPtr member, rows.GetFlattenedField(i));
+      TARN_RETURN_NOT_OK(CheckRequiredIn(*member, *type.field(i), &array, path + "." + type.field(i)->name()));
+    }
+  } else if (type.id() == arrow::Type::LIST) {
+    TARN_ASSIGN_OR_RETURN_ARROW(const ArrayPtr elements, static_cast<const arrow::ListArray&>(array).Flatten());
+    TARN_RETURN_NOT_OK(CheckRequiredIn(*elements, *type.field(0), nullptr, path + ".element"));
+  } else if (type.id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapArray&>(array);
+    const auto& map_type = static_cast<const arrow::MapType&>(type);
+    const int64_t begin = map.value_offset(0);
+    const int64_t length = map.value_offset(map.length()) - begin;
+    TARN_RETURN_NOT_OK(
+        CheckRequiredIn(*map.items()->Slice(begin, length), *map_type.item_field(), nullptr, path + ".value"));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
+
+Status CheckRequired(const arrow::RecordBatch& batch) {
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    const arrow::Field& field = *batch.schema()->field(i);
+    TARN_RETURN_NOT_OK(CheckRequiredIn(*batch.column(i), field, nullptr, field.name()));
+  }
+  return Status::Ok();
+}
 
 Result<std::shared_ptr<arrow::RecordBatch>> ConformBatch(const arrow::RecordBatch& batch,
                                                          const std::shared_ptr<arrow::Schema>& schema,

@@ -18,4 +18,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ConformBatch(const arrow::RecordBatc
                                                          const std::shared_ptr<arrow::Schema>& schema,
                                                          FieldMatch match = FieldMatch::kName);
 
+/// InvalidArgument, naming the column, when one that must not be null is, at any depth.
+Status CheckRequired(const arrow::RecordBatch& batch);
+
 }  // namespace tarn::columnar

@@ -106,5 +106,35 @@ TEST(Conform, RefusesWhatDoesNotFitByColumn) {
   EXPECT_TRUE(required.status().Is(StatusCode::kInvalidArgument));
 }
 
+/// The batch with its first column required as `field` says.
+Status Check(const std::shared_ptr<arrow::Field>& loose, const std::shared_ptr<arrow::Field>& strict,
+             const std::string& json) {
+  const auto batch = Batch({loose}, json);
+  return CheckRequired(*arrow::RecordBatch::Make(arrow::schema({strict}), batch->num_rows(), batch->columns()));
+}
+
+TEST(Conform, RequiredColumnsAreNeverNull) {
+  const auto loose = arrow::field("a", arrow::int64());
+  const auto strict = loose->WithNullable(false);
+  EXPECT_TRUE(Check(loose, loose, R"([{"a":1},{"a":null}])").ok());
+  EXPECT_TRUE(Check(loose, strict, R"([{"a":1},{"a":2}])").ok());
+  const Status refused = Check(loose, strict, R"([{"a":1},{"a":null}])");
+  EXPECT_TRUE(refused.Is(StatusCode::kInvalidArgument));
+  EXPECT_THAT(refused.message(), testing::HasSubstr("'a' must not be null"));
+}
+
+TEST(Conform, RequiredMembersAreNullOnlyWithWhatHoldsThem) {
+  const auto member = arrow::field("m", arrow::int64());
+  const auto strict_member = member->WithNullable(false);
+  const auto in_struct = [](const auto& field) { return arrow::field("s", arrow::struct_({field})); };
+  EXPECT_TRUE(Check(in_struct(member), in_struct(strict_member), R"([{"s":{"m":1}},{"s":null}])").ok());
+  EXPECT_THAT(Check(in_struct(member), in_struct(strict_member), R"([{"s":{"m":null}}])").message(),
+              testing::HasSubstr("'s.m'"));
+  const auto in_list = [](const auto& field) { return arrow::field("l", arrow::list(field->WithName("element"))); };
+  EXPECT_TRUE(Check(in_list(member), in_list(strict_member), R"([{"l":[1,2]},{"l":null},{"l":[]}])").ok());
+  EXPECT_THAT(Check(in_list(member), in_list(strict_member), R"([{"l":[1,null]}])").message(),
+              testing::HasSubstr("'l.element'"));
+}
+
 }  // namespace
 }  // namespace tarn::columnar

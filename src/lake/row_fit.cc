@@ -4,11 +4,11 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
-#include <arrow/scalar.h>
 #include <arrow/type.h>
 
 #include "columnar/arrow_status.h"
 #include "columnar/delta_schema.h"
+#include "columnar/value_array.h"
 #include "lake/row_shape.h"
 
 namespace tarn::lake {
@@ -49,27 +49,6 @@ Result<std::shared_ptr<arrow::RecordBatch>> TakeWhere(const std::shared_ptr<arro
   TARN_ASSIGN_OR_RETURN(auto taken,
                         columnar::FromArrow(arrow::compute::Take(arrow::Datum(rows), arrow::Datum(index_array))));
   return taken.record_batch();
-}
-
-/// A column of one value, as long as the rows.
-Result<std::shared_ptr<arrow::Array>> ConstantColumn(const columnar::Value& value,
-                                                     const std::shared_ptr<arrow::DataType>& type, int64_t length) {
-  if (columnar::IsNull(value)) return columnar::FromArrow(arrow::MakeArrayOfNull(type, length));
-  std::shared_ptr<arrow::Scalar> scalar;
-  if (const auto* text = std::get_if<std::string>(&value)) {
-    scalar = type->id() == arrow::Type::BINARY
-                 ? std::static_pointer_cast<arrow::Scalar>(std::make_shared<arrow::BinaryScalar>(*text))
-                 : std::make_shared<arrow::StringScalar>(*text);
-  } else if (const auto* flag = std::get_if<bool>(&value)) {
-    scalar = std::make_shared<arrow::BooleanScalar>(*flag);
-  } else if (const auto* real = std::get_if<double>(&value)) {
-    TARN_ASSIGN_OR_RETURN(scalar, columnar::FromArrow(arrow::MakeScalar(type, *real)));
-  } else if (const auto* integer = std::get_if<int64_t>(&value)) {
-    TARN_ASSIGN_OR_RETURN(scalar, columnar::FromArrow(arrow::MakeScalar(type, *integer)));
-  } else {
-    return Status::Unsupported("partition column of type " + type->ToString());
-  }
-  return columnar::FromArrow(arrow::MakeArrayFromScalar(*scalar, length));
 }
 
 }  // namespace
@@ -138,7 +117,7 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> WholeRows(const BufferS
       const std::string& name = cut_by.partition_columns[i];
       if (name == kTimeDateColumn && cut_by.derives_time_date()) continue;
       const auto& type = cut_by.schema->GetFieldByName(name)->type();
-      TARN_ASSIGN_OR_RETURN(auto column, ConstantColumn(segment.partition_values[i], type, rows->num_rows()));
+      TARN_ASSIGN_OR_RETURN(auto column, columnar::ConstantArray(segment.partition_values[i], type, rows->num_rows()));
       TARN_ASSIGN_OR_RETURN(
           rows, columnar::FromArrow(rows->AddColumn(rows->num_columns(), arrow::field(name, type), std::move(column))));
     }
