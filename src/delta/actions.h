@@ -69,6 +69,9 @@ struct Remove {
   std::optional<DeletionVector> deletion_vector;
 };
 
+/// The removal of a file that is in the table.
+Remove RemoveOf(const Add& add, int64_t now_millis, bool data_change);
+
 /// Application transaction: exactly-once writers keep their progress here.
 struct Txn {
   std::string app_id;

@@ -13,8 +13,10 @@
 #include "columnar/parquet_reader.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/operations/delete.h"
 #include "delta/operations/optimize.h"
 #include "delta/operations/rewrite.h"
+#include "delta/operations/update.h"
 #include "delta/testing/data_table.h"
 #include "storage/stores.h"
 #include "storage/testing/temp_folder.h"
@@ -69,6 +71,32 @@ TEST_F(MappedTable, CompactionKeepsRowsNamesAndIds) {
   // Statistics are under the physical names as well.
   const int id = before->schema()->GetFieldIndex("id");
   EXPECT_EQ(table_->Latest()->Select({Predicate::Compare(Predicate::Op::kEq, id, int64_t{2})})->size(), 1U);
+}
+
+class SameAgain final : public RowUpdate {
+ public:
+  Result<std::shared_ptr<arrow::RecordBatch>> Apply(const std::shared_ptr<arrow::RecordBatch>& rows) override {
+    return rows;
+  }
+};
+
+TEST_F(MappedTable, ChangedRowsKeepNamesIdsAndPartitions) {
+  const auto before = table_->Latest();
+  const std::vector<std::string> rows = table_->Rows(*before);
+  const int id = before->schema()->GetFieldIndex("id");
+  const auto is_one = *MakeCondition(*before->schema(), {Predicate::Compare(Predicate::Op::kEq, id, int64_t{1})});
+  SameAgain update;
+  const auto updated = Update(table_->context(), before, *is_one, update);
+  ASSERT_TRUE(updated.ok()) << updated.status().ToString();
+  EXPECT_EQ(updated->counts.rows, 1);
+  EXPECT_EQ(updated->counts.files_added, 1);
+  EXPECT_EQ(table_->Rows(*updated->snapshot), rows);
+  const auto selected = *updated->snapshot->Select(is_one->predicates());
+  ASSERT_EQ(selected.size(), 1U);
+  EXPECT_THAT(Stored(before->File(1)->key), ::testing::IsSupersetOf(Stored(updated->snapshot->File(selected[0])->key)));
+  const auto deleted = Delete(table_->context(), updated->snapshot, *is_one);
+  ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+  EXPECT_EQ(table_->Rows(*table_->Latest()).size(), rows.size() - 1);
 }
 
 TEST_F(MappedTable, NewColumnsGetANameAndIdsOfTheirOwn) {

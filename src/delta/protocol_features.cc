@@ -60,10 +60,8 @@ const Feature kFeatures[] = {
      [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.invariants"); }},
     {"checkConstraints", 0, 3, true, false,
      [](const Metadata& metadata, const arrow::Schema&) { return HasPropertyPrefix(metadata, "delta.constraints."); }},
-    {"changeDataFeed", 0, 4, true, false,
-     [](const Metadata& metadata, const arrow::Schema&) {
-       return PropertyIsTrue(metadata, "delta.enableChangeDataFeed");
-     }},
+    // Appends and removals of whole files need no change files; changes of single rows are refused where they are made.
+    {"changeDataFeed", 0, 4, true, true, Never},
     {"generatedColumns", 0, 4, true, false,
      [](const Metadata&, const arrow::Schema& schema) {
        return HasFieldMetadata(schema, "delta.generationExpression");
@@ -137,6 +135,18 @@ Status CheckLegacy(int version, bool writing, const Metadata& metadata, const ar
 }
 
 }  // namespace
+
+Protocol LowestProtocol(const Metadata& metadata) {
+  Protocol protocol;
+  if (!PropertyIsTrue(metadata, "delta.enableDeletionVectors")) return protocol;
+  std::set<std::string> features = FeaturesOf(protocol);
+  features.insert("deletionVectors");
+  protocol.min_reader_version = kMaxReaderVersion;
+  protocol.min_writer_version = kMaxWriterVersion;
+  protocol.reader_features = {"deletionVectors"};
+  protocol.writer_features.emplace(features.begin(), features.end());
+  return protocol;
+}
 
 std::set<std::string> FeaturesOf(const Protocol& protocol) {
   std::set<std::string> features;

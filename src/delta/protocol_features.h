@@ -19,6 +19,10 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const a
 /// Whether it can write to it; implies CheckReadable.
 Status CheckWritable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema);
 
+/// The lowest protocol for a new table: (1,2) unless a property asks for a feature, which then is listed with those
+/// that (1,2) implies.
+Protocol LowestProtocol(const Metadata& metadata);
+
 /// The features that a protocol lists, or whose place its version stands for.
 std::set<std::string> FeaturesOf(const Protocol& protocol);
 

@@ -26,7 +26,7 @@ const FeatureCase kCases[] = {
     {"appendOnly", May::kWrite, May::kWrite, "delta.appendOnly"},
     {"invariants", May::kWrite, May::kRead, "", "", "delta.invariants"},
     {"checkConstraints", May::kWrite, May::kRead, "delta.constraints.positive", "id > 0"},
-    {"changeDataFeed", May::kWrite, May::kRead, "delta.enableChangeDataFeed"},
+    {"changeDataFeed", May::kWrite, May::kWrite, "delta.enableChangeDataFeed"},
     {"generatedColumns", May::kWrite, May::kRead, "", "", "delta.generationExpression"},
     {"columnMapping", May::kWrite, May::kWrite, "delta.columnMapping.mode", "name"},
     {"identityColumns", May::kWrite, May::kRead, "", "", "delta.identity.start"},
@@ -107,6 +107,26 @@ TEST(ProtocolFeatures, UnknownVersionsAndContradictionsAreRefused) {
   EXPECT_EQ(CheckWritable({1, 8, {}, {}}, {}, *plain).code(), StatusCode::kUnsupported);
   EXPECT_EQ(CheckReadable({3, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
   EXPECT_EQ(CheckWritable({1, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
+}
+
+TEST(ProtocolFeatures, ANewTableGetsTheLowestProtocol) {
+  Metadata metadata;
+  metadata.configuration["delta.enableChangeDataFeed"] = "false";
+  EXPECT_EQ(LowestProtocol(metadata), Protocol());
+  metadata.configuration["delta.enableDeletionVectors"] = "true";
+  const Protocol protocol = LowestProtocol(metadata);
+  EXPECT_EQ(protocol.min_reader_version, 3);
+  EXPECT_EQ(protocol.min_writer_version, 7);
+  EXPECT_EQ(protocol.reader_features, (std::vector<std::string>{"deletionVectors"}));
+  EXPECT_EQ(protocol.writer_features, (std::vector<std::string>{"appendOnly", "deletionVectors", "invariants"}));
+}
+
+TEST(ProtocolFeatures, OldVersionsStandForFeatures) {
+  EXPECT_EQ(FeaturesOf({1, 2, {}, {}}), (std::set<std::string>{"appendOnly", "invariants"}));
+  EXPECT_EQ(FeaturesOf({2, 5, {}, {}}), (std::set<std::string>{"appendOnly", "changeDataFeed", "checkConstraints",
+                                                               "columnMapping", "generatedColumns", "invariants"}));
+  const std::vector<std::string> listed = {"timestampNtz"};
+  EXPECT_EQ(FeaturesOf({3, 7, listed, listed}), (std::set<std::string>{"timestampNtz"}));
 }
 
 }  // namespace

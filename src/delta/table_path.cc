@@ -185,4 +185,13 @@ std::string PartitionFolder(const PartitionValues& values) {
   return folder;
 }
 
+std::string PartitionKey(const PartitionValues& values) {
+  std::string key;
+  for (const auto& [column, text] : values) {
+    key.append(text.has_value() ? std::to_string(text->size()) + ":" + *text : "-");
+    key.push_back(',');
+  }
+  return key;
+}
+
 }  // namespace tarn::delta

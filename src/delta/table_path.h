@@ -30,4 +30,7 @@ std::string EncodeLogPath(std::string_view key);
 /// __HIVE_DEFAULT_PARTITION__.
 std::string PartitionFolder(const PartitionValues& values);
 
+/// A text that is equal for equal values in the same order and for no others.
+std::string PartitionKey(const PartitionValues& values);
+
 }  // namespace tarn::delta

@@ -431,7 +431,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& tab
   metadata.configuration = options.configuration;
   metadata.created_time_millis = table.clock->WallMicros() / kMicrosPerMilli;
   TARN_ASSIGN_OR_RETURN(auto schema, columnar::SchemaFromDeltaJson(metadata.schema_string));
-  const Protocol protocol;
+  const Protocol protocol = LowestProtocol(metadata);
   TARN_RETURN_NOT_OK(CheckWritable(protocol, metadata, *schema));
   auto transaction = std::make_unique<LogTransaction>(table, nullptr);
   transaction->SetCreation(protocol, std::move(metadata), std::move(schema));

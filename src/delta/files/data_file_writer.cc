@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/clock.h"
+#include "columnar/conform.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -41,6 +42,7 @@ Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(storage::ObjectStor
 }
 
 Status DataFileWriter::Append(const arrow::RecordBatch& batch) {
+  TARN_RETURN_NOT_OK(columnar::CheckRequired(batch));
   return parquet_->Append(*columnar::Renamed(batch, stored_));
 }
 

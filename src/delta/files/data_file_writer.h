@@ -36,7 +36,7 @@ class DataFileWriter {
                                                       const std::shared_ptr<arrow::Schema>& schema,
                                                       const DataFileOptions& options);
 
-  /// The batch has the schema that was given.
+  /// The batch has the schema that was given. InvalidArgument names a column that is null and must not be.
   Status Append(const arrow::RecordBatch& batch);
   int64_t bytes_written() const { return parquet_->bytes_written(); }
   /// Publishes the file durably. `partition_values` are under their stored names.

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "base/check.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -161,6 +162,18 @@ std::optional<std::string> DecodeBase85(std::string_view text) {
     for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(word >> shift & 0xFF));
   }
   return bytes;
+}
+
+std::string EncodeBase85(std::string_view bytes) {
+  TARN_CHECK(bytes.size() % sizeof(uint32_t) == 0);
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += sizeof(uint32_t)) {
+    uint32_t word = BigEndian(bytes.substr(i, sizeof(uint32_t)));
+    std::array<char, 5> digits{};
+    for (size_t k = digits.size(); k-- > 0; word /= 85) digits[k] = kAlphabet[word % 85];
+    text.append(digits.data(), digits.size());
+  }
+  return text;
 }
 
 }  // namespace tarn::delta

@@ -43,6 +43,9 @@ Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vecto
 /// Four bytes for five characters of the protocol's base85 (ZeroMQ RFC 32); nullopt for text that is none.
 std::optional<std::string> DecodeBase85(std::string_view text);
 
+/// The inverse; `bytes` come in fours.
+std::string EncodeBase85(std::string_view bytes);
+
 template <typename Visit>
 void LiveRows::ForEach(int64_t begin, int64_t end, Visit&& visit) const {
   std::vector<int64_t> deleted;

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <set>
+
+#include "delta/files/deletion_vector_writer.h"
 #include "storage/stores.h"
 #include "storage/testing/temp_folder.h"
 
@@ -105,6 +108,53 @@ TEST(Base85, IsThatOfTheProtocol) {
   EXPECT_EQ(DecodeBase85("four"), std::nullopt);
   EXPECT_EQ(DecodeBase85("#####"), std::nullopt);
   EXPECT_EQ(DecodeBase85("ab\"cd"), std::nullopt);
+}
+
+TEST_F(DeletionVectors, WrittenOnesAreReadBack) {
+  Random random(3);
+  DeletionVectorWriter writer(*store_, random);
+  const std::vector<std::vector<int64_t>> sets = {{0}, {1, 5, 70000}, {int64_t{1} << 33}, {}};
+  std::vector<DeletionVector> vectors;
+  for (const auto& rows : sets) {
+    const auto written = writer.Write(RowBitmap::Of(rows));
+    ASSERT_TRUE(written.ok()) << written.status().ToString();
+    vectors.push_back(*written);
+  }
+  EXPECT_EQ(Read(vectors[0]).status().code(), StatusCode::kNotFound) << "there before it is finished";
+  ASSERT_TRUE(writer.Finish().ok());
+  ASSERT_EQ(writer.keys().size(), 1U);
+  EXPECT_EQ(writer.keys()[0], **DeletionVectorKey(vectors[0], store_->uri()));
+  for (size_t i = 0; i < sets.size(); ++i) {
+    const auto rows = Read(vectors[i]);
+    ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+    EXPECT_EQ(*rows, sets[i]);
+    EXPECT_EQ(vectors[i].path_or_inline, vectors[0].path_or_inline);
+    EXPECT_EQ(vectors[i].cardinality, static_cast<int64_t>(sets[i].size()));
+  }
+  EXPECT_EQ(vectors[0].offset, 1);
+  EXPECT_EQ(store_->Get(writer.keys()[0])->substr(0, 5), FileOf(RowBitmap::Of({0}).Serialize()).substr(0, 5));
+}
+
+TEST_F(DeletionVectors, AFileIsClosedWhenItIsLarge) {
+  Random random(3);
+  DeletionVectorWriter writer(*store_, random);
+  std::vector<int64_t> every_second(4'000'000);
+  for (size_t i = 0; i < every_second.size(); ++i) every_second[i] = static_cast<int64_t>(2 * i);
+  const RowBitmap large = RowBitmap::Of(every_second);
+  std::set<std::string> files;
+  for (int i = 0; i < 5; ++i) files.insert(writer.Write(large)->path_or_inline);
+  ASSERT_TRUE(writer.Finish().ok());
+  EXPECT_EQ(files.size(), writer.keys().size());
+  EXPECT_GT(files.size(), 1U);
+  EXPECT_LT(files.size(), 5U);
+}
+
+TEST(Base85, IsItsOwnInverse) {
+  // The example of ZeroMQ RFC 32.
+  EXPECT_EQ(EncodeBase85("\x86\x4F\xD2\x6F\xB5\x59\xF7\x5B"), "HelloWorld");
+  const std::string zeros(4, '\0');
+  EXPECT_EQ(DecodeBase85(EncodeBase85(zeros)), zeros);
+  EXPECT_EQ(DecodeBase85(EncodeBase85("\xFF\xFF\xFF\xFF")), "\xFF\xFF\xFF\xFF");
 }
 
 }  // namespace

@@ -254,6 +254,41 @@ Result<FileFacts> StatsParser::Parse(std::string_view text, const std::vector<St
   return facts;
 }
 
+namespace {
+
+/// The fields that stay as they are, each behind a comma; nullopt for text that is no JSON object.
+std::optional<std::string> OtherFields(std::string_view stats) {
+  ondemand::parser parser;
+  const simdjson::padded_string padded(stats);
+  ondemand::document document;
+  ondemand::object object;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
+      document.get_object().get(object) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  std::string fields;
+  for (auto field_result : object) {
+    ondemand::field field;
+    std::string_view key;
+    std::string_view value;
+    if (std::move(field_result).get(field) != simdjson::SUCCESS) return std::nullopt;
+    if (field.unescaped_key().get(key) != simdjson::SUCCESS ||
+        simdjson::to_json_string(field.value()).get(value) != simdjson::SUCCESS) {
+      return std::nullopt;
+    }
+    if (key != "minValues" && key != "maxValues" && key != "nullCount") continue;
+    fields.append(",\"").append(key).append("\":").append(Trimmed(value));
+  }
+  return fields;
+}
+
+}  // namespace
+
+std::string WithWideBounds(std::string_view stats, int64_t num_records) {
+  return R"({"numRecords":)" + std::to_string(num_records) + (stats.empty() ? "" : OtherFields(stats).value_or("")) +
+         R"(,"tightBounds":false})";
+}
+
 ColumnFacts::ColumnFacts(StatsColumn column, size_t files)
     : column_(std::move(column)), flags_(files), min_(files), max_(files), null_count_(files, -1) {
   switch (column_.type->id()) {

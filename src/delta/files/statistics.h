@@ -47,6 +47,11 @@ class StatsParser {
   std::unique_ptr<State> state_;
 };
 
+/// The statistics of a file once rows of it are deleted by a vector (PROTOCOL.md, "Per-file Statistics"): the same with
+/// the exact number of rows that the file holds and `tightBounds` false; bounds are left out when `stats` cannot be
+/// read.
+std::string WithWideBounds(std::string_view stats, int64_t num_records);
+
 /// Bounds of one column for the files of one chunk, in columnar form. Thread-compatible.
 class ColumnFacts {
  public:

@@ -18,12 +18,6 @@ namespace {
 /// progress, so this is only reached on a table whose small files are removed as fast as they are compacted.
 constexpr int kMaxAttempts = 8;
 
-bool SameLayout(const Snapshot& a, const Snapshot& b) {
-  return a.metadata().schema_string == b.metadata().schema_string &&
-         a.metadata().partition_columns == b.metadata().partition_columns &&
-         a.metadata().configuration == b.metadata().configuration;
-}
-
 class Optimizer {
  public:
   Optimizer(const TableContext& table, std::shared_ptr<const Snapshot> snapshot, const OptimizeOptions& options)
@@ -84,7 +78,10 @@ Result<OptimizeResult> Optimizer::Commit() {
   TARN_ASSIGN_OR_RETURN(const auto transaction, Transaction::Begin(table_, snapshot_));
   OptimizeResult result;
   for (const Rewritten& group : groups_) {
-    for (const Remove& remove : group.removes) transaction->RemoveFile(remove);
+    for (const Remove& remove : group.removes) {
+      if (remove.deletion_vector.has_value()) ++result.vectors_removed;
+      transaction->RemoveFile(remove);
+    }
     for (const Add& add : group.adds) transaction->AddFile(add);
     result.files_removed += static_cast<int64_t>(group.removes.size());
     result.files_added += static_cast<int64_t>(group.adds.size());
@@ -93,6 +90,9 @@ Result<OptimizeResult> Optimizer::Commit() {
   }
   transaction->SetOperation(
       "OPTIMIZE", {{"predicate", R"("[]")"}, {"targetSize", "\"" + std::to_string(options_.target_file_bytes) + "\""}});
+  transaction->SetMetrics({{"numRemovedBytes", std::to_string(result.bytes_read)},
+                           {"numAddedBytes", std::to_string(result.bytes_written)},
+                           {"numDeletionVectorsRemoved", std::to_string(result.vectors_removed)}});
   TARN_ASSIGN_OR_RETURN(Committed committed, transaction->Commit());
   result.version = committed.version;
   result.snapshot = std::move(committed.snapshot);

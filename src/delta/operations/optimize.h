@@ -16,13 +16,16 @@ struct OptimizeOptions {
   /// A file is rewritten only together with others that bring at least this share of its own bytes, so that a growing
   /// file is not written again and again for a few new rows; 0 lets any two files join.
   double min_growth = 0.25;
+  /// A file of which deletion vectors delete more than this share is rewritten without them, whatever its size and
+  /// alone if need be.
+  double max_deleted_share = 0.05;
   /// A partition with fewer small files than this is left alone.
   int min_files = 2;
   /// Newest rewrite plan bound: at most this many input bytes in one commit.
   int64_t max_bytes_per_commit = int64_t{4} << 30;
 };
 
-/// Files of one partition that are written anew together, oldest first.
+/// Files of one partition that are written anew together, oldest first; a single one only to purge deleted rows.
 using OptimizeGroup = std::vector<FileIndex>;
 
 /// What Optimize would rewrite; empty when there is nothing to do.
@@ -33,6 +36,7 @@ struct OptimizeResult {
   std::optional<int64_t> version;
   int64_t files_removed = 0;
   int64_t files_added = 0;
+  int64_t vectors_removed = 0;
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;
   std::shared_ptr<const Snapshot> snapshot;
@@ -40,9 +44,10 @@ struct OptimizeResult {
 
 /// Bin-packs each partition's small files into larger ones, oldest first, in one commit with dataChange=false. Rows
 /// keep their order within a file, and files keep theirs by age. Columns added since a file was written are filled with
-/// nulls. Rows that deletion vectors delete are left out. A group of inputs of which a concurrent writer removed one is
-/// given up and its output deleted; the other groups are committed as they are. When nothing is left, it plans anew, a
-/// bounded number of times, and then returns Conflict. Memory: one row group, and a few words per small file.
+/// nulls. Rows that deletion vectors delete are left out, and files with many of them are rewritten for that alone. A
+/// group of inputs of which a concurrent writer removed one is given up and its output deleted; the other groups are
+/// committed as they are. When nothing is left, it plans anew, a bounded number of times, and then returns Conflict.
+/// Memory: one row group, and a few words per small file.
 Result<OptimizeResult> Optimize(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                                 const OptimizeOptions& options);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "delta/operations/optimize.h"
+#include "delta/table_path.h"
 
 namespace tarn::delta {
 namespace {
@@ -13,19 +14,26 @@ struct Candidate {
   FileIndex index = 0;
   int64_t size_bytes = 0;
   int64_t modified_millis = 0;
+  /// So much of it is deleted that it is rewritten for that alone.
+  bool purged = false;
 };
 
 /// Files with equal keys have equal partition values, however the log spells them.
-std::string PartitionKey(const DataFile& file, const Snapshot& snapshot) {
-  std::string key;
+std::string KeyOfPartition(const DataFile& file, const Snapshot& snapshot) {
+  PartitionValues values;
   for (size_t i = 0; i < file.partition_values.size(); ++i) {
     const int column = snapshot.partition_columns()[i];
-    const auto text =
-        columnar::FormatPartitionValue(file.partition_values[i], *snapshot.schema()->field(column)->type());
-    key.append(text.has_value() ? std::to_string(text->size()) + ":" + *text : "-");
-    key.push_back(',');
+    values.emplace_back(std::string(), columnar::FormatPartitionValue(file.partition_values[i],
+                                                                      *snapshot.schema()->field(column)->type()));
   }
-  return key;
+  return PartitionKey(values);
+}
+
+bool IsPurged(const DataFile& file, double max_deleted_share) {
+  if (!file.deletion_vector.has_value()) return false;
+  if (file.num_records <= 0) return true;
+  const auto deleted = static_cast<double>(file.deletion_vector->cardinality);
+  return deleted > max_deleted_share * static_cast<double>(file.num_records);
 }
 
 int64_t TotalBytes(const std::vector<Candidate>& files) {
@@ -34,15 +42,18 @@ int64_t TotalBytes(const std::vector<Candidate>& files) {
   return total;
 }
 
-/// Leaves out the largest file while the others are too little to be worth writing it again.
-void DropUngrown(std::vector<Candidate>& files, double min_growth) {
+/// Leaves out the largest file while the others are too little to be worth writing it again, and gives those left out.
+std::vector<Candidate> DropUngrown(std::vector<Candidate>& files, double min_growth) {
+  std::vector<Candidate> dropped;
   while (files.size() > 1) {
     const auto largest = std::max_element(
         files.begin(), files.end(), [](const Candidate& a, const Candidate& b) { return a.size_bytes < b.size_bytes; });
     const int64_t others = TotalBytes(files) - largest->size_bytes;
-    if (static_cast<double>(others) >= min_growth * static_cast<double>(largest->size_bytes)) return;
+    if (static_cast<double>(others) >= min_growth * static_cast<double>(largest->size_bytes)) break;
+    dropped.push_back(*largest);
     files.erase(largest);
   }
+  return dropped;
 }
 
 class Planner {
@@ -51,7 +62,7 @@ class Planner {
 
   /// Packs the files of one partition, oldest first, so that neighbours in time end up together.
   void AddPartition(std::vector<Candidate> files) {
-    if (files.size() < static_cast<size_t>(std::max(options_.min_files, 2))) return;
+    if (files.size() < static_cast<size_t>(std::max(options_.min_files, 2))) return AddPurged(files);
     std::sort(files.begin(), files.end(), [](const Candidate& a, const Candidate& b) {
       return std::pair(a.modified_millis, a.index) < std::pair(b.modified_millis, b.index);
     });
@@ -69,12 +80,23 @@ class Planner {
     Close(std::move(bin));
   }
 
+  /// Rewrites each of the files by itself that is to be.
+  void AddPurged(const std::vector<Candidate>& files) {
+    for (const Candidate& file : files) {
+      if (file.purged) AddGroup({file});
+    }
+  }
+
   std::vector<OptimizeGroup> Take() { return std::move(groups_); }
 
  private:
   void Close(std::vector<Candidate> bin) {
-    DropUngrown(bin, options_.min_growth);
-    if (bin.size() < 2) return;
+    AddPurged(DropUngrown(bin, options_.min_growth));
+    if (bin.size() < 2) return AddPurged(bin);
+    AddGroup(bin);
+  }
+
+  void AddGroup(const std::vector<Candidate>& bin) {
     const int64_t bytes = TotalBytes(bin);
     // The first group goes in whatever its size, or a small bound would mean that nothing is ever done.
     if (!groups_.empty() && planned_bytes_ + bytes > options_.max_bytes_per_commit) return;
@@ -91,19 +113,27 @@ class Planner {
 }  // namespace
 
 Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const OptimizeOptions& options) {
-  if (options.target_file_bytes <= 0 || options.min_file_bytes < 0 || options.min_growth < 0) {
-    return Status::InvalidArgument("the target size of a file must be positive");
+  if (options.target_file_bytes <= 0 || options.min_file_bytes < 0 || options.min_growth < 0 ||
+      options.max_deleted_share < 0) {
+    return Status::InvalidArgument("the target size of a file must be positive, and no bound negative");
   }
   const int64_t min_file_bytes =
       options.min_file_bytes > 0 ? options.min_file_bytes : options.target_file_bytes / 4 * 3;
   std::map<std::string, std::vector<Candidate>> partitions;
+  std::vector<Candidate> large;
   for (size_t i = 0; i < snapshot.num_files(); ++i) {
     const auto index = static_cast<FileIndex>(i);
     TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot.File(index));
-    if (file.size_bytes >= min_file_bytes) continue;
-    partitions[PartitionKey(file, snapshot)].push_back({index, file.size_bytes, file.modification_time_millis});
+    const Candidate candidate{index, file.size_bytes, file.modification_time_millis,
+                              IsPurged(file, options.max_deleted_share)};
+    if (file.size_bytes < min_file_bytes) {
+      partitions[KeyOfPartition(file, snapshot)].push_back(candidate);
+    } else {
+      large.push_back(candidate);
+    }
   }
   Planner planner(options);
+  planner.AddPurged(large);
   for (auto& [key, files] : partitions) planner.AddPartition(std::move(files));
   return planner.Take();
 }

@@ -6,6 +6,7 @@
 
 #include "columnar/parquet_reader.h"
 #include "delta/log/commit_json.h"
+#include "delta/operations/delete.h"
 #include "delta/testing/data_table.h"
 #include "storage/stores.h"
 #include "storage/testing/fault_injection.h"
@@ -185,6 +186,86 @@ TEST_F(OptimizeTest, ALostInputIsReportedByName) {
   EXPECT_EQ(table_.DataKeys().size(), 1U);
 }
 
+// Forty rows from `first` on, in one file.
+std::string FortyRows(int first) {
+  std::string rows = "[";
+  for (int id = first; id < first + 40; ++id) rows += R"({"id":)" + std::to_string(id) + "},";
+  rows.back() = ']';
+  return rows;
+}
+
+class PurgeTest : public OptimizeTest {
+ protected:
+  void SetUp() override {
+    table_.Create(arrow::schema(kColumns), {}, {{"delta.enableDeletionVectors", "true"}});
+    table_.Append(kColumns, FortyRows(0));
+  }
+  void DeleteBelow(int64_t from, int64_t to) {
+    const auto condition = *MakeCondition(*arrow::schema(kColumns), {Predicate::Compare(Predicate::Op::kGe, 0, from),
+                                                                     Predicate::Compare(Predicate::Op::kLt, 0, to)});
+    const auto deleted = Delete(table_.context(), table_.Latest(), *condition);
+    ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+    ASSERT_EQ(deleted->counts.vectors_added, 1);
+  }
+  static int Vectors(const Snapshot& snapshot) {
+    int vectors = 0;
+    for (FileIndex i = 0; i < snapshot.num_files(); ++i) {
+      if (snapshot.File(i)->deletion_vector.has_value()) ++vectors;
+    }
+    return vectors;
+  }
+};
+
+TEST_F(PurgeTest, ALoneFileIsPurgedOnceEnoughIsDeleted) {
+  DeleteBelow(0, 2);
+  EXPECT_EQ(Run().version, std::nullopt) << "a twentieth, and no more";
+  DeleteBelow(2, 3);
+  const auto rows = table_.Rows(*table_.Latest());
+  const OptimizeResult result = Run();
+  ASSERT_TRUE(result.version.has_value());
+  EXPECT_EQ(result.vectors_removed, 1);
+  EXPECT_EQ(Vectors(*result.snapshot), 0);
+  EXPECT_EQ(result.snapshot->File(0)->num_records, 37);
+  EXPECT_EQ(table_.Rows(*result.snapshot), rows);
+  EXPECT_EQ(Run().version, std::nullopt);
+}
+
+TEST_F(PurgeTest, LargeFilesToo) {
+  table_.Append(kColumns, FortyRows(100));
+  DeleteBelow(110, 130);
+  const auto rows = table_.Rows(*table_.Latest());
+  // Every file is large enough by itself.
+  const OptimizeResult result = Run({.target_file_bytes = 100});
+  EXPECT_EQ(result.files_removed, 1);
+  EXPECT_EQ(result.files_added, 1);
+  EXPECT_EQ(Vectors(*result.snapshot), 0);
+  EXPECT_EQ(table_.Rows(*result.snapshot), rows);
+}
+
+TEST_F(PurgeTest, SmallOnesAreMergedWithoutTheirDeletedRows) {
+  table_.Append(kColumns, FortyRows(100));
+  DeleteBelow(0, 1);
+  const auto rows = table_.Rows(*table_.Latest());
+  const OptimizeResult result = Run();
+  EXPECT_EQ(result.files_removed, 2);
+  EXPECT_EQ(result.files_added, 1);
+  EXPECT_EQ(result.vectors_removed, 1);
+  EXPECT_EQ(result.snapshot->File(0)->num_records, 79);
+  EXPECT_EQ(table_.Rows(*result.snapshot), rows);
+}
+
+// A delete that comes first is not undone.
+TEST_F(PurgeTest, ADeleteMeanwhileIsKept) {
+  DeleteBelow(0, 10);
+  const auto stale = table_.Latest();
+  DeleteBelow(10, 20);
+  const auto rows = table_.Rows(*table_.Latest());
+  const auto result = Optimize(table_.context(), stale, {});
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_EQ(table_.Rows(*result->snapshot), rows);
+  EXPECT_EQ(Vectors(*result->snapshot), 0);
+}
+
 TEST_F(OptimizeTest, FaultsNeverLoseOrDoubleARow) {
   for (const auto mode : {storage::testing::FaultMode::kOnce, storage::testing::FaultMode::kForever,
                           storage::testing::FaultMode::kReplyLost}) {
@@ -201,7 +282,6 @@ TEST_F(OptimizeTest, FaultsNeverLoseOrDoubleARow) {
       faulty.store = storage::testing::MakeFaultyStore(table.context().store, injector);
       arm();
       (void)Optimize(faulty, snapshot, {});
-      injector->Disarm();
       EXPECT_EQ(table.Rows(*table.Latest()), rows);
     });
   }

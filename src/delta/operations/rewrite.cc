@@ -47,19 +47,11 @@ class Rewriter {
 
 Status Rewriter::Run(const std::vector<FileIndex>& files) {
   for (const FileIndex index : files) {
-    TARN_ASSIGN_OR_RETURN(Add add, snapshot_.AddAction(index));
+    TARN_ASSIGN_OR_RETURN(const Add add, snapshot_.AddAction(index));
     if (done_.removes.empty()) partition_values_ = add.partition_values;
     bytes_left_ += add.size_bytes;
     done_.bytes_read += add.size_bytes;
-    Remove remove;
-    remove.path = std::move(add.path);
-    remove.deletion_timestamp_millis = table_.clock->WallMicros() / kMicrosPerMilli;
-    remove.data_change = false;
-    remove.extended_file_metadata = true;
-    remove.partition_values = std::move(add.partition_values);
-    remove.size_bytes = add.size_bytes;
-    remove.deletion_vector = std::move(add.deletion_vector);
-    done_.removes.push_back(std::move(remove));
+    done_.removes.push_back(RemoveOf(add, table_.clock->WallMicros() / kMicrosPerMilli, /*data_change=*/false));
   }
   for (const FileIndex index : files) TARN_RETURN_NOT_OK(Read(index));
   return CloseOutput();
@@ -118,6 +110,12 @@ std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
   arrow::FieldVector fields;
   for (const int column : DataFileColumns(snapshot)) fields.push_back(snapshot.schema()->field(column));
   return arrow::schema(std::move(fields));
+}
+
+bool SameLayout(const Snapshot& a, const Snapshot& b) {
+  return a.metadata().id == b.metadata().id && a.metadata().schema_string == b.metadata().schema_string &&
+         a.metadata().partition_columns == b.metadata().partition_columns &&
+         a.metadata().configuration == b.metadata().configuration;
 }
 
 Result<Rewritten> RewriteFiles(const TableContext& table, const Snapshot& snapshot, const std::vector<FileIndex>& files,

@@ -15,6 +15,10 @@ std::vector<int> DataFileColumns(const Snapshot& snapshot);
 /// The same as a schema.
 std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
 
+/// Whether what was planned on one version still makes sense on the other: the same table with equal schema,
+/// partitioning and properties.
+bool SameLayout(const Snapshot& a, const Snapshot& b);
+
 struct RewriteOptions {
   int64_t target_file_bytes = 0;
   /// An output is not split off for less than this.

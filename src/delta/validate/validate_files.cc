@@ -3,11 +3,11 @@
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <arrow/util/decimal.h>
 
 #include <limits>
 
 #include "columnar/parquet_reader.h"
+#include "columnar/value_array.h"
 #include "delta/files/data_file_reader.h"
 #include "delta/files/deletion_vector.h"
 #include "delta/files/statistics.h"
@@ -17,46 +17,6 @@ namespace tarn::delta::validation {
 namespace {
 
 using columnar::Value;
-
-template <typename ArrayType>
-Value IntegerAt(const arrow::Array& array, int64_t row) {
-  return static_cast<int64_t>(static_cast<const ArrayType&>(array).Value(row));
-}
-
-/// A value that statistics can bound; null for types that have no bounds.
-Value ValueAt(const arrow::Array& array, int64_t row) {
-  if (array.IsNull(row)) return {};
-  switch (array.type_id()) {
-    case arrow::Type::BOOL:
-      return static_cast<const arrow::BooleanArray&>(array).Value(row);
-    case arrow::Type::INT8:
-      return IntegerAt<arrow::Int8Array>(array, row);
-    case arrow::Type::INT16:
-      return IntegerAt<arrow::Int16Array>(array, row);
-    case arrow::Type::INT32:
-      return IntegerAt<arrow::Int32Array>(array, row);
-    case arrow::Type::INT64:
-      return IntegerAt<arrow::Int64Array>(array, row);
-    case arrow::Type::DATE32:
-      return IntegerAt<arrow::Date32Array>(array, row);
-    case arrow::Type::TIMESTAMP:
-      return IntegerAt<arrow::TimestampArray>(array, row);
-    case arrow::Type::FLOAT:
-      return static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(row));
-    case arrow::Type::DOUBLE:
-      return static_cast<const arrow::DoubleArray&>(array).Value(row);
-    case arrow::Type::STRING:
-      return std::string(static_cast<const arrow::StringArray&>(array).GetView(row));
-    case arrow::Type::DECIMAL128: {
-      const auto& decimals = static_cast<const arrow::Decimal128Array&>(array);
-      const arrow::Decimal128 value(decimals.GetValue(row));
-      const auto unscaled = static_cast<__int128>(value.high_bits()) << 64 | value.low_bits();
-      return columnar::DecimalValue{unscaled, static_cast<const arrow::DecimalType&>(*array.type()).scale()};
-    }
-    default:
-      return {};
-  }
-}
 
 /// The files of one snapshot, one after the other.
 class FileChecker {
@@ -158,7 +118,7 @@ class FileChecker {
   /// NaN compares with nothing, and is covered or not by `max_covers_nan`.
   static bool AllWithin(const arrow::Array& values, const ColumnBounds& bounds) {
     for (int64_t row = 0; row < values.length(); ++row) {
-      const Value value = ValueAt(values, row);
+      const Value value = columnar::ValueAt(values, row);
       if (columnar::Compare(value, bounds.min) == std::strong_ordering::less) return false;
       if (columnar::Compare(value, bounds.max) == std::strong_ordering::greater) return false;
     }
