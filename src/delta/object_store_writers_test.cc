@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <set>
 
 #include "base/executor.h"
+#include "base/mutex.h"
 #include "delta/files/data_file_writer.h"
 #include "delta/operations/rewrite.h"
 #include "delta/table.h"
@@ -93,10 +95,13 @@ TEST(ObjectStoreWriters, AnAppendWhoseReplyIsLostIsCommittedOnce) {
 
 TEST(ObjectStoreWriters, AConflictOfRequestsIsNoLostRace) {
   storage::testing::FakeS3 server;
-  std::atomic<int> commits = 0;
+  Mutex mutex;
+  std::set<std::string> refused;
+  // Every commit once, so that no writer runs out of tries.
   server.AnswerInstead([&](const storage::testing::FakeRequest& request) -> std::optional<storage::testing::FakeReply> {
     const bool is_commit = request.method == "PUT" && request.path.ends_with(".json");
-    if (!is_commit || ++commits % 2 != 0) return std::nullopt;
+    MutexLock lock(mutex);
+    if (!is_commit || !refused.insert(request.path + request.body).second) return std::nullopt;
     return storage::testing::FakeS3::Error(409, "ConditionalRequestConflict");
   });
   WriteTogether([&] { return server.MakeStore(); });

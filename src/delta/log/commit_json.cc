@@ -169,16 +169,13 @@ Status ParseDeletionVector(ondemand::value& value, DeletionVector& out) {
   return Status::Ok();
 }
 
-/// An `add`, or a `cdc`, whose fields are some of it.
+/// An `add`, or a `cdc`, whose fields are some of it. The size is -1 where there is none.
 Status ParseFile(ondemand::object& object, std::string_view action, AddRecord& add) {
-  bool has_size = false;
+  add.size_bytes = -1;
   TARN_RETURN_NOT_OK(ForEachField(object, [&](std::string_view key, ondemand::value& value) -> Status {
     if (key == "path") return GetString(value, add.path);
     if (key == "partitionValues") return GetRawObject(value, add.partition_values);
-    if (key == "size") {
-      has_size = true;
-      return GetInt64(value, add.size_bytes);
-    }
+    if (key == "size") return GetInt64(value, add.size_bytes);
     if (key == "modificationTime") return GetInt64(value, add.modification_time_millis);
     if (key == "dataChange") return GetBool(value, add.data_change);
     if (key == "stats") {
@@ -191,14 +188,13 @@ Status ParseFile(ondemand::object& object, std::string_view action, AddRecord& a
     if (key == "deletionVector") return ParseDeletionVector(value, add.deletion_vector.emplace());
     return Status::Ok();
   }));
-  if (add.path.empty()) return BadField(action, "path");
-  if (!has_size || add.size_bytes < 0) return BadField(action, "size");
-  return Status::Ok();
+  return add.path.empty() ? BadField(action, "path") : Status::Ok();
 }
 
 Status ParseAdd(ondemand::object& object, ActionVisitor& visitor) {
   AddRecord add;
   TARN_RETURN_NOT_OK(ParseFile(object, "add", add));
+  if (add.size_bytes < 0) return BadField("add", "size");
   return visitor.OnAdd(add);
 }
 

@@ -53,7 +53,7 @@ class ActionVisitor {
   virtual Status OnCommitInfo(std::string_view /*json*/) { return Status::Ok(); }
   /// A file of a v2 checkpoint that holds file actions; URI-encoded.
   virtual Status OnSidecar(std::string_view /*path*/) { return Status::Ok(); }
-  /// A change file (`cdc`) of this commit; it has no statistics and no deletion vector.
+  /// A change file (`cdc`) of this commit: no statistics, no deletion vector, perhaps no size (-1).
   virtual Status OnChangeFile(const AddRecord&) { return Status::Ok(); }
 };
 

@@ -83,7 +83,7 @@ class ChangeVisitor final : public ActionVisitor {
     FileAction action;
     action.canonical_path = CanonicalPath(record.path, table_uri_);
     TARN_ASSIGN_OR_RETURN(action.partition_values, ParsePartitionValuesObject(record.partition_values));
-    action.size_bytes = record.size_bytes;
+    if (record.size_bytes >= 0) action.size_bytes = record.size_bytes;
     action.modification_time_millis = record.modification_time_millis;
     action.data_change = record.data_change;
     action.deletion_vector = record.deletion_vector;
@@ -163,7 +163,7 @@ class ChangeSnapshot final : public Snapshot {
     if (action.size_bytes.has_value()) {
       file.size_bytes = *action.size_bytes;
     } else {
-      // Old removes do not tell it.
+      // Some removes do not tell it.
       TARN_ASSIGN_OR_RETURN(const auto head, store.Head(file.key));
       file.size_bytes = head.size_bytes;
     }
