@@ -39,9 +39,7 @@ void ReferencedFiles::Add(std::string_view path, const std::optional<DeletionVec
 
 bool ReferencedFiles::Contains(std::string_view key) {
   if (sorted_ < hashes_.size()) {
-    const auto middle = hashes_.begin() + static_cast<std::ptrdiff_t>(sorted_);
-    std::sort(middle, hashes_.end());
-    std::inplace_merge(hashes_.begin(), middle, hashes_.end());
+    std::sort(hashes_.begin(), hashes_.end());
     hashes_.erase(std::unique(hashes_.begin(), hashes_.end()), hashes_.end());
     sorted_ = hashes_.size();
   }
