@@ -35,17 +35,6 @@ int64_t NumberOf(const Metadata& metadata, const std::string& property) {
   return number;
 }
 
-Remove RemovalOf(const Add& add, int64_t now_millis) {
-  Remove remove;
-  remove.path = add.path;
-  remove.deletion_timestamp_millis = now_millis;
-  remove.extended_file_metadata = true;
-  remove.partition_values = add.partition_values;
-  remove.size_bytes = add.size_bytes;
-  remove.deletion_vector = add.deletion_vector;
-  return remove;
-}
-
 class Restorer {
  public:
   Restorer(const TableContext& table, std::shared_ptr<const Snapshot> newest, std::shared_ptr<const Snapshot> target)
@@ -150,7 +139,7 @@ Result<Committed> Restorer::Commit() {
     transaction->AddFile(std::move(add));
   }
   const int64_t now = table_.clock->WallMicros() / kMicrosPerMilli;
-  for (const Add& add : going_) transaction->RemoveFile(RemovalOf(add, now));
+  for (const Add& add : going_) transaction->RemoveFile(RemoveOf(add, now, /*data_change=*/true));
   transaction->SetOperation("RESTORE", {{"version", std::to_string(target_->version())}, {"timestamp", "null"}});
   transaction->SetMetrics({{"tableSizeAfterRestore", std::to_string(target_->total_bytes())},
                            {"numOfFilesAfterRestore", std::to_string(target_->num_files())},

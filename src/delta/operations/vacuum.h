@@ -15,9 +15,8 @@ namespace tarn::delta {
 enum class VacuumMode : uint8_t {
   /// Looks at every file of the table's folder.
   kFull,
-  /// Looks only at what the commits since the last vacuum removed, without listing the folder: files that no commit
-  /// ever
-  /// named, and change files, stay.
+  /// Looks only at what the commits since the last vacuum removed, without listing the folder: change files and files
+  /// that no commit ever named stay.
   kLite,
 };
 

@@ -22,20 +22,6 @@ constexpr int64_t kDay = 24 * kHour;
 constexpr int64_t kRetention = 7 * kDay;
 constexpr int64_t kLogRetention = 10 * kDay;
 
-std::string EncodeBase85(const std::string& bytes) {
-  static constexpr std::string_view kAlphabet =
-      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 4) {
-    uint32_t word = 0;
-    for (size_t k = i; k < i + 4; ++k) word = word << 8 | static_cast<uint8_t>(bytes[k]);
-    std::string digits(5, '0');
-    for (size_t k = 5; k-- > 0; word /= 85) digits[k] = kAlphabet[word % 85];
-    text += digits;
-  }
-  return text;
-}
-
 /// A table that lives through random commits, checkpoints, cleanups and vacuums, files without content standing for
 /// data and deletion vectors; and what a reader of any version within the retention must find.
 class History {
