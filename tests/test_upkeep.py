@@ -204,3 +204,24 @@ def test_fsck_mends_derived_files(written):
     for version in range(4):
         (written / "_delta_log" / f"{version:020}.json").unlink()
     assert deltalake.DeltaTable(str(written)).to_pyarrow_table().num_rows == 2
+
+
+@pytest.mark.parametrize("name", ["spark-plain", "spark-change-feed", "deltars-optimized"])
+def test_the_history_of_others_is_json_with_their_parameters(tmp_path, name):
+    shutil.copytree(CORPUS / name / "table", tmp_path / "db" / "t")
+    commits = json.loads(tarn("history", "db.t", "--lake", tmp_path, "--json"))["commits"]
+    theirs = deltalake.DeltaTable(tmp_path / "db" / "t").history()
+    assert [commit["version"] for commit in commits] == [entry["version"] for entry in theirs]
+    for commit, entry in zip(commits, theirs, strict=True):
+        assert commit["operation"] == entry["operation"]
+        assert commit["parameters"] == {
+            key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            for key, value in entry.get("operationParameters", {}).items()
+            if value is not None
+        }
+
+
+def test_our_parameters_are_written_as_spark_writes_them(tmp_path):
+    run_tarn("write", "-", "--to", "db.t", "--lake", tmp_path, stdin="t v=1 1\n")
+    entry, *_ = deltalake.DeltaTable(tmp_path / "db" / "t").history()
+    assert entry["operationParameters"] == {"mode": "Append"}

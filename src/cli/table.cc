@@ -77,18 +77,14 @@ Status Describe(const TableOptions& options) {
   return WriteStdout(text + "\n" + columns.ToString());
 }
 
-/// A JSON object of texts, those of `values` being JSON themselves where they are `raw`.
-std::string MapJson(const std::map<std::string, std::string>& values, bool raw) {
+/// A JSON object of texts.
+std::string MapJson(const std::map<std::string, std::string>& values) {
   std::string json = "{";
   for (const auto& [key, value] : values) {
     if (json.size() > 1) json += ',';
     delta::AppendJsonString(json, key);
     json += ':';
-    if (raw) {
-      json += value;
-    } else {
-      delta::AppendJsonString(json, value);
-    }
+    delta::AppendJsonString(json, value);
   }
   return json + "}";
 }
@@ -98,8 +94,8 @@ std::string EntryJson(const delta::HistoryEntry& entry) {
   delta::AppendJsonString(json, TimestampText(entry.timestamp_millis));
   json += R"(,"operation":)";
   delta::AppendJsonString(json, entry.info.operation);
-  json += R"(,"parameters":)" + MapJson(entry.info.operation_parameters, /*raw=*/true) + R"(,"metrics":)" +
-          MapJson(entry.info.operation_metrics, /*raw=*/false) + R"(,"files_added":)" +
+  json += R"(,"parameters":)" + MapJson(entry.info.operation_parameters) + R"(,"metrics":)" +
+          MapJson(entry.info.operation_metrics) + R"(,"files_added":)" +
           std::to_string(entry.files_added) + R"(,"files_removed":)" + std::to_string(entry.files_removed) +
           R"(,"by":)";
   delta::AppendJsonString(json, entry.info.engine_info);

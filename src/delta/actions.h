@@ -89,7 +89,7 @@ struct DomainMetadata {
 struct CommitInfo {
   int64_t timestamp_millis = 0;
   std::string operation;
-  /// Values are JSON texts.
+  /// A value is the text of a JSON string, or the JSON text of anything else another writer put there.
   std::map<std::string, std::string> operation_parameters;
   std::map<std::string, std::string> operation_metrics;
   std::optional<int64_t> read_version;

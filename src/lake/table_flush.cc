@@ -252,7 +252,7 @@ Result<std::shared_ptr<const delta::Snapshot>> TableFlush::Commit(
   for (const delta::Add& add : adds) transaction->AddFile(add);
   transaction->SetTxn(
       {work_.log->app_id(), static_cast<int64_t>(work_.position), around_.clock->WallMicros() / kMicrosPerMilli});
-  transaction->SetOperation("WRITE", {{"mode", "\"Append\""}});
+  transaction->SetOperation("WRITE", {{"mode", "Append"}});
   TARN_ASSIGN_OR_RETURN(auto committed, transaction->Commit());
   return committed.snapshot;
 }

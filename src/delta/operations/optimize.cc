@@ -89,7 +89,7 @@ Result<OptimizeResult> Optimizer::Commit() {
     result.bytes_written += group.bytes_written;
   }
   transaction->SetOperation(
-      "OPTIMIZE", {{"predicate", R"("[]")"}, {"targetSize", "\"" + std::to_string(options_.target_file_bytes) + "\""}});
+      "OPTIMIZE", {{"predicate", "[]"}, {"targetSize", std::to_string(options_.target_file_bytes)}});
   transaction->SetMetrics({{"numRemovedBytes", std::to_string(result.bytes_read)},
                            {"numAddedBytes", std::to_string(result.bytes_written)},
                            {"numDeletionVectorsRemoved", std::to_string(result.vectors_removed)}});

@@ -12,7 +12,6 @@
 #include "base/check.h"
 #include "columnar/arrow_status.h"
 #include "columnar/value_array.h"
-#include "delta/log/commit_json.h"
 #include "delta/operations/rewrite.h"
 #include "delta/protocol_features.h"
 #include "delta/table_path.h"
@@ -114,9 +113,9 @@ Status WriteNew(arrow::RecordBatchReader& rows, const OverwriteOptions& options,
 }
 
 std::map<std::string, std::string> ParametersOf(const OverwriteOptions& options) {
-  std::map<std::string, std::string> parameters{{"mode", R"("Overwrite")"}};
-  if (options.scope == OverwriteScope::kPartitions) parameters["partitionOverwriteMode"] = R"("dynamic")";
-  if (options.scope == OverwriteScope::kCondition) AppendJsonString(parameters["predicate"], options.predicate);
+  std::map<std::string, std::string> parameters{{"mode", "Overwrite"}};
+  if (options.scope == OverwriteScope::kPartitions) parameters["partitionOverwriteMode"] = "dynamic";
+  if (options.scope == OverwriteScope::kCondition) parameters["predicate"] = options.predicate;
   return parameters;
 }
 

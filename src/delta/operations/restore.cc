@@ -140,7 +140,7 @@ Result<Committed> Restorer::Commit() {
   }
   const int64_t now = table_.clock->WallMicros() / kMicrosPerMilli;
   for (const Add& add : going_) transaction->RemoveFile(RemoveOf(add, now, /*data_change=*/true));
-  transaction->SetOperation("RESTORE", {{"version", std::to_string(target_->version())}, {"timestamp", "null"}});
+  transaction->SetOperation("RESTORE", {{"version", std::to_string(target_->version())}});
   transaction->SetMetrics({{"tableSizeAfterRestore", std::to_string(target_->total_bytes())},
                            {"numOfFilesAfterRestore", std::to_string(target_->num_files())},
                            {"numRemovedFiles", std::to_string(result_.files_removed)},

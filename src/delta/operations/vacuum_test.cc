@@ -104,7 +104,7 @@ TEST(Vacuum, IsNotedInTheHistoryAsSparkDoes) {
                                    Pair("specifiedRetentionMillis", "691199999")));
   EXPECT_EQ(history[1].info.operation_metrics.at("numFilesToDelete"), "1");
   EXPECT_EQ(history[1].info.operation_metrics.at("sizeOfDataToDelete"), "5");
-  EXPECT_THAT(history[0].info.operation_parameters, ElementsAre(Pair("status", R"("COMPLETED")")));
+  EXPECT_THAT(history[0].info.operation_parameters, ElementsAre(Pair("status", "COMPLETED")));
   EXPECT_EQ(history[0].info.operation_metrics.at("numDeletedFiles"), "1");
   EXPECT_EQ(history[0].info.operation_metrics.at("numVacuumedDirectories"), "1");
   // Nothing to delete is nothing to note.
