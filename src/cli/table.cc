@@ -95,9 +95,8 @@ std::string EntryJson(const delta::HistoryEntry& entry) {
   json += R"(,"operation":)";
   delta::AppendJsonString(json, entry.info.operation);
   json += R"(,"parameters":)" + MapJson(entry.info.operation_parameters) + R"(,"metrics":)" +
-          MapJson(entry.info.operation_metrics) + R"(,"files_added":)" +
-          std::to_string(entry.files_added) + R"(,"files_removed":)" + std::to_string(entry.files_removed) +
-          R"(,"by":)";
+          MapJson(entry.info.operation_metrics) + R"(,"files_added":)" + std::to_string(entry.files_added) +
+          R"(,"files_removed":)" + std::to_string(entry.files_removed) + R"(,"by":)";
   delta::AppendJsonString(json, entry.info.engine_info);
   return json + "}";
 }

@@ -88,8 +88,8 @@ Result<OptimizeResult> Optimizer::Commit() {
     result.bytes_read += group.bytes_read;
     result.bytes_written += group.bytes_written;
   }
-  transaction->SetOperation(
-      "OPTIMIZE", {{"predicate", "[]"}, {"targetSize", std::to_string(options_.target_file_bytes)}});
+  transaction->SetOperation("OPTIMIZE",
+                            {{"predicate", "[]"}, {"targetSize", std::to_string(options_.target_file_bytes)}});
   transaction->SetMetrics({{"numRemovedBytes", std::to_string(result.bytes_read)},
                            {"numAddedBytes", std::to_string(result.bytes_written)},
                            {"numDeletionVectorsRemoved", std::to_string(result.vectors_removed)}});

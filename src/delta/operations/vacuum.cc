@@ -328,8 +328,7 @@ void Vacuumer::NoteEnd(bool completed) {
     metrics = {{"numDeletedFiles", std::to_string(result_.files)},
                {"numVacuumedDirectories", std::to_string(folders_.size())}};
   }
-  const Status noted =
-      Note("VACUUM END", {{"status", completed ? "COMPLETED" : "FAILED"}}, std::move(metrics));
+  const Status noted = Note("VACUUM END", {{"status", completed ? "COMPLETED" : "FAILED"}}, std::move(metrics));
   // The files are gone whatever the history says of it.
   if (!noted.ok()) {
     Log(LogLevel::kWarning, "the end of a vacuum is missing from the table's history",
