@@ -1,6 +1,7 @@
 #include "storage/s3/s3_client.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -52,6 +53,17 @@ StatusCode RefusedPrecondition(Precondition::Kind kind) {
   return kind == Precondition::Kind::kIfAbsent ? StatusCode::kAlreadyExists : StatusCode::kConflict;
 }
 
+/// Of a request that S3 calls a bad one (400 and its like). Only what is about the names is the caller's fault, so that
+/// a body that was garbled on the way is never taken for rows that can never be stored.
+StatusCode CodeOfRefusal(const S3Error& error) {
+  static constexpr std::array<std::string_view, 3> kNames = {"InvalidBucketName", "InvalidURI", "KeyTooLongError"};
+  static constexpr std::array<std::string_view, 4> kKeys = {"AuthorizationHeaderMalformed", "ExpiredToken",
+                                                            "InvalidToken", "TokenRefreshRequired"};
+  if (std::ranges::find(kNames, error.code) != kNames.end()) return StatusCode::kInvalidArgument;
+  if (std::ranges::find(kKeys, error.code) != kKeys.end()) return StatusCode::kUnauthenticated;
+  return StatusCode::kInternal;
+}
+
 StatusCode CodeOf(const S3Request& request, int http_status, const S3Error& error) {
   // Said before anything is done.
   if (http_status == 429 || error.code.starts_with("SlowDown") || error.code == "RequestTimeout") {
@@ -63,11 +75,10 @@ StatusCode CodeOf(const S3Request& request, int http_status, const S3Error& erro
     case 403:
       return StatusCode::kPermissionDenied;
     case 404:
+      // Without the bucket nothing is known of the object: were it called missing, tables would count as dropped.
+      if (error.code == "NoSuchBucket") return StatusCode::kUnavailable;
       // What is not there has no version that could match.
-      if (request.precondition == Precondition::Kind::kIfMatch && error.code != "NoSuchBucket") {
-        return StatusCode::kConflict;
-      }
-      return StatusCode::kNotFound;
+      return request.precondition == Precondition::Kind::kIfMatch ? StatusCode::kConflict : StatusCode::kNotFound;
     case 405:
     case 501:
       return StatusCode::kUnsupported;
@@ -80,7 +91,7 @@ StatusCode CodeOf(const S3Request& request, int http_status, const S3Error& erro
     case 507:
       return StatusCode::kResourceExhausted;
     default:
-      return http_status >= 500 ? StatusCode::kIndeterminate : StatusCode::kInvalidArgument;
+      return http_status >= 500 ? StatusCode::kIndeterminate : CodeOfRefusal(error);
   }
 }
 

@@ -65,10 +65,11 @@ class S3Client {
   };
   S3Client(S3Location location, Seams seams);
 
-  /// Answers with a status of 200 to 299, and 416. Else NotFound (404), PermissionDenied (403), AlreadyExists or
-  /// Conflict (412), Unavailable (throttled, busy, not sent: nothing happened, or a read that may be repeated),
-  /// Indeterminate (a write was sent and there is no answer, or one with 5xx), Unsupported (501), InvalidArgument; the
-  /// message has S3's own code and request id, and never a secret.
+  /// Answers with a status of 200 to 299, and 416. Else NotFound (404), PermissionDenied (403), Unauthenticated (401,
+  /// keys that expired), AlreadyExists or Conflict (412), Unavailable (throttled, busy, not sent, no such bucket:
+  /// nothing happened, or a read that may be repeated), Indeterminate (a write was sent and there is no answer, or one
+  /// with 5xx), Unsupported (501), InvalidArgument (a name that S3 does not take), Internal (any other refusal: nothing
+  /// happened); the message has S3's own code and request id, and never a secret.
   Result<HttpResponse> Send(const S3Request& request);
 
   /// The same words for an error that arrives within an answer of success.

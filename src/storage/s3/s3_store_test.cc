@@ -69,7 +69,7 @@ TEST_F(S3StoreTest, AnswersHaveTheirErrors) {
     StatusCode conditional;
   };
   const Case cases[] = {
-      {404, "NoSuchBucket", StatusCode::kNotFound, StatusCode::kNotFound, StatusCode::kNotFound},
+      {404, "NoSuchBucket", StatusCode::kUnavailable, StatusCode::kUnavailable, StatusCode::kUnavailable},
       {403, "AccessDenied", StatusCode::kPermissionDenied, StatusCode::kPermissionDenied,
        StatusCode::kPermissionDenied},
       {429, "TooManyRequests", StatusCode::kUnavailable, StatusCode::kUnavailable, StatusCode::kUnavailable},
@@ -77,8 +77,10 @@ TEST_F(S3StoreTest, AnswersHaveTheirErrors) {
       {503, "ServiceUnavailable", StatusCode::kUnavailable, StatusCode::kIndeterminate, StatusCode::kIndeterminate},
       {500, "InternalError", StatusCode::kUnavailable, StatusCode::kIndeterminate, StatusCode::kIndeterminate},
       {501, "NotImplemented", StatusCode::kUnsupported, StatusCode::kUnsupported, StatusCode::kUnsupported},
-      {400, "InvalidArgument", StatusCode::kInvalidArgument, StatusCode::kInvalidArgument,
+      {400, "ExpiredToken", StatusCode::kUnauthenticated, StatusCode::kUnauthenticated, StatusCode::kUnauthenticated},
+      {400, "KeyTooLongError", StatusCode::kInvalidArgument, StatusCode::kInvalidArgument,
        StatusCode::kInvalidArgument},
+      {400, "BadDigest", StatusCode::kInternal, StatusCode::kInternal, StatusCode::kInternal},
       {400, "RequestTimeout", StatusCode::kUnavailable, StatusCode::kUnavailable, StatusCode::kUnavailable},
   };
   for (const Case& c : cases) {
@@ -179,7 +181,7 @@ TEST_F(S3StoreTest, AFailedPieceFailsTheWriter) {
 TEST_F(S3StoreTest, AnErrorWithinAnAnswerOfSuccessIsSeen) {
   const std::pair<std::string, StatusCode> cases[] = {{"InternalError", StatusCode::kIndeterminate},
                                                       {"PreconditionFailed", StatusCode::kAlreadyExists},
-                                                      {"InvalidPart", StatusCode::kInvalidArgument}};
+                                                      {"InvalidPart", StatusCode::kInternal}};
   for (const auto& [code, expected] : cases) {
     const auto writer = store_->OpenWriter("w", Precondition::IfAbsent()).value();
     ASSERT_TRUE(writer->Append(AsBytes(std::string(2 * kPartBytes, 'p'))).ok());
