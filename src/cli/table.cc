@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "cli/any_table.h"
 #include "cli/command_line.h"
 #include "cli/local_lake.h"
 #include "cli/table_fsck.h"
@@ -125,18 +126,16 @@ Status History(const TableOptions& options) {
 }
 
 /// What a merge would take; how many files come out is only known then.
-Status PlanOptimize(const TableOptions& options, const lake::TableName& name) {
-  TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
-  TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
+Status PlanOptimize(const TableOptions& options, const delta::Snapshot* snapshot) {
   std::vector<delta::OptimizeGroup> plan;
-  if (view->snapshot != nullptr) {
-    TARN_ASSIGN_OR_RETURN(plan, delta::PlanOptimize(*view->snapshot, {}));
+  if (snapshot != nullptr) {
+    TARN_ASSIGN_OR_RETURN(plan, delta::PlanOptimize(*snapshot, {}));
   }
   int64_t files = 0;
   int64_t bytes = 0;
   for (const delta::OptimizeGroup& group : plan) {
     for (const delta::FileIndex index : group) {
-      TARN_ASSIGN_OR_RETURN(const delta::DataFile file, view->snapshot->File(index));
+      TARN_ASSIGN_OR_RETURN(const delta::DataFile file, snapshot->File(index));
       ++files;
       bytes += file.size_bytes;
     }
@@ -150,13 +149,7 @@ Status PlanOptimize(const TableOptions& options, const lake::TableName& name) {
                      CountText(static_cast<int64_t>(plan.size()), "group") + "\n");
 }
 
-Status Optimize(const TableOptions& options) {
-  TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
-  if (options.dry_run) return PlanOptimize(options, name);
-  TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kWrite));
-  TARN_ASSIGN_OR_RETURN(const auto result, local.lake->Optimize(name, {}));
-  TARN_RETURN_NOT_OK(local.lake->FlushAll());
-  local.lake->Close();
+Status TellOptimized(const TableOptions& options, const delta::OptimizeResult& result) {
   if (options.json) {
     return WriteStdout(R"({"dry_run":false,"version":)" +
                        (result.version.has_value() ? std::to_string(*result.version) : "null") +
@@ -167,6 +160,30 @@ Status Optimize(const TableOptions& options) {
   if (!result.version.has_value()) return WriteStdout("nothing to do\n");
   return WriteStdout("version " + std::to_string(*result.version) + ": " + std::to_string(result.files_removed) +
                      " files became " + std::to_string(result.files_added) + "\n");
+}
+
+/// Of a table by its folder, in a lake or not.
+Status OptimizeFolder(const TableOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(table.context));
+  if (options.dry_run) return PlanOptimize(options, snapshot.get());
+  TARN_ASSIGN_OR_RETURN(const auto result, delta::Optimize(table.context, snapshot, {}));
+  return TellOptimized(options, result);
+}
+
+Status Optimize(const TableOptions& options) {
+  if (options.table.find('/') != std::string::npos) return OptimizeFolder(options);
+  TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
+  if (options.dry_run) {
+    TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
+    TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
+    return PlanOptimize(options, view->snapshot.get());
+  }
+  TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kWrite));
+  TARN_ASSIGN_OR_RETURN(const auto result, local.lake->Optimize(name, {}));
+  TARN_RETURN_NOT_OK(local.lake->FlushAll());
+  local.lake->Close();
+  return TellOptimized(options, result);
 }
 
 Status RunFsck(const TableOptions& options) {
@@ -205,6 +222,8 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
   fsck->add_flag("--repair", options.fsck.repair,
                  "Mend wrong checkpoints, checksums, compacted logs and the hint first; never touches a commit");
   fsck->add_flag("--dry-run", options.dry_run, "With --repair: change nothing, say what would be");
+  CLI::App* optimize = add_command("optimize", "Merge a table's small files now; writers need not stop", Optimize);
+  optimize->add_flag("--dry-run", options.dry_run, "Merge nothing; say how much would be");
   CLI::App* vacuum =
       add_command("vacuum", "Delete files that no version within the retention needs", RunUpkeep<Vacuum>);
   vacuum
@@ -258,9 +277,6 @@ Command AddTable(CLI::App& app) {
   history->add_option("--limit", options->limit, "At most so many commits [20]")->type_name("N");
   history->add_flag("--json", options->json, "One JSON object instead of a table");
   AddUpkeep(add, *options);
-  CLI::App* optimize = with_table(add("optimize", "Merge a table's small files now; writers need not stop", Optimize));
-  optimize->add_flag("--dry-run", options->dry_run, "Merge nothing; say how much would be");
-  optimize->add_flag("--json", options->json, "One JSON object instead of text");
   return [options, chosen] { return (*chosen)(*options); };
 }
 
