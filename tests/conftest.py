@@ -145,6 +145,16 @@ def server(make_server):
     return make_server()
 
 
+@pytest.fixture(scope="module", params=["versitygw", "minio"])
+def service(request, tmp_path_factory):
+    """An S3 service with the bucket `lake`."""
+    from s3_service import Service
+
+    running = Service(request.param, tmp_path_factory.mktemp(request.param)).start()
+    yield running
+    running.stop()
+
+
 def run_tarn(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None):
     """Runs the command line to its end."""
     return subprocess.run(

@@ -141,7 +141,7 @@ def nobody_listens() -> str:
         ("write - --to system.m --lake LAKE", 2),
         ("write - --to b --precision h --lake LAKE", 2),
         ("write x.csv --to b --lake LAKE", 6),
-        ("write - --to b --lake s3://bucket/lake", 6),
+        ("write - --to b --lake https://127.0.0.1:1/lake", 6),
         ("table", 2),
         ("table list --lake LAKE", 0),
         ("table list --lake TMP/none", 3),
@@ -187,7 +187,8 @@ def nobody_listens() -> str:
         ("serve --lake LAKE --addr-http nowhere", 2),
         ("serve --lake LAKE --addr-http 0.0.0.0:0", 2),
         ("serve --lake LAKE --flush-max-age soon", 2),
-        ("serve --lake s3://bucket/lake --addr-http 127.0.0.1:0", 6),
+        ("serve --lake https://127.0.0.1:1/lake --addr-http 127.0.0.1:0", 6),
+        ("serve --lake memory:// --addr-http 127.0.0.1:0", 6),
     ],
 )
 def test_what_each_command_exits_with(lake, tmp_path, arguments, exit_status):

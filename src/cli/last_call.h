@@ -10,7 +10,7 @@
 namespace tarn::cli {
 
 /// Bounds what goes on while it lives: calls `give_up`, on a thread of its own, when it is not destroyed in time. For
-/// the end of a server, whose engine cannot be interrupted everywhere.
+/// the end of a server, whose engine cannot be interrupted everywhere and whose store may hang.
 class LastCall {
  public:
   /// `clock` outlives it.

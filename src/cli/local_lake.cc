@@ -1,38 +1,29 @@
 #include "cli/local_lake.h"
 
 #include <cstdlib>
-#include <filesystem>
 #include <utility>
 
-#include "base/uri.h"
+#include "base/environment.h"
 #include "cli/command_line.h"
 #include "server/config.h"
-#include "server/server.h"
-#include "storage/stores.h"
 
 namespace tarn::cli {
 
 namespace {
 
 constexpr char kLakeVariable[] = "TARN_LAKE";
+constexpr char kStateVariable[] = "TARN_STATE_DIRECTORY";
 
 }  // namespace
 
 Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
+  const Environment environment = ProcessEnvironment();
+  TARN_ASSIGN_OR_RETURN(const server::LakePlace place,
+                        server::FindLake(uri, std::string(ValueOf(environment, kStateVariable)), environment, access));
   LocalLake result;
   lake::LakeOptions options;
-  if (access == LakeAccess::kRead && storage::IsRemoteUri(uri)) {
-    // No write-ahead log is there: what its tables have is all there is.
-    TARN_ASSIGN_OR_RETURN(options.store, storage::OpenStore(uri));
-  } else {
-    TARN_ASSIGN_OR_RETURN(const std::string folder, server::LocalLakeFolder(uri));
-    std::error_code error;
-    if (access == LakeAccess::kRead && !std::filesystem::is_directory(folder, error)) {
-      return Status::NotFound("there is no lake at '" + folder + "'");
-    }
-    TARN_ASSIGN_OR_RETURN(options.store, storage::OpenLocalStore(folder));
-    options.wal_root = JoinPath(folder, "_tarn/wal");
-  }
+  options.store = place.store;
+  options.wal_root = place.wal_root;
   result.random = std::make_unique<Random>(Random::FromSystem());
   result.buffer_memory =
       std::make_unique<MemoryBudget>("buffers", static_cast<size_t>(server::AvailableMemoryBytes() / 4));

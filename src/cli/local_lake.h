@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "lake/lake.h"
+#include "server/lake_place.h"
 
 namespace tarn::cli {
 
@@ -21,11 +22,10 @@ struct LocalLake {
   std::unique_ptr<lake::Lake> lake;
 };
 
-enum class LakeAccess : uint8_t { kRead, kWrite };
+using server::LakeAccess;
 
-/// NotFound when reading and there is no such folder; a lake in an object store is for reading, else Unsupported. For
-/// reading, the rows in write-ahead logs without a living owner are replayed into memory; when another process lives,
-/// stderr says that its buffered rows are not seen.
+/// Errors as server::FindLake has them. For reading, the rows in write-ahead logs without a living owner are replayed
+/// into memory; when another process lives, stderr says that its buffered rows are not seen.
 Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access);
 
 /// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.

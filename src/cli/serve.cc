@@ -20,9 +20,11 @@ namespace tarn::cli {
 
 namespace {
 
-/// Requests under way get this long; what remains of 30 seconds is for committing the buffers.
+/// Of 30 seconds in all: requests under way get this long,
 constexpr int64_t kDrainMicros = 10 * kMicrosPerSecond;
-/// How long a query that was broken off may take to notice, once every row is committed.
+/// they and committing the buffers, which a store that hangs may hold up, get this long,
+constexpr int64_t kShutdownMicros = 24 * kMicrosPerSecond;
+/// and a query that was broken off may take this long to notice.
 constexpr int64_t kTeardownMicros = 5 * kMicrosPerSecond;
 
 struct ServeOptions {
@@ -60,7 +62,14 @@ Status Serve(const ServeOptions& options) {
   Log(LogLevel::kInfo, "stopping", {{"signal", StopSignals::Name(signal)}});
   // What was acknowledged is in the write-ahead log.
   signals.EndAtOnce();
-  const Status stopped = server->Shutdown(kDrainMicros);
+  Status stopped;
+  {
+    const LastCall last_call(SystemClock(), kShutdownMicros, [] {
+      Log(LogLevel::kError, "stopped before every row was committed; the write-ahead log keeps them");
+      _exit(CodesOf(StatusCode::kUnavailable).exit_code);
+    });
+    stopped = server->Shutdown(kDrainMicros);
+  }
   {
     // Ends the process all the same: there is nothing left to lose.
     const LastCall last_call(SystemClock(), kTeardownMicros, [exit_code = CodesOf(stopped.code()).exit_code] {
@@ -99,7 +108,8 @@ Command AddServe(CLI::App& app) {
   app.add_flag("--log-json", options->json_log, "Write the log as JSON, one object per line");
   app.footer(R"(
 The log goes to stderr; its line "listening" has the URL. SIGTERM or Ctrl-C finishes what is under way, commits every
-buffered row and exits with 0; a second signal exits at once and loses nothing that was acknowledged.)");
+buffered row and exits with 0; a second signal exits at once and loses nothing that was acknowledged. After 30 seconds
+it ends in any case, with status 11 when rows are left in the write-ahead log.)");
   return [options] { return Serve(*options); };
 }
 

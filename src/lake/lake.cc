@@ -11,14 +11,9 @@ namespace {
 /// Between two looks for foreign commits where each look is a request over the network.
 constexpr int64_t kRemoteRefreshMicros = kMicrosPerSecond;
 
-bool LooksAreCheap(const storage::ObjectStore& store) {
-  return store.LocalPath("probe").has_value() || store.uri().starts_with("memory:");
-}
+bool IsLocal(const storage::ObjectStore& store) { return store.LocalPath("probe").has_value(); }
 
-std::unique_ptr<WalFolders> FoldersFor(const LakeOptions& options, LakeSeams& seams) {
-  if (seams.wal_folders != nullptr) return std::move(seams.wal_folders);
-  return options.wal_root.empty() ? nullptr : MakeLocalWalFolders(options.wal_root, options.read_only);
-}
+bool LooksAreCheap(const storage::ObjectStore& store) { return IsLocal(store) || store.uri().starts_with("memory:"); }
 
 }  // namespace
 
@@ -34,7 +29,8 @@ Result<std::unique_ptr<Lake>> OpenLake(const LakeOptions& options, LakeSeams sea
 
 LakeImpl::LakeImpl(const LakeOptions& options, LakeSeams seams)
     : options_(options),
-      wal_folders_(FoldersFor(options, seams)),
+      is_local_(IsLocal(*options.store)),
+      wal_folders_(std::move(seams.wal_folders)),
       seams_(std::move(seams)),
       refresh_interval_micros_(options.refresh_interval_micros >= 0 ? options.refresh_interval_micros
                                : LooksAreCheap(*options.store)      ? 0

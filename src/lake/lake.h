@@ -33,8 +33,8 @@ struct FlushPolicy {
 struct LakeOptions {
   /// The lake itself; table `b.m` lies at "<b>/<m>" in it.
   std::shared_ptr<storage::ObjectStore> store;
-  /// Local folder for the state of this node (WAL); "<lake>/_tarn/wal" for a local lake. Empty opens the lake without a
-  /// WAL of its own: appends are refused, and the WALs of dead owners under `wal_root` are read, not adopted.
+  /// Local folder for the WALs of this machine's nodes: "<lake>/_tarn/wal" for a local lake. For others one that lakes
+  /// may share: each has a folder of its own in it, by its id. Empty opens the lake without a WAL: appends are refused.
   std::string wal_root;
   /// Opens for reading only: no WAL is created or adopted; records of a WAL without live owner are replayed into the
   /// view.
@@ -105,7 +105,7 @@ class Lake : public TableCatalog {
  public:
   /// Opens or creates the lake, takes or adopts a WAL and replays it. When this returns every row that was ever
   /// acknowledged is visible, but for those that a live neighbour buffers. Unsupported when the lake's format is newer
-  /// than this program.
+  /// than this program, and for a store on which one of several writers does not win.
   static Result<std::unique_ptr<Lake>> Open(const LakeOptions& options);
 
   /// The only door to the buffer. Rows of all batches become durable together (one WAL append), then visible; returns

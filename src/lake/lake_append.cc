@@ -90,7 +90,7 @@ Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& 
 
 Status LakeImpl::CheckPlace(const LivingTable& table) const {
   // Elsewhere a key may have others below it.
-  if (!options_.store->LocalPath(table.folder()).has_value()) return Status::Ok();
+  if (!is_local_) return Status::Ok();
   const std::string database = table.folder().substr(0, table.folder().find('/'));
   for (const std::string& folder : {database, table.folder(), JoinPath(table.folder(), "_delta_log")}) {
     if (!options_.store->Head(folder).ok()) continue;

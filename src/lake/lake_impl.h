@@ -60,7 +60,10 @@ class LakeImpl final : public Lake {
   using SchemaCache = std::map<std::string, std::shared_ptr<const wal::SchemaEntry>>;
 
   // Opening (lake_open.cc).
-  Status CheckIdentity();
+  /// The lake's id; empty where one that is only read has none.
+  Result<std::string> CheckIdentity();
+  /// Where the logs are, unless a test brought its own.
+  Status FindWalFolders(const std::string& lake_id);
   Status TakeLogs();
   /// Rows in the rejected store by the table's folder, but for those whose flush is not done and may be repeated.
   Result<std::map<std::string, int64_t>> RejectedRows() EXCLUDES(mutex_);
@@ -134,7 +137,11 @@ class LakeImpl final : public Lake {
   Status At(std::string_view point) const { return seams_.at_point ? seams_.at_point(point) : Status::Ok(); }
 
   const LakeOptions options_;
-  const std::unique_ptr<WalFolders> wal_folders_;
+  /// On this machine's disk.
+  const bool is_local_;
+  /// Both are set before there are threads; null without logs.
+  std::unique_ptr<WalFolders> wal_folders_;
+  std::string wal_folder_;
   const LakeSeams seams_;
   const int64_t refresh_interval_micros_;
   TableDirectory directory_;

@@ -20,8 +20,8 @@ constexpr int64_t kAdoptionRetryMicros = 30 * kMicrosPerSecond;
 /// Between two looks at a node that a neighbour took over.
 constexpr int64_t kAdoptionPollMicros = 5 * kMicrosPerMilli;
 
-/// Refuses a lake that a newer program wrote.
-Status CheckIdentityText(const std::string& text) {
+/// The lake's id; refuses a lake that a newer program wrote.
+Result<std::string> IdentityOf(const std::string& text) {
   const auto broken = [](const char* what) { return Status::Corruption(std::string(kIdentityKey) + ": " + what); };
   simdjson::dom::parser parser;
   simdjson::dom::element document;
@@ -36,13 +36,14 @@ Status CheckIdentityText(const std::string& text) {
   }
   std::string_view id;
   if (document["id"].get(id) != simdjson::SUCCESS || id.empty()) return broken("no id");
-  return Status::Ok();
+  return std::string(id);
 }
 
 }  // namespace
 
 Status LakeImpl::Start() {
-  TARN_RETURN_NOT_OK(CheckIdentity());
+  TARN_ASSIGN_OR_RETURN(const std::string id, CheckIdentity());
+  TARN_RETURN_NOT_OK(FindWalFolders(id));
   TARN_RETURN_NOT_OK(TakeLogs());
   TARN_ASSIGN_OR_RETURN(const auto rejected, RejectedRows());
   // Not in addition: a log larger than memory is flushed while it is replayed, and what that set aside is in there.
@@ -57,20 +58,34 @@ Status LakeImpl::Start() {
   return Status::Ok();
 }
 
-Status LakeImpl::CheckIdentity() {
+Result<std::string> LakeImpl::CheckIdentity() {
   auto existing = options_.store->Get(kIdentityKey);
-  if (existing.ok()) return CheckIdentityText(*existing);
-  if (!existing.status().Is(StatusCode::kNotFound)) return std::move(existing).status();
-  if (options_.read_only) return Status::Ok();
+  if (!existing.ok() && !existing.status().Is(StatusCode::kNotFound)) return std::move(existing).status();
+  if (options_.read_only && !existing.ok()) return std::string();
+  if (existing.ok() && (options_.read_only || is_local_)) return IdentityOf(*existing);
+  // Elsewhere also where there is one: it tells whether the store can decide between writers, and so whether rows may
+  // be acknowledged at all.
   const std::string fresh =
       "{\"format_version\": " + std::to_string(kFormatVersion) + ", \"id\": \"" + options_.random->Uuid() + "\"}\n";
-  const auto put = options_.store->Put(kIdentityKey, AsBytes(fresh), storage::Precondition::IfAbsent());
-  if (put.ok()) return Status::Ok();
-  const Status failed = put.status();
+  const Status put = options_.store->Put(kIdentityKey, AsBytes(fresh), storage::Precondition::IfAbsent()).status();
+  if (put.ok()) return IdentityOf(fresh);
   // Another process was first, or perhaps we were and the reply was lost.
-  if (!failed.Is(StatusCode::kAlreadyExists) && !failed.Is(StatusCode::kIndeterminate)) return failed;
-  TARN_ASSIGN_OR_RETURN(const std::string winner, options_.store->Get(kIdentityKey));
-  return CheckIdentityText(winner);
+  if (!put.Is(StatusCode::kAlreadyExists) && !put.Is(StatusCode::kIndeterminate)) return put;
+  if (!existing.ok()) existing = options_.store->Get(kIdentityKey);
+  TARN_RETURN_NOT_OK(existing.status());
+  return IdentityOf(*existing);
+}
+
+Status LakeImpl::FindWalFolders(const std::string& lake_id) {
+  if (wal_folders_ != nullptr || options_.wal_root.empty()) return Status::Ok();
+  wal_folder_ = options_.wal_root;
+  if (!is_local_) {
+    if (lake_id.empty()) return Status::Ok();
+    TARN_ASSIGN_OR_RETURN(wal_folder_,
+                          WalFolderOf(options_.wal_root, lake_id, options_.store->uri(), options_.read_only));
+  }
+  if (!wal_folder_.empty()) wal_folders_ = MakeLocalWalFolders(wal_folder_, options_.read_only);
+  return Status::Ok();
 }
 
 Status LakeImpl::TakeLogs() {
@@ -145,7 +160,7 @@ Result<std::unique_ptr<DeadNode>> LakeImpl::LockDeadNode(const std::string& node
       if (waited) {
         Log(LogLevel::kWarning,
             "a neighbour took over a write-ahead log and does not commit it; its rows are not shown yet",
-            {{"folder", JoinPath(options_.wal_root, node)}});
+            {{"folder", JoinPath(wal_folder_, node)}});
       }
       return std::unique_ptr<DeadNode>();
     }
@@ -164,7 +179,7 @@ Status LakeImpl::AdoptLog(const std::string& node, std::unique_ptr<storage::Fold
   // A log that was left empty, as `tarn write` beside a server leaves one, is no news.
   if (rows > 0) {
     Log(LogLevel::kInfo, "took over the rows in the write-ahead log of a process that ended without committing them",
-        {{"folder", JoinPath(options_.wal_root, node)}, {"rows", rows}});
+        {{"folder", JoinPath(wal_folder_, node)}, {"rows", rows}});
     ++wals_adopted_;
     rows_adopted_ += rows;
   }

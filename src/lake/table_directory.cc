@@ -52,10 +52,10 @@ std::string RealFolder(const storage::ObjectStore& store, const std::string& key
   return error ? *path : real;
 }
 
-/// Also where a file system does not tell case apart.
+/// Also where a file system does not tell case apart. Keys, unlike paths, do not begin with '/' and are what they are.
 bool IsSameFolder(const std::string& real, const std::string& other) {
   std::error_code error;
-  return real == other || std::filesystem::equivalent(real, other, error);
+  return real == other || (real.starts_with('/') && std::filesystem::equivalent(real, other, error));
 }
 
 }  // namespace

@@ -13,6 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// In the folder with the logs of a lake that is elsewhere: the URI of that lake.
+constexpr char kOwnerKey[] = "lake-uri";
+
 class LocalWalFolders final : public WalFolders {
  public:
   LocalWalFolders(std::string root, bool read_only) : root_(std::move(root)), read_only_(read_only) {}
@@ -54,6 +57,27 @@ class LocalWalFolders final : public WalFolders {
 };
 
 }  // namespace
+
+Result<std::string> WalFolderOf(const std::string& wal_root, const std::string& lake_id, const std::string& lake_uri,
+                                bool read_only) {
+  const std::string folder = JoinPath(wal_root, EncodePathPart(lake_id));
+  TARN_ASSIGN_OR_RETURN(const auto store, storage::OpenLocalStore(folder));
+  auto owner = store->Get(kOwnerKey);
+  if (owner.status().Is(StatusCode::kNotFound) && !read_only) {
+    const Status put = store->Put(kOwnerKey, AsBytes(lake_uri + "\n"), storage::Precondition::IfAbsent()).status();
+    if (!put.ok() && !put.Is(StatusCode::kAlreadyExists)) return put;
+    owner = store->Get(kOwnerKey);
+  }
+  if (read_only && owner.status().Is(StatusCode::kNotFound)) return folder;
+  TARN_RETURN_NOT_OK(owner.status());
+  if (*owner == lake_uri + "\n") return folder;
+  if (read_only) return std::string();
+  return Status::InvalidArgument("the write-ahead logs in '" + folder + "' are those of " +
+                                 owner->substr(0, owner->find('\n')) + ", and " + lake_uri +
+                                 " has the same id, as a copy has: give it another state_directory, or, if the lake "
+                                 "was moved, delete '" +
+                                 JoinPath(folder, kOwnerKey) + "'");
+}
 
 std::unique_ptr<WalFolders> MakeLocalWalFolders(std::string root, bool read_only) {
   return std::make_unique<LocalWalFolders>(std::move(root), read_only);

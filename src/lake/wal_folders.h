@@ -25,6 +25,13 @@ class WalFolders {
   virtual Result<std::shared_ptr<storage::SegmentStore>> OpenSegments(const std::string& node) = 0;
 };
 
+/// The folder below `wal_root` with the logs of one lake that is not on this disk, by the lake's id. It says where that
+/// lake is, the first to write there sees to that; InvalidArgument when it is at another place, where one lake must be
+/// a copy of the other and rows must not go from one to the other. For reading nothing is made, and the logs of the
+/// other lake are passed over: the path is empty.
+Result<std::string> WalFolderOf(const std::string& wal_root, const std::string& lake_id, const std::string& lake_uri,
+                                bool read_only);
+
 /// Folders below `root`: "<root>/<node>/LOCK", "<root>/<node>/adoption/LOCK" and the segments of its one shard in
 /// "<root>/<node>/0/".
 std::unique_ptr<WalFolders> MakeLocalWalFolders(std::string root, bool read_only);

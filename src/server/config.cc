@@ -273,6 +273,10 @@ const std::vector<ConfigKey>& ConfigKeys() {
        SetDuration<&Config::query_timeout_micros, 30>},
       {"query.max_rows", "count", "0", "a query with more rows in its result is ended; 0 is no limit",
        SetCount<&Config::query_max_rows, 0>},
+      {"state_directory", "text", "<home>/.local/state/tarn",
+       "a folder on this machine's disk that lasts, for the write-ahead logs of lakes in object stores; a local lake "
+       "has its own within itself",
+       SetText<&Config::state_directory>},
       {"temp_directory", "text", "<lake>/_tarn/tmp", "where queries spill; emptied at start",
        SetText<&Config::temp_directory>},
   };

@@ -26,7 +26,9 @@ struct Config {
   int64_t memory_limit = 0;
   int64_t query_timeout_micros = 0;
   int64_t query_max_rows = 0;
-  /// Empty is "<lake>/_tarn/tmp".
+  /// Empty as FindLake has it.
+  std::string state_directory;
+  /// Empty is LakePlace::temp_root.
   std::string temp_directory;
 };
 

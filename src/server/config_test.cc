@@ -41,6 +41,7 @@ memory_limit: 2GiB
 query:
   timeout: 30s
   max_rows: 100
+state_directory: /var/lib/tarn
 temp_directory: /tmp/x
 )",
                               &config);
@@ -55,6 +56,7 @@ temp_directory: /tmp/x
   EXPECT_EQ(config.memory_limit, int64_t{2} << 30);
   EXPECT_EQ(config.query_timeout_micros, 30'000'000);
   EXPECT_EQ(config.query_max_rows, 100);
+  EXPECT_EQ(config.state_directory, "/var/lib/tarn");
   EXPECT_EQ(config.temp_directory, "/tmp/x");
 }
 
@@ -229,7 +231,7 @@ TEST(ConfigKeys, DefaultsAreWhatTheTableSays) {
   const Config defaults;
   Config set;
   for (const ConfigKey& key : ConfigKeys()) {
-    if (key.name == "memory_limit" || key.name == "temp_directory") continue;
+    if (key.name == "memory_limit" || key.name.ends_with("_directory")) continue;
     EXPECT_TRUE(key.set(set, std::string(key.default_text)).ok()) << key.name;
   }
   EXPECT_EQ(set.lake, defaults.lake);

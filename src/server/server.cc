@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <utility>
 
+#include "base/environment.h"
 #include "base/executor.h"
 #include "base/log.h"
 #include "base/uri.h"
@@ -15,16 +15,16 @@
 #include "ingest/write_service.h"
 #include "lake/lake.h"
 #include "maintenance/compactor.h"
+#include "server/lake_place.h"
 #include "server/metrics.h"
 #include "server/system_tables.h"
 #include "storage/segment_store.h"
+#include "storage/served_store.h"
 #include "storage/stores.h"
 
 namespace tarn::server {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr int kFlushThreads = 8;
 constexpr int kMaxConcurrentQueries = 8;
@@ -100,9 +100,10 @@ class WholeServer final : public Server {
 
   Status OpenLake() override {
     const int64_t began = clock_.MonotonicMicros();
-    TARN_ASSIGN_OR_RETURN(const std::string folder, LocalLakeFolder(options_.config.lake));
-    TARN_RETURN_NOT_OK(OpenTables(folder));
-    TARN_RETURN_NOT_OK(OpenEngine(folder));
+    TARN_ASSIGN_OR_RETURN(const LakePlace place, FindLake(options_.config.lake, options_.config.state_directory,
+                                                          ProcessEnvironment(), LakeAccess::kWrite));
+    TARN_RETURN_NOT_OK(OpenTables(place));
+    TARN_RETURN_NOT_OK(OpenEngine(place));
     compactor_ = std::make_unique<maintenance::Compactor>(
         *lake_, clock_,
         maintenance::CompactionOptions{.interval_micros = options_.config.compaction_interval_micros,
@@ -119,10 +120,13 @@ class WholeServer final : public Server {
                        metrics_.CountWrite(outcome, body.size());
                        return outcome;
                      }});
-    sweep_ = Thread("tarn-sweep", [this, folder] { SweepStagedFiles(folder); });
+    if (!place.folder.empty()) {
+      sweep_ = Thread("tarn-sweep", [this, folder = place.folder] { SweepStagedFiles(folder); });
+    }
     Log(LogLevel::kInfo, "listening",
         {{"url", Url()},
-         {"lake", folder},
+         {"lake", place.folder.empty() ? place.store->uri() : place.folder},
+         {"wal", place.wal_root},
          {"replayed_rows", lake_->stats().buffered_rows},
          {"memory_limit_mib", memory_limit_ >> 20},
          {"start_ms", (clock_.MonotonicMicros() - began) / kMicrosPerMilli}});
@@ -159,12 +163,11 @@ class WholeServer final : public Server {
     if (removed > 0) Log(LogLevel::kInfo, "removed files that killed processes left unfinished", {{"files", removed}});
   }
 
-  Status OpenTables(const std::string& folder) {
-    TARN_ASSIGN_OR_RETURN(std::shared_ptr<storage::ObjectStore> store, storage::OpenLocalStore(folder));
+  Status OpenTables(const LakePlace& place) {
     flush_pool_ = std::make_unique<ThreadPool>(ThreadPoolOptions{"tarn-flush", kFlushThreads, 1024});
     lake::LakeOptions options;
-    options.store = std::move(store);
-    options.wal_root = JoinPath(folder, "_tarn/wal");
+    options.store = place.folder.empty() ? storage::MakeServedStore(place.store) : place.store;
+    options.wal_root = place.wal_root;
     options.flush = {.max_age_micros = options_.config.flush_max_age_micros,
                      .max_rows = options_.config.flush_max_rows,
                      .max_bytes = options_.config.flush_max_bytes};
@@ -177,10 +180,9 @@ class WholeServer final : public Server {
     return Status::Ok();
   }
 
-  Status OpenEngine(const std::string& folder) {
-    const std::string temp_root =
-        options_.config.temp_directory.empty() ? JoinPath(folder, "_tarn/tmp") : options_.config.temp_directory;
-    TARN_ASSIGN_OR_RETURN(auto slot, TakeTempSlot(temp_root));
+  Status OpenEngine(const LakePlace& place) {
+    const std::string& configured = options_.config.temp_directory;
+    TARN_ASSIGN_OR_RETURN(auto slot, TakeTempSlot(configured.empty() ? place.temp_root : configured));
     temp_lock_ = std::move(slot.second);
     engine::EngineOptions options;
     options.memory_limit_bytes = shares_.engine;
@@ -223,22 +225,6 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Cloc
   auto server = std::make_unique<WholeServer>(options, clock, random);
   TARN_RETURN_NOT_OK(server->Listen());
   return std::unique_ptr<Server>(std::move(server));
-}
-
-Result<std::string> LocalLakeFolder(const std::string& uri) {
-  std::string path = uri;
-  if (uri.starts_with("file://")) {
-    TARN_ASSIGN_OR_RETURN(path, PercentDecode(std::string_view(uri).substr(7)));
-    if (!path.starts_with('/')) return Status::InvalidArgument("'" + uri + "' must have three slashes");
-  } else if (uri.find("://") != std::string::npos) {
-    return Status::Unsupported("'" + uri +
-                               "': what is written to a lake goes to a write-ahead log first, which only a local "
-                               "folder can hold; lakes elsewhere are for reading (tarn sql, tarn table)");
-  }
-  std::error_code error;
-  const fs::path absolute = fs::absolute(path, error);
-  if (error) return Status::InvalidArgument("'" + uri + "': " + error.message());
-  return absolute.lexically_normal().string();
 }
 
 }  // namespace tarn::server

@@ -35,7 +35,4 @@ class Server {
   virtual const std::string& address() const = 0;
 };
 
-/// The folder of a local lake, from a path or a file URI; Unsupported for any other scheme.
-Result<std::string> LocalLakeFolder(const std::string& uri);
-
 }  // namespace tarn::server

@@ -5,6 +5,7 @@
 
 #include "storage/metering_store.h"
 #include "storage/retrying_store.h"
+#include "storage/served_store.h"
 #include "storage/stores.h"
 #include "storage/testing/fault_injection.h"
 
@@ -103,6 +104,37 @@ TEST_F(DecoratorsTest, RetryingGivesUpAfterGrowingJitteredWaits) {
     EXPECT_GE(clock_.waits_micros[i], full[i] / 2);
     EXPECT_LE(clock_.waits_micros[i], full[i]);
   }
+}
+
+TEST_F(DecoratorsTest, ServedCallsAStoreThatLetsNobodyInUnavailable) {
+  const auto store = MakeServedStore(faulty_);
+  ASSERT_TRUE(store->Put("k", AsBytes("v"), Precondition::None()).ok());
+  const auto outcomes = [&] {
+    const std::vector<StatusCode> codes = {store->Head("k").status().code(),
+                                           store->Get("k").status().code(),
+                                           store->Put("p", AsBytes("v"), Precondition::IfAbsent()).status().code(),
+                                           store->OpenWriter("w", Precondition::None()).status().code(),
+                                           store->ListAll({}).status().code(),
+                                           store->Delete("k").code()};
+    return std::set<StatusCode>(codes.begin(), codes.end());
+  };
+  for (const StatusCode refused : {StatusCode::kPermissionDenied, StatusCode::kUnauthenticated}) {
+    injector_->Arm({.nth = 1, .mode = FaultMode::kForever, .code = refused});
+    EXPECT_EQ(outcomes(), std::set{StatusCode::kUnavailable});
+    injector_->Disarm();
+    const auto reader = store->Open("k").value();
+    const auto writer = store->OpenWriter("w", Precondition::None()).value();
+    injector_->Arm({.nth = 1, .mode = FaultMode::kForever, .code = refused});
+    std::byte byte{};
+    EXPECT_EQ(reader->ReadAt(0, {&byte, 1}).status().code(), StatusCode::kUnavailable);
+    EXPECT_EQ(writer->Append(AsBytes("v")).code(), StatusCode::kUnavailable);
+    EXPECT_EQ(writer->Finish().status().code(), StatusCode::kUnavailable);
+    injector_->Disarm();
+  }
+  // Anything else is what it is.
+  injector_->Arm({.nth = 1, .mode = FaultMode::kForever, .code = StatusCode::kResourceExhausted});
+  EXPECT_EQ(outcomes(), std::set{StatusCode::kResourceExhausted});
+  EXPECT_TRUE(memory_->Get("k").ok());
 }
 
 std::vector<std::string> Keys(ObjectStore& store, bool group_by_folder) {

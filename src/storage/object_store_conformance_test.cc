@@ -15,6 +15,7 @@
 #include "storage/metering_store.h"
 #include "storage/proven_store.h"
 #include "storage/retrying_store.h"
+#include "storage/served_store.h"
 #include "storage/stores.h"
 #include "storage/testing/fake_s3.h"
 #include "storage/testing/fault_injection.h"
@@ -412,6 +413,7 @@ INSTANTIATE_TEST_SUITE_P(
                                           testing::MakeFaultyStore(MakeMemoryStore(SystemClock()),
                                                                    std::make_shared<testing::FaultInjector>())};
                   }},
+        StoreKind{"Served", [] { return StoreUnderTest{nullptr, MakeServedStore(MakeMemoryStore(SystemClock()))}; }},
         StoreKind{"FakeS3", OnFakeS3, true},
         StoreKind{"Proven",
                   [] {

@@ -1,0 +1,77 @@
+#include "server/lake_place.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/uri.h"
+#include "storage/stores.h"
+
+namespace tarn::server {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::string> AbsolutePath(const std::string& path, const std::string& shown) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  if (error) return Status::InvalidArgument("'" + shown + "': " + error.message());
+  return absolute.lexically_normal().string();
+}
+
+/// Of a path or a file URI.
+Result<std::string> FolderOf(const std::string& uri) {
+  constexpr std::string_view kFile = "file://";
+  if (!uri.starts_with(kFile)) return AbsolutePath(uri, uri);
+  TARN_ASSIGN_OR_RETURN(const std::string path, PercentDecode(std::string_view(uri).substr(kFile.size())));
+  if (!path.starts_with('/')) return Status::InvalidArgument("'" + uri + "' must have three slashes");
+  return AbsolutePath(path, uri);
+}
+
+/// Empty when nothing says where it is.
+Result<std::string> StateDirectory(const std::string& configured, const Environment& environment) {
+  if (!configured.empty()) return AbsolutePath(configured, configured);
+  // The standard has relative paths ignored.
+  const std::string_view state_home = ValueOf(environment, "XDG_STATE_HOME");
+  if (state_home.starts_with('/')) return JoinPath(state_home, "tarn");
+  const std::string_view home = ValueOf(environment, "HOME");
+  return home.starts_with('/') ? JoinPath(home, ".local/state/tarn") : std::string();
+}
+
+Result<LakePlace> FindLocalLake(const std::string& uri, LakeAccess access) {
+  LakePlace place;
+  TARN_ASSIGN_OR_RETURN(place.folder, FolderOf(uri));
+  std::error_code error;
+  if (access == LakeAccess::kRead && !fs::is_directory(place.folder, error)) {
+    return Status::NotFound("there is no lake at '" + place.folder + "'");
+  }
+  TARN_ASSIGN_OR_RETURN(place.store, storage::OpenLocalStore(place.folder));
+  place.wal_root = JoinPath(place.folder, "_tarn/wal");
+  place.temp_root = JoinPath(place.folder, "_tarn/tmp");
+  return place;
+}
+
+}  // namespace
+
+Result<LakePlace> FindLake(const std::string& uri, const std::string& state_directory, const Environment& environment,
+                           LakeAccess access) {
+  if (!storage::IsRemoteUri(uri)) return FindLocalLake(uri, access);
+  const bool takes_rows = uri.starts_with("s3://") || uri.starts_with("s3a://");
+  if (access == LakeAccess::kWrite && !takes_rows) {
+    return Status::Unsupported("'" + uri + "': rows are written to lakes in a local folder and in S3 (s3://) only");
+  }
+  LakePlace place;
+  TARN_ASSIGN_OR_RETURN(place.store, storage::OpenStore(uri));
+  TARN_ASSIGN_OR_RETURN(const std::string state, StateDirectory(state_directory, environment));
+  if (!state.empty()) {
+    place.wal_root = JoinPath(state, "wal");
+    place.temp_root = JoinPath(state, "tmp");
+  } else if (access == LakeAccess::kWrite) {
+    return Status::InvalidArgument(
+        "the write-ahead log of '" + uri +
+        "' needs a local folder: set state_directory (TARN_STATE_DIRECTORY), since HOME is not set");
+  }
+  return place;
+}
+
+}  // namespace tarn::server

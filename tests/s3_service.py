@@ -1,0 +1,62 @@
+"""A real S3 service for tests to talk to, and to take away."""
+
+import os
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from dev_tasks import parts
+
+KEY, SECRET, REGION = "AKTARNTEST", "tarn-test-secret", "us-east-1"
+
+
+class Service:
+    """One S3 service on a free loopback port, over a fresh folder, with the bucket `lake`."""
+
+    def __init__(self, name: str, folder: Path, certificate: tuple[Path, Path] | None = None):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+        data = folder / "data"
+        # A folder in its root is a bucket to versitygw, and to MinIO too.
+        (data / "lake").mkdir(parents=True)
+        address = f"127.0.0.1:{port}"
+        if name == "versitygw":
+            tls = ["--cert", certificate[0], "--key", certificate[1]] if certificate else []
+            command = [
+                parts.versitygw(), "-p", address, "--quiet", "--access", KEY, "--secret", SECRET, *tls, "posix", data
+            ]  # fmt: skip
+        else:
+            command = [parts.minio(), "server", "--address", address, "--console-address", "127.0.0.1:0", data]
+        self.command = [str(part) for part in command]
+        self.command_env = {
+            **os.environ, "MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "HOME": str(folder)
+        }  # fmt: skip
+        self.log = folder / "log"
+        self.env = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }
+        self.options = {**self.env, "AWS_ALLOW_HTTP": "true", "conditional_put": "etag"}
+
+    def start(self) -> "Service":
+        """Also once more after stop, over the same folder."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.command_env)
+        host, port = self.url.split("//")[1].split(":")
+        pause = threading.Event()
+        for _ in range(1500):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                socket.create_connection((host, int(port)), timeout=5).close()
+                return self
+            except OSError:
+                pause.wait(0.02)
+        raise AssertionError("the service did not start:\n" + self.log.read_text())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
