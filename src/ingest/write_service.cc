@@ -18,14 +18,11 @@ namespace {
 // A conflict needs another writer that adds a column in between; losing this often in a row means overload.
 constexpr int kMaxAttempts = 8;
 
-/// About the table or the rows, and so the fault of the lines that go there. All else may pass, and refuses the body.
+/// A verdict on the rows, or on a table that takes none: the fault of the lines that go there. All else may pass, a
+/// damaged table too, and refuses the body as a whole, so that it can be sent again without a row kept twice.
 bool BlamesLines(const Status& status) {
   return status.Is(StatusCode::kInvalidArgument) || status.Is(StatusCode::kUnsupported) ||
-         status.Is(StatusCode::kNotFound) || status.Is(StatusCode::kCorruption);
-}
-
-std::string ReasonFor(const Status& status) {
-  return (status.Is(StatusCode::kCorruption) ? "the table's log is unreadable: " : "") + status.message();
+         status.Is(StatusCode::kNotFound);
 }
 
 /// One write: what is known of its tables, and the attempts to append it.
@@ -76,7 +73,7 @@ class Write {
       if (passing_fault_.ok()) passing_fault_ = status;
       return status;
     }
-    return Status::InvalidArgument(refused_.emplace(measurement, ReasonFor(status)).first->second);
+    return Status::InvalidArgument(refused_.emplace(measurement, status.message()).first->second);
   }
 
   Status Append(const ParsedLines& parsed) {
@@ -95,7 +92,7 @@ class Write {
     const size_t refused_before = refused_.size();
     for (const MeasurementRows& rows : parsed.measurements) {
       const Status status = lake_.CheckAppend({.name = {database_, rows.measurement}, .rows = rows.rows});
-      if (BlamesLines(status)) refused_.emplace(rows.measurement, ReasonFor(status));
+      if (BlamesLines(status)) refused_.emplace(rows.measurement, status.message());
     }
     if (refused_.size() == refused_before) RefuseLaterSpellings(parsed);
     return refused_.size() > refused_before;

@@ -12,8 +12,8 @@
 namespace tarn::ingest {
 
 struct WriteOutcome {
-  /// OK also when some lines were bad (see `errors`), or go to a table that cannot be written: the rest is durable.
-  /// Otherwise nothing was kept.
+  /// OK also when some lines were bad (see `errors`), or go to a table that takes no rows: the rest is durable.
+  /// Otherwise nothing was kept, and the same body may be sent again: storage failed, or a table is damaged.
   Status status;
   std::vector<LineError> errors;
   int64_t error_count = 0;

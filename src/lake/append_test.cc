@@ -2,6 +2,8 @@
 #include <arrow/record_batch.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "lake/lake.h"
 #include "lake/testing/lake_world.h"
 
@@ -107,6 +109,33 @@ TEST(Append, ARefusalIsTracedToTheTableWithoutKeepingAnything) {
   EXPECT_NE(schema.message().find("db.garbage"), std::string::npos) << schema.ToString();
   ASSERT_OK(AppendIds(*lake, {2}));
   EXPECT_EQ(IdsIn(*lake, kTable), Ids{2});
+}
+
+TEST(Append, WhatStorageSaysIsNeverTheRowsFault) {
+  const std::set<StatusCode> blames_rows = {StatusCode::kInvalidArgument, StatusCode::kNotFound,
+                                            StatusCode::kResourceExhausted, StatusCode::kAlreadyExists};
+  for (int i = 1; i < kStatusCodeCount; ++i) {
+    const auto code = static_cast<StatusCode>(i);
+    int64_t nth = 0;
+    int refused = 0;
+    for (bool fired = true; fired; ++refused) {
+      SCOPED_TRACE(std::string(StatusCodeName(code)) + " by operation " + std::to_string(++nth));
+      LakeWorld world;
+      ASSERT_OK(MustOpen(world)->Append({{kTable, MakeRows({.ids = {1}})}}));
+      ASSERT_OK(MustOpen(world)->FlushAll());
+      auto lake = MustOpen(world);
+      world.faults->Arm({.nth = nth, .mode = storage::testing::FaultMode::kForever, .operation = {}, .code = code});
+      const Status schema = lake->SchemaOf(kTable).status();
+      const Status appended = AppendIds(*lake, {2});
+      fired = world.faults->fired();
+      world.faults->Disarm();
+      EXPECT_FALSE(blames_rows.contains(appended.code())) << appended.ToString();
+      // A log that is not there has no schema, which is no fault.
+      EXPECT_TRUE(schema.Is(StatusCode::kNotFound) || !blames_rows.contains(schema.code())) << schema.ToString();
+      EXPECT_TRUE(fired || (schema.ok() && appended.ok()));
+    }
+    EXPECT_GT(refused, 2);
+  }
 }
 
 }  // namespace

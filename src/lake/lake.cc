@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "lake/lake_impl.h"
+#include "lake/lookup_fault.h"
 #include "lake/past_view.h"
 
 namespace tarn::lake {
@@ -77,7 +78,7 @@ Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, co
 
 Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
-  TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(name.ToString()));
+  TARN_RETURN_NOT_OK(AsLookupFault(table->EnsureLoaded()).WithContext(name.ToString()));
   return table->Schema();
 }
 

@@ -114,7 +114,8 @@ class Lake : public TableCatalog {
   /// fails: InvalidArgument for reserved or clashing names, Unsupported for columns that need a table feature and
   /// for tables that use one, Conflict when a column's type does not fit the table's
   /// (re-read SchemaOf and decide per row), Unavailable when memory or disk is short, ResourceExhausted for more rows
-  /// than fit into the buffers at all.
+  /// than fit into the buffers at all. What storage says while a table is looked up keeps its code (Corruption,
+  /// PermissionDenied, …) unless that would blame the rows or their number: then it is Unavailable.
   virtual Result<wal::Position> Append(std::vector<TableBatch> batches) = 0;
 
   /// Whether Append would take the batch as things are, without keeping anything: finds the ones to blame after it

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "lake/lake_impl.h"
+#include "lake/lookup_fault.h"
 
 namespace tarn::lake {
 
@@ -27,7 +28,7 @@ Result<wal::Position> LakeImpl::Append(std::vector<TableBatch> batches) {
     if (batch.rows == nullptr || batch.rows->num_rows() == 0) continue;
     if (Status prepared = PrepareBatch(batch, began, incoming); !prepared.ok()) return cancel(std::move(prepared));
     const auto rolled_back = WasRolledBack(*incoming.back().table, *log);
-    if (!rolled_back.ok()) return cancel(rolled_back.status());
+    if (!rolled_back.ok()) return cancel(AsLookupFault(rolled_back.status()));
     if (!*rolled_back) continue;
     if (Status replaced = ReplaceOwnLog(log); !replaced.ok()) return cancel(std::move(replaced));
     auto fresh = LogForAppend();
@@ -79,7 +80,7 @@ Result<std::shared_ptr<LivingTable>> LakeImpl::TableForAppend(const TableBatch& 
     TARN_RETURN_NOT_OK(PlanColumns(*batch.rows->schema(), begun).status());
   }
   TARN_ASSIGN_OR_RETURN(auto table, directory_.FindOrBegin(batch.name, listed_since_micros));
-  TARN_RETURN_NOT_OK(table->EnsureLoaded().WithContext(batch.name.ToString()));
+  TARN_RETURN_NOT_OK(AsLookupFault(table->EnsureLoaded()).WithContext(batch.name.ToString()));
   TARN_RETURN_NOT_OK(table->CheckWritable());
   if (table->snapshot() == nullptr) TARN_RETURN_NOT_OK(CheckPlace(*table));
   if (!options_.create_missing_tables && !table->exists()) {

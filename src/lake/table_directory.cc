@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "lake/lake.h"
+#include "lake/lookup_fault.h"
 #include "lake/table_names.h"
 #include "storage/stores.h"
 
@@ -63,7 +64,9 @@ bool IsSameFolder(const std::string& real, const std::string& other) {
 int64_t TableDirectory::AMomentAgo() const { return clock_.MonotonicMicros() - kListingAgeMicros; }
 
 Result<bool> TableDirectory::IsTable(const std::string& key) const {
-  return delta::TableExists(*storage::MakePrefixStore(store_, key));
+  auto exists = delta::TableExists(*storage::MakePrefixStore(store_, key));
+  if (!exists.ok()) return AsLookupFault(std::move(exists).status());
+  return exists;
 }
 
 Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn(const std::string& parent_key,
@@ -76,7 +79,7 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
   }
   const std::string prefix = parent_key.empty() ? "" : parent_key + "/";
   auto folders = std::make_shared<Folders>();
-  TARN_RETURN_NOT_OK(store_->List(
+  TARN_RETURN_NOT_OK(AsLookupFault(store_->List(
       {.prefix = prefix, .start_after = {}, .group_by_folder = true}, [&](const storage::ListEntry& entry) {
         if (!entry.is_folder) return true;
         std::string key = entry.object.key;
@@ -90,7 +93,7 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
           (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
         }
         return true;
-      }));
+      })));
   for (auto& [folded, same] : *folders) {
     if (same.size() > 1) TARN_RETURN_NOT_OK(SettleNames(!parent_key.empty(), same));
   }

@@ -127,13 +127,16 @@ TEST(WriteAnswer, AFaultOfTheServerNeverLooksLikeTheClients) {
     const auto code = static_cast<StatusCode>(i);
     ingest::WriteOutcome outcome;
     outcome.status = Status(code, "x");
-    const int status = WriteAnswer(2, outcome).status;
-    const bool clients_fault = code == StatusCode::kInvalidArgument || code == StatusCode::kNotFound ||
-                               code == StatusCode::kAlreadyExists || code == StatusCode::kUnsupported ||
-                               code == StatusCode::kPermissionDenied || code == StatusCode::kUnauthenticated ||
+    const bool clients_fault = code == StatusCode::kInvalidArgument || code == StatusCode::kUnsupported ||
                                // More rows than all buffers together could ever hold.
                                code == StatusCode::kResourceExhausted;
-    EXPECT_EQ(status < 500, clients_fault) << StatusCodeName(code);
+    for (const int version : {1, 2, 3}) {
+      const HttpResponse answer = WriteAnswer(version, outcome);
+      EXPECT_EQ(answer.status < 500, clients_fault) << StatusCodeName(code);
+      const bool may_pass = !clients_fault && code != StatusCode::kInternal;
+      EXPECT_EQ(answer.status == 503, may_pass) << StatusCodeName(code);
+      EXPECT_EQ(answer.headers.empty(), !may_pass) << "Retry-After";
+    }
   }
 }
 
@@ -244,7 +247,7 @@ TEST_F(HttpRoutes, WriteFaults) {
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.headers["Retry-After"], "1");
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "too many rows")).status, 413);
-  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "broken disk")).status, 500);
+  EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b", "broken disk")).status, 503);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write", "ok")).status, 400);
   EXPECT_EQ(Ask(address(), Post("/api/v2/write?bucket=b&precision=%C2%B5", "ok")).status, 204);
   EXPECT_EQ(Ask(address(), Post("/write?db=d&precision=seconds", "ok")).status, 204);

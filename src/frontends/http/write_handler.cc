@@ -83,18 +83,19 @@ std::string DescribeErrors(const ingest::WriteOutcome& outcome) {
   return text;
 }
 
-/// A client drops its data on 400 and keeps it on 503: what may work later, and what is not the client's fault, must
-/// not look like its fault.
+/// A client drops its data on a 4xx and keeps it on 503: only what the client can change is the former. A table that is
+/// damaged or that the server may not open is none of its business, however the same is called for a query.
 int WriteFailureStatus(const Status& status) {
   switch (status.code()) {
     case StatusCode::kResourceExhausted:
       // More than could ever be buffered: the client has to send less at once, as after a body that is too large.
       return 413;
-    case StatusCode::kConflict:
-    case StatusCode::kDeadlineExceeded:
-      return 503;
-    default:
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kUnsupported:
+    case StatusCode::kInternal:
       return CodesOf(status.code()).http_status;
+    default:
+      return 503;
   }
 }
 
