@@ -1,3 +1,7 @@
+#include "base/process_memory.h"
 #include "cli/command_line.h"
 
-int main(int argc, char** argv) { return tarn::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  tarn::UseOneAllocator();
+  return tarn::cli::Main(argc, argv);
+}

@@ -1,7 +1,5 @@
 #include "engine/bounded_allocator.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -110,9 +108,6 @@ bool PlanningScope::active() { return t_planning_limit != 0; }
 
 int64_t EngineAllocatedBytes() { return g_allocated_bytes.load(std::memory_order_relaxed); }
 
-void ReleaseFreedMemory() {
-  duckdb::Allocator::FlushAll();
-  malloc_trim(0);
-}
+void ReleaseFreedEngineMemory() { duckdb::Allocator::FlushAll(); }
 
 }  // namespace tarn::engine

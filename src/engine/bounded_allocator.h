@@ -43,7 +43,7 @@ class PlanningScope {
 /// Bytes that DuckDB holds now, those of its buffer manager included.
 int64_t EngineAllocatedBytes();
 
-/// Gives memory that was freed back to the system.
-void ReleaseFreedMemory();
+/// Gives the system back what DuckDB's allocator keeps of freed memory.
+void ReleaseFreedEngineMemory();
 
 }  // namespace tarn::engine

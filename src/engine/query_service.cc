@@ -10,11 +10,11 @@
 #include "base/executor.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/process_memory.h"
 #include "engine/admission.h"
 #include "engine/bounded_allocator.h"
 #include "engine/database.h"
 #include "engine/lake_catalog.h"
-#include "engine/process_memory.h"
 #include "engine/running_query.h"
 #include "engine/system_tables.h"
 
@@ -25,7 +25,10 @@ namespace {
 constexpr size_t kMaxEndedQueries = 1000;
 constexpr size_t kMaxSqlBytes = 4 << 20;
 constexpr int64_t kWatchMicros = 50'000;
-constexpr int64_t kIdleMicros = 3600 * kMicrosPerSecond;
+/// Between two looks at memory that others leave behind while there are no queries.
+constexpr int64_t kIdleMicros = kMicrosPerSecond;
+/// Freed memory beyond this is given back.
+constexpr int64_t kMaxFreedBytes = 32 << 20;
 /// The watch goes on this many times after the last query, so that a busy server need not wake it for each.
 constexpr int kLingerTicks = 20;
 
@@ -97,7 +100,7 @@ class QueryRegistry {
     stats.cancelled_total = cancelled_;
   }
 
-  /// Body of the watching thread: ends queries whose time is up, and calls `tick` while there are any.
+  /// Body of the watching thread: ends queries whose time is up and calls `tick`, more often while there are any.
   void Watch(const std::function<void()>& tick) EXCLUDES(mutex_) {
     int idle_ticks = kLingerTicks;
     MutexLock lock(mutex_);
@@ -119,7 +122,7 @@ class QueryRegistry {
       lock.Unlock();
       for (const auto& query : due) query->Stop(Status::DeadlineExceeded("the query's time ran out"));
       if (!due.empty()) admission.WakeAll();
-      if (idle_ticks < kLingerTicks) tick();
+      tick();
       due.clear();
       lock.Lock();
     }
@@ -185,7 +188,12 @@ class Service final : public QueryService {
     TARN_RETURN_NOT_OK(
         system_tables_->Add("queries", MakeQueriesTable([registry = registry_] { return registry->Infos(); })));
     TARN_ASSIGN_OR_RETURN(database_, OpenDatabase(0));
-    watcher_ = Thread("tarn-queries", [this] { registry_->Watch([this] { CheckMemory(); }); });
+    watcher_ = Thread("tarn-queries", [this] {
+      registry_->Watch([this] {
+        GiveBackFreedNowAndThen();
+        CheckMemory();
+      });
+    });
     return Status::Ok();
   }
 
@@ -324,12 +332,26 @@ class Service final : public QueryService {
     return Database::Open(options, catalog_, system_tables_);
   }
 
+  /// What flushes, compaction and exports freed stays in the process otherwise: malloc returns blocks in use by nobody
+  /// only from the end of its heaps.
+  void GiveBackFreedNowAndThen() {
+    const int64_t now = clock_.MonotonicMicros();
+    if (now < next_give_back_) return;
+    next_give_back_ = now + kIdleMicros;
+    if (UnaccountedResidentBytes() - EngineAllocatedBytes() > kMaxFreedBytes) GiveBackFreed();
+  }
+
+  static void GiveBackFreed() {
+    ReleaseFreedEngineMemory();
+    ReleaseFreedMemory();
+  }
+
   /// Stops the newest query when the process holds more memory than it may; the next tick takes the next. What a query
   /// held is gone only when it has ended, which may be a while after it was stopped: until then no other pays for it.
   void CheckMemory() {
     const int64_t limit = ResidentLimit();
     if (limit == 0 || ProcessResidentBytes() <= limit) return;
-    ReleaseFreedMemory();
+    GiveBackFreed();
     if (ProcessResidentBytes() <= limit) return;
     std::shared_ptr<RunningQuery> newest;
     for (const auto& query : registry_->Running()) {
@@ -365,6 +387,8 @@ class Service final : public QueryService {
   std::shared_ptr<Database> database_ GUARDED_BY(mutex_);
   std::vector<std::pair<std::string, std::string>> local_files_ GUARDED_BY(mutex_);
   int64_t instances_replaced_ GUARDED_BY(mutex_) = 0;
+  /// On the watching thread only.
+  int64_t next_give_back_ = 0;
   Thread watcher_;
 };
 

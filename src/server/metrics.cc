@@ -4,10 +4,10 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/text_serializer.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <vector>
+
+#include "base/process_memory.h"
 
 namespace tarn::server {
 
@@ -46,14 +46,6 @@ class Collected {
 
   std::vector<MetricFamily> families_;
 };
-
-int64_t ResidentBytes() {
-  std::ifstream in("/proc/self/statm");
-  int64_t total = 0;
-  int64_t resident = 0;
-  in >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
 
 void CollectLake(const lake::LakeStats& stats, Collected& out) {
   out.Counter("tarn_rows_acknowledged_total", "Rows made durable and acknowledged.", stats.rows_acknowledged);
@@ -115,7 +107,8 @@ void CollectMemory(const MetricSources& sources, Collected& out) {
   if (sources.request_memory != nullptr) {
     out.Gauge(kUsed, kUsedHelp, static_cast<double>(sources.request_memory->used_bytes()), share("requests"));
   }
-  out.Gauge("process_resident_memory_bytes", "Resident memory of this process.", static_cast<double>(ResidentBytes()));
+  out.Gauge("process_resident_memory_bytes", "Resident memory of this process.",
+            static_cast<double>(ProcessResidentBytes()));
 }
 
 }  // namespace
