@@ -3,16 +3,19 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "delta/log/checkpoint_source.h"
 #include "delta/log/commit_json.h"
+#include "delta/log/commit_store.h"
 #include "delta/log/log_names.h"
 #include "delta/log/log_segment.h"
 #include "delta/log/log_snapshot.h"
 #include "delta/log/replay.h"
 #include "delta/testing/table_fixture.h"
 #include "delta/transaction.h"
+#include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
 namespace {
@@ -81,6 +84,42 @@ TEST(SnapshotTest, RefreshNoticesThatTheLogWasCleanedPastIt) {
   EXPECT_EQ(*Refresh(table.context(), refreshed), refreshed);
   table.PutCommit(4, AddLine("c"));
   EXPECT_EQ((*Refresh(table.context(), refreshed))->version(), 4);
+}
+
+/// As S3, which answers a commit with the time of the answer.
+class LateCommits final : public CommitStore {
+ public:
+  explicit LateCommits(std::shared_ptr<storage::ObjectStore> store)
+      : commits_(MakePutIfAbsentCommits(std::move(store))) {}
+  Result<PublishedCommit> Publish(int64_t version, std::string_view text) override {
+    auto published = commits_->Publish(version, text);
+    if (published.ok()) published->modified_millis += 1000;
+    return published;
+  }
+
+ private:
+  const std::shared_ptr<CommitStore> commits_;
+};
+
+TEST(SnapshotTest, AnOwnCommitIsNotReadAgainForTheTimeOfItsAnswer) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a"));
+  TableContext context = table.context();
+  const auto injector = std::make_shared<storage::testing::FaultInjector>();
+  context.store = storage::testing::MakeFaultyStore(context.store, injector);
+  context.commits = std::make_shared<LateCommits>(context.store);
+  const auto transaction = *Transaction::Begin(context, *LoadSnapshot(context));
+  transaction->SetTxn({"app", 1, 0});
+  const auto own = transaction->Commit()->snapshot;
+  // Counts anew.
+  injector->Arm({});
+  EXPECT_EQ(*Refresh(context, own), own);
+  EXPECT_EQ(injector->counts(), (std::map<std::string, int64_t>{{"head", 1}, {"open", 1}}));
+  // One that stands in its place is seen.
+  ASSERT_TRUE(table.store().Delete(CommitKey(1)).ok());
+  table.clock().Advance(kMicrosPerSecond * 9);
+  table.PutCommit(1, AddLine("b"));
+  EXPECT_EQ(Keys(**Refresh(context, own)), (std::multiset<std::string>{"a", "b"}));
 }
 
 TEST(SnapshotTest, RefreshDoesNotTakeAnotherTableForALaterVersion) {

@@ -113,7 +113,11 @@ namespace {
 /// lost its successors either: the oldest go first.
 Result<bool> IsStillThere(const TableContext& table, const LogSnapshot& snapshot) {
   const auto head = table.store->Head(CommitKey(snapshot.version()));
-  if (head.ok()) return head->modified_micros / kMicrosPerMilli == snapshot.state().modified_millis;
+  if (head.ok()) {
+    const TableState& state = snapshot.state();
+    return head->modified_micros / kMicrosPerMilli == state.modified_millis ||
+           (!state.etag.empty() && head->etag == state.etag);
+  }
   if (!head.status().Is(StatusCode::kNotFound)) return head.status();
   // A checkpoint may stand in for its commit.
   TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, {}));

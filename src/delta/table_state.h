@@ -41,6 +41,8 @@ struct TableState {
   int64_t version = -1;
   /// Modification time of the commit, and its in-commit timestamp where it has one.
   int64_t modified_millis = 0;
+  /// Of the commit's file where it is our own; empty where it was read.
+  std::string etag;
   std::optional<int64_t> in_commit_timestamp_millis;
   std::optional<Protocol> protocol;
   std::optional<Metadata> metadata;

@@ -85,7 +85,7 @@ class LogTransaction final : public Transaction {
   Result<Outcome> Attempt(int64_t version, const std::string& text);
   Result<bool> AbsorbWinners(int64_t version, const OwnChange& own);
   Result<std::shared_ptr<const Snapshot>> FilesAddedIn(const std::string& text, int64_t version) const;
-  Result<Committed> Finish(int64_t version, std::string_view text, int64_t modified_millis);
+  Result<Committed> Finish(int64_t version, std::string_view text);
   void BackOff(int losses, int64_t winners);
 
   const TableContext table_;
@@ -105,7 +105,7 @@ class LogTransaction final : public Transaction {
   std::string operation_ = "WRITE";
   std::map<std::string, std::string> operation_parameters_;
   std::map<std::string, std::string> operation_metrics_;
-  int64_t committed_modified_millis_ = 0;
+  PublishedCommit published_;
   int rebases_ = 0;
   bool used_ = false;
 };
@@ -285,7 +285,7 @@ std::string LogTransaction::Render(int64_t version, const OwnChange& own) {
 Result<LogTransaction::Outcome> LogTransaction::Attempt(int64_t version, const std::string& text) {
   auto published = commits_->Publish(version, text);
   if (published.ok()) {
-    committed_modified_millis_ = *published;
+    published_ = std::move(published).value();
     return Outcome::kCommitted;
   }
   const bool lost_reply = published.status().Is(StatusCode::kIndeterminate);
@@ -295,7 +295,7 @@ Result<LogTransaction::Outcome> LogTransaction::Attempt(int64_t version, const s
     const auto found = ReadCommit(*table_.store, version);
     if (found.ok()) {
       if (found->text != text) return Outcome::kLost;
-      committed_modified_millis_ = found->modified_millis;
+      published_ = {.modified_millis = found->modified_millis, .etag = {}};
       return Outcome::kCommitted;
     }
     if (found.status().Is(StatusCode::kNotFound)) return Outcome::kUndecided;
@@ -353,13 +353,14 @@ void LogTransaction::BackOff(int losses, int64_t winners) {
   }
 }
 
-Result<Committed> LogTransaction::Finish(int64_t version, std::string_view text, int64_t modified_millis) {
+Result<Committed> LogTransaction::Finish(int64_t version, std::string_view text) {
   Committed committed;
   committed.version = version;
   committed.rebases = rebases_;
   const TableState before = current_ != nullptr ? current_->state() : TableState();
   TARN_ASSIGN_OR_RETURN(TableState state,
-                        ApplyCommit(before, table_.store, text, version, modified_millis, ReplayOptions()));
+                        ApplyCommit(before, table_.store, text, version, published_.modified_millis, ReplayOptions()));
+  state.etag = published_.etag;
   TARN_ASSIGN_OR_RETURN(committed.snapshot, LogSnapshot::Make(table_.store, std::move(state), current_.get()));
   return committed;
 }
@@ -384,7 +385,7 @@ Result<Committed> LogTransaction::Commit() {
     if (version != std::exchange(rendered_version, version)) text = Render(version, own);
     if (!simdjson::validate_utf8(text)) return Status::InvalidArgument("a text of the commit is not UTF-8");
     TARN_ASSIGN_OR_RETURN(const Outcome outcome, Attempt(version, text));
-    if (outcome == Outcome::kCommitted) return Finish(version, text, committed_modified_millis_);
+    if (outcome == Outcome::kCommitted) return Finish(version, text);
     if (outcome == Outcome::kUndecided) {
       if (++undecided < kMaxLookups) continue;
       return Status::Indeterminate("version " + std::to_string(version) + " may or may not be committed yet");

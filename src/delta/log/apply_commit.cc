@@ -129,6 +129,7 @@ Result<TableState> ApplyCommit(const TableState& base, const std::shared_ptr<sto
   TableState state = base;
   state.version = version;
   state.modified_millis = modified_millis;
+  state.etag.clear();
   state.in_commit_timestamp_millis.reset();
   TARN_RETURN_NOT_OK(TakeSmallActions({&actions}, state));
   FileKiller killer(state.chunks, uri);

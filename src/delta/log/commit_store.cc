@@ -1,5 +1,7 @@
 #include "delta/log/commit_store.h"
 
+#include <utility>
+
 #include "base/clock.h"
 #include "delta/table.h"
 
@@ -11,10 +13,10 @@ class PutIfAbsentCommits final : public CommitStore {
  public:
   explicit PutIfAbsentCommits(std::shared_ptr<storage::ObjectStore> store) : store_(std::move(store)) {}
 
-  Result<int64_t> Publish(int64_t version, std::string_view text) override {
-    TARN_ASSIGN_OR_RETURN(const storage::ObjectInfo info,
+  Result<PublishedCommit> Publish(int64_t version, std::string_view text) override {
+    TARN_ASSIGN_OR_RETURN(storage::ObjectInfo info,
                           store_->Put(CommitKey(version), AsBytes(text), storage::Precondition::IfAbsent()));
-    return info.modified_micros / kMicrosPerMilli;
+    return PublishedCommit{info.modified_micros / kMicrosPerMilli, std::move(info.etag)};
   }
 
  private:

@@ -97,7 +97,7 @@ TEST(Restore, AnAppendMeanwhileIsAConflict) {
   class AppendFirst final : public CommitStore {
    public:
     explicit AppendFirst(DataTable& table) : table_(table), commits_(MakePutIfAbsentCommits(table.context().store)) {}
-    Result<int64_t> Publish(int64_t version, std::string_view text) override {
+    Result<PublishedCommit> Publish(int64_t version, std::string_view text) override {
       if (!std::exchange(done_, true)) table_.Append(kMoreColumns, R"([{"id":9,"x":"b"}])");
       return commits_->Publish(version, text);
     }

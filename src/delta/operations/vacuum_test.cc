@@ -277,7 +277,7 @@ class MeanwhileCommits final : public CommitStore {
  public:
   MeanwhileCommits(std::shared_ptr<CommitStore> commits, std::function<void()> meanwhile)
       : commits_(std::move(commits)), meanwhile_(std::move(meanwhile)) {}
-  Result<int64_t> Publish(int64_t version, std::string_view text) override {
+  Result<PublishedCommit> Publish(int64_t version, std::string_view text) override {
     auto published = commits_->Publish(version, text);
     if (meanwhile_) std::exchange(meanwhile_, nullptr)();
     return published;
