@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "lake/lake.h"
@@ -13,6 +14,8 @@
 namespace tarn::lake {
 namespace {
 
+using storage::testing::FakeReply;
+using storage::testing::FakeRequest;
 using storage::testing::FakeS3;
 using storage::testing::FaultMode;
 using storage::testing::TempFolder;
@@ -168,6 +171,53 @@ TEST_F(RemoteLakeTest, AnOutageOfWhateverKindLosesAndDoublesNothing) {
     EXPECT_EQ(IdsIn(*lake, kTable), all) << StatusCodeName(code);
     ASSERT_OK(lake->FlushAll());
     EXPECT_EQ(CommittedIdsOf(**lake->Pin(kTable, std::nullopt)), all) << StatusCodeName(code);
+  }
+  EXPECT_EQ(lake->stats().rows_rejected, 0);
+}
+
+TEST_F(RemoteLakeTest, WhateverS3AnswersRowsAreThereOnce) {
+  FakeS3 server;
+  auto options = world_.Options();
+  options.store = storage::MakeProvenStore(server.MakeStore(), world_.random);
+  options.wal_root = folder_.path() + "/wal";
+  auto lake = std::move(*Lake::Open(options));
+  // More in a row than are sent again.
+  constexpr int kFaults = 7;
+  constexpr int kRequests = 16;
+  struct Fault {
+    std::string name;
+    FakeReply reply;
+    bool is_done = false;
+  };
+  const Fault faults[] = {{"busy", FakeS3::Error(503, "SlowDown")},
+                          {"failed", FakeS3::Error(500, "InternalError")},
+                          {"garbled", FakeS3::Error(400, "BadDigest")},
+                          {"denied", FakeS3::Error(403, "AccessDenied")},
+                          {"unsent", {.drop = true}},
+                          {"unanswered", {.drop = true}, true}};
+  for (const Fault& fault : faults) {
+    for (int first = 1; first <= kRequests; ++first) {
+      const TableName name = {"db", fault.name + std::to_string(first)};
+      std::atomic<int> requests = 0;
+      const auto meddle = [&](const FakeRequest&) -> std::optional<FakeReply> {
+        const int request = ++requests;
+        if (request < first || request >= first + kFaults) return std::nullopt;
+        return fault.reply;
+      };
+      fault.is_done ? server.AnswerAfter(meddle) : server.AnswerInstead(meddle);
+      Ids all;
+      for (const int64_t id : {1, 2}) {
+        if (AppendIds(*lake, {id}, 0, name).ok()) all.insert(id);
+        (void)lake->FlushAll();
+      }
+      server.AnswerInstead(nullptr);
+      server.AnswerAfter(nullptr);
+      ASSERT_OK(AppendIds(*lake, {3}, 0, name));
+      all.insert(3);
+      EXPECT_EQ(IdsIn(*lake, name), all) << name.ToString();
+      ASSERT_OK(lake->FlushAll());
+      EXPECT_EQ(CommittedIdsOf(**lake->Pin(name, std::nullopt)), all) << name.ToString();
+    }
   }
   EXPECT_EQ(lake->stats().rows_rejected, 0);
 }
