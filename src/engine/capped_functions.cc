@@ -11,6 +11,7 @@
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
 #include "engine/bounded_allocator.h"
+#include "engine/call_slices.h"
 #include "engine/exception_barrier.h"
 
 namespace tarn::engine {
@@ -272,6 +273,49 @@ Size SearchBytes(const Arguments& args, duckdb::idx_t row) {
 /// A bound: every byte ends a part.
 Size SplitBytes(const Arguments& args, duckdb::idx_t row) { return sizeof(duckdb::string_t) * args.Bytes(0, row); }
 
+/// The most that the state of an aggregate takes of one element, as a node of a tree or of a hash table, outside
+/// DuckDB's memory; and about as many nanoseconds.
+constexpr Size kElementStateBytes = 64;
+
+Size Elements(const Arguments& args, duckdb::idx_t row) { return args.Bytes(0, row) / args.ElementBytes(0); }
+
+Size ListStateBytes(const Arguments& args, duckdb::idx_t row) { return kElementStateBytes * Elements(args, row); }
+
+/// Aggregates whose state does not grow with the list.
+constexpr std::string_view kSmallAggregates[] = {
+    "sum",    "sum_no_overflow", "fsum",        "avg",      "mean",      "count",   "min",      "max",     "first",
+    "last",   "product",         "bit_or",      "bit_and",  "bit_xor",   "bool_or", "bool_and", "var_pop", "var_samp",
+    "stddev", "stddev_pop",      "stddev_samp", "variance", "any_value",
+};
+
+Size SortBytes(const Arguments& args, duckdb::idx_t row) { return 2 * sizeof(int64_t) * Elements(args, row); }
+
+Size ListAggregateBytes(const Arguments& args, duckdb::idx_t row) {
+  const bool is_small = std::ranges::find(kSmallAggregates, args.Text(1, row)) != std::end(kSmallAggregates);
+  return (is_small ? sizeof(int64_t) : kElementStateBytes) * Elements(args, row);
+}
+
+/// The largest count of a repetition in a pattern ("a{2,100}"), at least 1.
+Size LargestRepetition(std::string_view pattern) {
+  Size largest = 1;
+  for (size_t open = pattern.find('{'); open != std::string_view::npos; open = pattern.find('{', open + 1)) {
+    for (size_t i = open + 1; i < pattern.size() && pattern[i] != '}'; ++i) {
+      if (std::isdigit(static_cast<unsigned char>(pattern[i]))) {
+        largest = std::max(largest, TakeNumber(pattern, i));
+        --i;
+      }
+    }
+  }
+  return largest;
+}
+
+/// In the worst case each byte of the text is held against all of the pattern, with its repetitions written out. Most
+/// patterns need much less.
+Size RegexpBytes(const Arguments& args, duckdb::idx_t row) {
+  if (args.type(1) != duckdb::PhysicalType::VARCHAR) return 0;
+  return args.Bytes(0, row) * args.Bytes(1, row) * LargestRepetition(args.Text(1, row)) / 8;
+}
+
 /// What looks the elements of one list up in another needs microseconds for each, and nothing interrupts it: as many as
 /// this many bytes of set nodes.
 Size SetBytes(const Arguments& args, duckdb::idx_t row) { return 32 * (args.Bytes(0, row) + args.Bytes(1, row)); }
@@ -291,8 +335,8 @@ struct CappedFunction {
   Nulls nulls = Nulls::kSpread;
   /// The estimate is no larger than the sum of all arguments, so small arguments need no look at each row.
   bool is_sum = false;
-  /// The estimate is far above what comes of usual arguments.
-  bool is_loose = false;
+  /// The estimate is of the work, far above what comes of usual arguments.
+  bool is_work = false;
 };
 
 bool ResultIsNull(const Arguments& args, duckdb::idx_t row, Nulls nulls) {
@@ -318,17 +362,18 @@ bool SumFits(const Arguments& args, Size max_value) {
 
 void CheckSizes(const Arguments& args, const CappedFunction& function) {
   const auto max_value = static_cast<Size>(PlanningScope::active() ? kMaxConstantBytes
-                                           : function.is_loose     ? kMaxVectorBytes
+                                           : function.is_work      ? kMaxWorkBytes
                                                                    : kMaxValueBytes);
   if (function.is_sum && SumFits(args, max_value)) return;
-  const auto max_total = static_cast<Size>(function.is_loose ? kMaxVectorWorkBytes : kMaxVectorBytes);
   Size total = 0;
   for (duckdb::idx_t row = 0; row < args.rows(); ++row) {
     if (ResultIsNull(args, row, function.nulls)) continue;
     const Size bytes = std::max<Size>(0, function.estimate(args, row));
     total += bytes;
-    if (bytes > max_value || total > max_total) {
-      ThrowStatus(Status::ResourceExhausted(std::string(function.name) + " would make a value that is too large"));
+    if (bytes > max_value || (!function.is_work && total > static_cast<Size>(kMaxVectorBytes))) {
+      ThrowStatus(Status::ResourceExhausted(
+          std::string(function.name) +
+          (function.is_work ? " would work too long on one value" : " would make a value that is too large")));
     }
   }
 }
@@ -374,6 +419,27 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"string_to_array", SearchBytes, Nulls::kSpread, false, true},
     {"jaro_similarity", MatrixBytes, Nulls::kSpread, false, true},
     {"jaro_winkler_similarity", MatrixBytes, Nulls::kSpread, false, true},
+    {"regexp_matches", RegexpBytes, Nulls::kSpread, false, true},
+    {"regexp_full_match", RegexpBytes, Nulls::kSpread, false, true},
+    {"regexp_extract", RegexpBytes, Nulls::kSpread, false, true},
+    {"regexp_extract_all", RegexpBytes, Nulls::kSpread, false, true},
+    {"regexp_replace", RegexpBytes, Nulls::kSpread, false, true},
+    {"regexp_split_to_array", RegexpBytes, Nulls::kSpread, false, true},
+    {"str_split_regex", RegexpBytes, Nulls::kSpread, false, true},
+    {"string_split_regex", RegexpBytes, Nulls::kSpread, false, true},
+    {"list_aggregate", ListAggregateBytes, Nulls::kSpread, false, true},
+    {"list_aggr", ListAggregateBytes, Nulls::kSpread, false, true},
+    {"array_aggregate", ListAggregateBytes, Nulls::kSpread, false, true},
+    {"array_aggr", ListAggregateBytes, Nulls::kSpread, false, true},
+    {"aggregate", ListAggregateBytes, Nulls::kSpread, false, true},
+    {"list_distinct", ListStateBytes, Nulls::kSpread, false, true},
+    {"array_distinct", ListStateBytes, Nulls::kSpread, false, true},
+    {"list_sort", SortBytes, Nulls::kSpreadFromFirst, false, true},
+    {"array_sort", SortBytes, Nulls::kSpreadFromFirst, false, true},
+    {"list_reverse_sort", SortBytes, Nulls::kSpreadFromFirst, false, true},
+    {"array_reverse_sort", SortBytes, Nulls::kSpreadFromFirst, false, true},
+    {"list_unique", ListStateBytes, Nulls::kSpread, false, true},
+    {"array_unique", ListStateBytes, Nulls::kSpread, false, true},
     {"string_split", SplitBytes, Nulls::kSpread, false, true},
     {"str_split", SplitBytes, Nulls::kSpread, false, true},
     {"split", SplitBytes, Nulls::kSpread, false, true},
@@ -393,21 +459,23 @@ constexpr CappedFunction kCappedFunctions[] = {
     {"&&", SetBytes, Nulls::kSpread, false, true},
 };
 
-constexpr const char* kLambdaFunctions[] = {
-    "list_transform", "array_transform", "list_apply",  "array_apply",  "apply",  "list_filter",
-    "array_filter",   "filter",          "list_reduce", "array_reduce", "reduce",
-};
+void CallCapped(const CappedFunction& capped, const duckdb::scalar_function_t& original, duckdb::DataChunk& args,
+                duckdb::ExpressionState& state, duckdb::Vector& result) {
+  ThrowIfInterrupted();
+  const Arguments arguments(args);
+  CheckSizes(arguments, capped);
+  if (!capped.is_work) return original(args, state, result);
+  CallInSlices(original, args, state, result, [&](duckdb::idx_t row) {
+    return ResultIsNull(arguments, row, capped.nulls) ? 0 : capped.estimate(arguments, row);
+  });
+}
 
-/// Calls `check` with the arguments of each call before the function sees them.
-template <typename Check>
-void CheckCalls(duckdb::ExtensionLoader& loader, const char* name, Check check) {
-  auto& entry = loader.GetFunction(name).Cast<duckdb::ScalarFunctionCatalogEntry>();
+void Cap(duckdb::ExtensionLoader& loader, const CappedFunction& capped) {
+  auto& entry = loader.GetFunction(capped.name).Cast<duckdb::ScalarFunctionCatalogEntry>();
   for (duckdb::ScalarFunction& function : entry.functions.functions) {
-    function.SetFunctionCallback([original = function.GetFunctionCallback(), check](
+    function.SetFunctionCallback([capped, original = function.GetFunctionCallback()](
                                      duckdb::DataChunk& args, duckdb::ExpressionState& state, duckdb::Vector& result) {
-      ThrowIfInterrupted();
-      check(args);
-      original(args, state, result);
+      CallCapped(capped, original, args, state, result);
     });
     // It may put another function in the place of this one, as that of instr does.
     function.SetStatisticsCallback(nullptr);
@@ -418,12 +486,7 @@ void CheckCalls(duckdb::ExtensionLoader& loader, const char* name, Check check) 
 
 void CapFunctions(duckdb::DatabaseInstance& instance) {
   duckdb::ExtensionLoader loader(instance, "tarn");
-  for (const CappedFunction& capped : kCappedFunctions) {
-    CheckCalls(loader, capped.name, [capped](duckdb::DataChunk& args) { CheckSizes(Arguments(args), capped); });
-  }
-  for (const char* name : kLambdaFunctions) {
-    CheckCalls(loader, name, [](duckdb::DataChunk&) {});
-  }
+  for (const CappedFunction& capped : kCappedFunctions) Cap(loader, capped);
 }
 
 }  // namespace tarn::engine

@@ -12,9 +12,9 @@ namespace tarn::engine {
 inline constexpr int64_t kMaxValueBytes = int64_t{64} << 20;
 inline constexpr int64_t kMaxVectorBytes = int64_t{256} << 20;
 
-/// The most that a function may work through for one vector of rows where its result is much smaller than that: a few
-/// seconds, in which nothing interrupts it.
-inline constexpr int64_t kMaxVectorWorkBytes = int64_t{8} << 30;
+/// The most that a function may work through for one value where its result is much smaller than that: a second or two,
+/// in which nothing interrupts it.
+inline constexpr int64_t kMaxWorkBytes = int64_t{256} << 20;
 
 /// The most while a statement is planned. The optimizer copies a constant many times, and what it may not fold is
 /// computed when the query runs.
@@ -24,10 +24,10 @@ inline constexpr int64_t kMaxConstantBytes = int64_t{64} << 10;
 inline constexpr int64_t kMaxShortNeedleBytes = 64;
 
 /// Makes the functions whose result's size is an argument (repeat, lpad, range, list_resize, format …), and those that
-/// join, replace, split or compare in a matrix (||, concat, replace, string_split, levenshtein …), refuse with
-/// ResourceExhausted what exceeds the caps, before anything is allocated. DuckDB checks neither memory nor interrupts
-/// while it makes one value. These functions, and those that call a lambda for each element of a list, also end when
-/// the query was interrupted, so that a lambda that works long does not go on for all elements.
+/// join, replace, split, match, aggregate a list or compare in a matrix (||, concat, replace, string_split,
+/// regexp_matches, list_aggregate, levenshtein …), refuse with ResourceExhausted what exceeds the caps, before anything
+/// is allocated. DuckDB checks neither memory nor interrupts while it makes one value. Those that work much longer than
+/// their result is large are called for a few rows at a time, and all end when the query was interrupted.
 void CapFunctions(duckdb::DatabaseInstance& instance);
 
 }  // namespace tarn::engine

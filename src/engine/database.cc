@@ -27,6 +27,7 @@
 #include "engine/capped_functions.h"
 #include "engine/exception_barrier.h"
 #include "engine/instance_settings.h"
+#include "engine/lambda_interrupts.h"
 #include "engine/local_files.h"
 #include "engine/result_types.h"
 #include "engine/sql_gate.h"
@@ -340,6 +341,7 @@ class DuckDatabase final : public Database {
       RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
       ReplaceTextMatching(*database_->instance);
       CapFunctions(*database_->instance);
+      MakeLambdasInterruptible(*database_->instance);
       BoundTypeGrowth(*database_->instance);
       RegisterTableChanges(*database_->instance);
       RegisterLakeFileSystem(*database_->instance);

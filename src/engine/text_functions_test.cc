@@ -186,6 +186,21 @@ TEST_F(TextMatchingTest, WildcardsDoNotMultiply) {
   }
 }
 
+TEST_F(TextMatchingTest, LongCallsInSlicesGiveWhatOneCallGives) {
+  EXPECT_EQ(Value("select list(levenshtein(repeat('a', 10000 + range), repeat('a', if(range = 2, null, 10000))))"
+                  "::varchar from range(5)"),
+            "[0, 1, NULL, 3, 4]");
+  EXPECT_EQ(
+      Value("select list(list_distinct(list_resize([range], 600000, range)))::varchar from range(5) where range != 2"),
+      "[[0], [1], [3], [4]]");
+  EXPECT_EQ(
+      Value("select list(list_aggregate(list_resize([range], 600000, 7 + range), 'mode'))::varchar from range(4)"),
+      "[7, 8, 9, 10]");
+  EXPECT_EQ(Value("select list(regexp_replace(repeat('ab', 4000000), '(ab)+', 'c' || range))::varchar from range(3)"),
+            "[c0, c1, c2]");
+  EXPECT_EQ(Value("select count(*) from range(1000) where list_aggregate(range(600000), 'median') = 299999.5"), "1000");
+}
+
 TEST_F(TextMatchingTest, ATimeoutEndsTheLongestMatch) {
   for (const char* sql : {
            "select repeat('a', 16000000 + range) like '%' || repeat('a', 8000000 + range) || '_b' from range(1)",
@@ -193,6 +208,11 @@ TEST_F(TextMatchingTest, ATimeoutEndsTheLongestMatch) {
            "select repeat('a', 16000000 + range) glob '*' || repeat('a', 8000000 + range) || '?b' from range(1)",
            "select repeat('a', 60000000) like '%' || repeat('a', 60000) || '_b'",
            "select list_reduce(range(1000000), (a, x) -> a + levenshtein(repeat('a', 10000), repeat('b', 10000)))",
+           "select max(list_reduce(range(1, 1000000), (a, b) -> (a * 31 + b) % 1000003)) from range(1000)",
+           "select sum(levenshtein(repeat('a', 4000) || range, repeat('b', 4000))) from range(2000)",
+           "select sum(regexp_matches(repeat('a', 10000 + range), repeat('(a?)', 300) || 'b')::int) from range(2000)",
+           "select sum(list_aggregate(list_transform(range(10000), x -> x + range), 'entropy')) from range(2000)",
+           "select sum(len(list_distinct(list_transform(range(10000), x -> x + range)))) from range(2000)",
        }) {
     QueryRequest request;
     request.sql = sql;

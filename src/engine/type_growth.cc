@@ -5,8 +5,8 @@
 #include "duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp"
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/extension/extension_loader.hpp"
-#include "duckdb/planner/binder.hpp"
 #include "duckdb/planner/expression.hpp"
+#include "engine/bind_hook.h"
 #include "engine/exception_barrier.h"
 
 namespace tarn::engine {
@@ -39,14 +39,6 @@ size_t CountFields(const duckdb::LogicalType& type) {
   return fields;
 }
 
-/// What the function did when it was bound.
-struct OriginalBind : public duckdb::ScalarFunctionInfo {
-  OriginalBind(duckdb::bind_scalar_function_t plain_bind, duckdb::bind_scalar_function_extended_t extended_bind)
-      : plain(plain_bind), extended(extended_bind) {}
-  const duckdb::bind_scalar_function_t plain;
-  const duckdb::bind_scalar_function_extended_t extended;
-};
-
 duckdb::unique_ptr<duckdb::FunctionData> CheckedBind(
     duckdb::ScalarFunctionBindInput& input, duckdb::ScalarFunction& function,
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
@@ -56,9 +48,7 @@ duckdb::unique_ptr<duckdb::FunctionData> CheckedBind(
     ThrowStatus(Status::InvalidArgument(function.name + " would make a type of more than " +
                                         std::to_string(kMaxFields) + " fields"));
   }
-  const auto& original = function.GetExtraFunctionInfo().Cast<OriginalBind>();
-  if (original.extended != nullptr) return original.extended(input, function, arguments);
-  return original.plain == nullptr ? nullptr : original.plain(input.binder.context, function, arguments);
+  return OriginalBind(input, function, arguments);
 }
 
 }  // namespace
@@ -67,11 +57,7 @@ void BoundTypeGrowth(duckdb::DatabaseInstance& instance) {
   duckdb::ExtensionLoader loader(instance, "tarn");
   for (const char* name : kGrowingFunctions) {
     auto& entry = loader.GetFunction(name).Cast<duckdb::ScalarFunctionCatalogEntry>();
-    for (duckdb::ScalarFunction& function : entry.functions.functions) {
-      function.SetExtraFunctionInfo<OriginalBind>(function.GetBindCallback(), function.GetBindExtendedCallback());
-      function.SetBindCallback(nullptr);
-      function.SetBindExtendedCallback(CheckedBind);
-    }
+    for (duckdb::ScalarFunction& function : entry.functions.functions) HookBind(function, CheckedBind);
   }
 }
 
