@@ -176,6 +176,9 @@ def test_a_server_compacts_and_writes_checkpoints(service, make_server, lake, en
         until(lambda: committed(server))
     history = server.sql("select operation, count(*) as n from system.commits group by all")
     assert {row["operation"] for row in history} >= {"WRITE", "OPTIMIZE"}
+    metrics = server.request("GET", "/metrics").body.decode()
+    counts = dict(re.findall(r'^tarn_store_calls_total\{operation="(\w+)"\} (\d+)', metrics, re.M))
+    assert int(counts["put"]) > 260 and int(counts["list"]) > 0 and int(counts["read"]) > 0, metrics
     assert server.stop() == 0
     table = deltalake.DeltaTable(f"{lake}/db/m", storage_options=service.options)
     assert table.version() >= 130

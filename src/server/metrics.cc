@@ -23,7 +23,10 @@ prometheus::Counter& AddCounter(prometheus::Registry& registry, const std::strin
 /// Families made of numbers that the rooms keep themselves.
 class Collected {
  public:
-  void Counter(const char* name, const char* help, int64_t value) { Add(name, help, MetricType::Counter, value, {}); }
+  void Counter(const char* name, const char* help, int64_t value,
+               std::vector<prometheus::ClientMetric::Label> labels = {}) {
+    Add(name, help, MetricType::Counter, static_cast<double>(value), std::move(labels));
+  }
   void Gauge(const char* name, const char* help, double value,
              std::vector<prometheus::ClientMetric::Label> labels = {}) {
     Add(name, help, MetricType::Gauge, value, std::move(labels));
@@ -87,6 +90,20 @@ void CollectCompaction(const maintenance::CompactionStats& stats, Collected& out
   out.Counter("tarn_compaction_files_added_total", "Files written in their place.", stats.files_added);
   out.Counter("tarn_compaction_read_bytes_total", "Bytes that compaction read.", stats.bytes_read);
   out.Counter("tarn_compaction_written_bytes_total", "Bytes that compaction wrote.", stats.bytes_written);
+}
+
+void CollectStore(const storage::StoreStats& stats, Collected& out) {
+  const auto add = [&](const char* name, const char* help, int64_t storage::OperationStats::* member) {
+    for (size_t i = 0; i < stats.size(); ++i) {
+      const std::string operation(storage::StoreOperationName(static_cast<storage::StoreOperation>(i)));
+      out.Counter(name, help, stats[i].*member, {{"operation", operation}});
+    }
+  };
+  add("tarn_store_calls_total", "What was asked of the lake's object store.", &storage::OperationStats::calls);
+  add("tarn_store_failures_total", "How much of that failed, after it was tried again.",
+      &storage::OperationStats::failures);
+  add("tarn_store_bytes_total", "Bytes read from and written to the object store.", &storage::OperationStats::bytes);
+  add("tarn_store_microseconds_total", "Time spent in that.", &storage::OperationStats::micros_total);
 }
 
 void CollectMemory(const MetricSources& sources, Collected& out) {
@@ -182,6 +199,7 @@ std::string Metrics::Text() const {
   if (sources.lake != nullptr) CollectLake(sources.lake->stats(), collected);
   if (sources.queries != nullptr) CollectQueries(sources.queries->stats(), collected);
   if (sources.compactor != nullptr) CollectCompaction(sources.compactor->stats(), collected);
+  if (sources.store != nullptr) CollectStore(sources.store->stats(), collected);
   CollectMemory(sources, collected);
   if (sources.http != nullptr) {
     const frontends::HttpServerStats stats = sources.http->stats();

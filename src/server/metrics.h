@@ -20,6 +20,7 @@
 #include "lake/lake.h"
 #include "maintenance/compactor.h"
 #include "server/config.h"
+#include "storage/metering_store.h"
 
 namespace tarn::server {
 
@@ -29,6 +30,8 @@ struct MetricSources {
   const lake::Lake* lake = nullptr;
   const engine::QueryService* queries = nullptr;
   const maintenance::Compactor* compactor = nullptr;
+  /// Of a lake that is not on this disk.
+  const storage::MeteringStore* store = nullptr;
   const MemoryBudget* buffer_memory = nullptr;
   const MemoryBudget* request_memory = nullptr;
   MemoryShares shares;

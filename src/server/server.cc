@@ -18,6 +18,7 @@
 #include "server/lake_place.h"
 #include "server/metrics.h"
 #include "server/system_tables.h"
+#include "storage/metering_store.h"
 #include "storage/segment_store.h"
 #include "storage/served_store.h"
 #include "storage/stores.h"
@@ -110,6 +111,7 @@ class WholeServer final : public Server {
                                        .target_file_bytes = options_.config.compaction_target_size});
     if (options_.config.compaction_interval_micros > 0) compactor_->Start();
     sources_.lake = lake_.get();
+    sources_.store = metered_store_.get();
     sources_.queries = queries_.get();
     sources_.compactor = compactor_.get();
     metrics_.SetSources(sources_);
@@ -166,7 +168,11 @@ class WholeServer final : public Server {
   Status OpenTables(const LakePlace& place) {
     flush_pool_ = std::make_unique<ThreadPool>(ThreadPoolOptions{"tarn-flush", kFlushThreads, 1024});
     lake::LakeOptions options;
-    options.store = place.folder.empty() ? storage::MakeServedStore(place.store) : place.store;
+    options.store = place.store;
+    if (place.folder.empty()) {
+      metered_store_ = storage::MakeMeteringStore(storage::MakeServedStore(place.store), clock_);
+      options.store = metered_store_;
+    }
     options.wal_root = place.wal_root;
     options.flush = {.max_age_micros = options_.config.flush_max_age_micros,
                      .max_rows = options_.config.flush_max_rows,
@@ -207,6 +213,8 @@ class WholeServer final : public Server {
   MemoryBudget request_memory_;
   Metrics metrics_;
   MetricSources sources_;
+  /// Null for a local lake.
+  std::shared_ptr<storage::MeteringStore> metered_store_;
   std::unique_ptr<ThreadPool> flush_pool_;
   std::unique_ptr<lake::Lake> lake_;
   std::unique_ptr<ingest::WriteService> writes_;
