@@ -64,6 +64,12 @@ StatusCode CodeOfRefusal(const S3Error& error) {
   return StatusCode::kInternal;
 }
 
+/// Whatever is wrong with the keys says nothing of the object: that a profile is missing must not look as if it were.
+Status WithoutKeys(const Status& status) {
+  const bool may_pass = status.Is(StatusCode::kUnavailable) || status.Is(StatusCode::kIndeterminate);
+  return {may_pass ? StatusCode::kUnavailable : StatusCode::kUnauthenticated, status.message()};
+}
+
 StatusCode CodeOf(const S3Request& request, int http_status, const S3Error& error) {
   // Said before anything is done.
   if (http_status == 429 || error.code.starts_with("SlowDown") || error.code == "RequestTimeout") {
@@ -167,14 +173,15 @@ Result<HttpRequest> S3Client::Signed(const S3Request& request) const {
                   .into = request.into,
                   .max_body_bytes = request.max_body_bytes};
   if (location_.anonymous) return out;
-  TARN_ASSIGN_OR_RETURN(const Credentials credentials, seams_.credentials->Get());
+  const auto credentials = seams_.credentials->Get();
+  if (!credentials.ok()) return WithoutKeys(credentials.status());
   const std::string hash = scheme_ == "https://" ? std::string(kUnsignedPayload) : Sha256Hex(request.body);
   std::vector<HttpHeader> signed_headers = {
       {"host", host_},
       {"x-amz-content-sha256", hash},
       {"x-amz-date", FormatAmzDate(seams_.clock->WallMicros() / kMicrosPerSecond)}};
-  if (!credentials.session_token.empty()) {
-    signed_headers.push_back({"x-amz-security-token", credentials.session_token});
+  if (!credentials->session_token.empty()) {
+    signed_headers.push_back({"x-amz-security-token", credentials->session_token});
   }
   out.headers.insert(out.headers.end(), signed_headers.begin(), signed_headers.end());
   out.headers.push_back({"Authorization", Authorization({.method = request.method,
@@ -182,7 +189,7 @@ Result<HttpRequest> S3Client::Signed(const S3Request& request) const {
                                                          .query = query,
                                                          .headers = std::move(signed_headers),
                                                          .payload_hash = hash},
-                                                        {.region = location_.region, .service = "s3"}, credentials)});
+                                                        {.region = location_.region, .service = "s3"}, *credentials)});
   return out;
 }
 

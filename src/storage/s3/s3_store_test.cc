@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "storage/s3/s3_client.h"
 #include "storage/testing/fake_s3.h"
 
 namespace tarn::storage::internal {
@@ -91,6 +92,39 @@ TEST_F(S3StoreTest, AnswersHaveTheirErrors) {
     EXPECT_EQ(Put("k", Precondition::IfAbsent()).code(), c.conditional) << c.code;
     EXPECT_EQ(Put("k", Precondition::IfMatch("\"x\"")).code(), c.conditional) << c.code;
   }
+}
+
+TEST_F(S3StoreTest, MissingKeysAreNotAboutTheObject) {
+  class Broken final : public CredentialSource {
+   public:
+    explicit Broken(StatusCode code) : code_(code) {}
+    Result<std::optional<Credentials>> Load() override { return Status(code_, "no keys"); }
+
+   private:
+    const StatusCode code_;
+  };
+  Random random(1);
+  const std::pair<StatusCode, StatusCode> cases[] = {{StatusCode::kNotFound, StatusCode::kUnauthenticated},
+                                                     {StatusCode::kUnsupported, StatusCode::kUnauthenticated},
+                                                     {StatusCode::kCorruption, StatusCode::kUnauthenticated},
+                                                     {StatusCode::kIndeterminate, StatusCode::kUnavailable},
+                                                     {StatusCode::kUnavailable, StatusCode::kUnavailable}};
+  for (const auto& [failure, expected] : cases) {
+    std::vector<std::unique_ptr<CredentialSource>> sources;
+    sources.push_back(std::make_unique<Broken>(failure));
+    const auto location = LocateBucket("bucket", {{"AWS_ENDPOINT_URL", server_.url()}}).value();
+    const auto store = MakeS3Store(std::make_shared<S3Client>(
+        location,
+        S3Client::Seams{.http = MakeHttpClient({}, SystemClock()).value(),
+                        .credentials = std::make_shared<CredentialProvider>(std::move(sources), SystemClock()),
+                        .retry = {.max_attempts = 1},
+                        .clock = &SystemClock(),
+                        .random = &random}));
+    EXPECT_EQ(store->Get("k").status().code(), expected) << StatusCodeName(failure);
+    EXPECT_EQ(store->Put("k", AsBytes("x"), Precondition::IfAbsent()).status().code(), expected);
+    EXPECT_EQ(store->ListAll({}).status().code(), expected);
+  }
+  EXPECT_TRUE(server_.requests().empty());
 }
 
 TEST_F(S3StoreTest, MessagesSayWhatAndWhereAndNoSecrets) {
