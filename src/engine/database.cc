@@ -30,6 +30,7 @@
 #include "engine/lambda_interrupts.h"
 #include "engine/local_files.h"
 #include "engine/result_types.h"
+#include "engine/row_bytes.h"
 #include "engine/sql_gate.h"
 #include "engine/table_changes_function.h"
 #include "engine/text_functions.h"
@@ -50,6 +51,10 @@ constexpr int kBatchGrowth = 4;
 /// of a pattern to find their types, and keeps 32 MiB of each.
 constexpr int64_t kMaxPlanningBytes = 64 << 20;
 constexpr int64_t kMaxPlanningBytesOverFiles = int64_t{2} << 30;
+/// A row of a result is held several times until it is sent: in the engine, as Arrow, and rendered. It may take a
+/// quarter of the engine's memory, and between these.
+constexpr int64_t kMinMaxRowBytes = kMaxValueBytes + (16 << 20);
+constexpr int64_t kMaxMaxRowBytes = int64_t{1} << 30;
 /// Connections kept for reuse.
 constexpr size_t kMaxIdleConnections = 32;
 /// A step that came back sooner than this found all the work in other threads' hands.
@@ -58,6 +63,11 @@ constexpr int64_t kFruitlessMicros = 20;
 constexpr int kMaxFruitlessSteps = 16;
 constexpr int64_t kMinPauseMicros = 50;
 constexpr int64_t kMaxPauseMicros = 1'000;
+
+int64_t MaxRowBytes(int64_t memory_limit_bytes) {
+  return memory_limit_bytes == 0 ? kMaxMaxRowBytes
+                                 : std::clamp(memory_limit_bytes / 4, kMinMaxRowBytes, kMaxMaxRowBytes);
+}
 
 class Statement final : public CheckedStatement {
  public:
@@ -90,34 +100,6 @@ BoundParameters ToBoundParameters(const QueryRequest& request) {
     bound[name] = duckdb::BoundParameterData(ToValue(parameter));
   }
   return bound;
-}
-
-/// What `rows` of a vector take in Arrow, roughly: DuckDB's own estimate leaves out strings.
-int64_t VectorBytes(duckdb::Vector& vector, duckdb::idx_t rows) {
-  switch (vector.GetType().InternalType()) {
-    case duckdb::PhysicalType::VARCHAR: {
-      duckdb::UnifiedVectorFormat format;
-      vector.ToUnifiedFormat(rows, format);
-      const auto* strings = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(format);
-      int64_t bytes = static_cast<int64_t>(rows * sizeof(int32_t));
-      for (duckdb::idx_t row = 0; row < rows; ++row) {
-        const duckdb::idx_t index = format.sel->get_index(row);
-        if (format.validity.RowIsValid(index)) bytes += strings[index].GetSize();
-      }
-      return bytes;
-    }
-    case duckdb::PhysicalType::LIST:
-      if (vector.GetVectorType() == duckdb::VectorType::DICTIONARY_VECTOR) return static_cast<int64_t>(rows) * 64;
-      return VectorBytes(duckdb::ListVector::GetEntry(vector), duckdb::ListVector::GetListSize(vector));
-    case duckdb::PhysicalType::STRUCT: {
-      if (vector.GetVectorType() == duckdb::VectorType::DICTIONARY_VECTOR) return static_cast<int64_t>(rows) * 64;
-      int64_t bytes = 0;
-      for (auto& child : duckdb::StructVector::GetEntries(vector)) bytes += VectorBytes(*child, rows);
-      return bytes;
-    }
-    default:
-      return static_cast<int64_t>(rows * sizeof(int64_t));
-  }
 }
 
 class DuckDatabase;
@@ -155,9 +137,11 @@ class Patience {
   bool awake_ GUARDED_BY(mutex_) = false;
 };
 
-/// Collects vectors into Arrow batches.
+/// Cuts the engine's rows into Arrow batches.
 class BatchBuilder {
  public:
+  explicit BatchBuilder(int64_t max_row_bytes) : max_row_bytes_(max_row_bytes) {}
+
   Status Begin(const duckdb::BaseQueryResult& result, duckdb::ClientProperties properties) {
     TARN_RETURN_NOT_OK(CheckResultTypes(result.types, result.names));
     types_ = result.types;
@@ -170,17 +154,36 @@ class BatchBuilder {
     return Status::Ok();
   }
 
-  Status Append(duckdb::DataChunk& chunk) {
-    TARN_RETURN_NOT_OK(check_intervals_(chunk));
+  /// Further rows, none of which may be left from before.
+  Status Add(duckdb::unique_ptr<duckdb::DataChunk> chunk) {
+    TARN_CHECK(!has_rows());
+    TARN_RETURN_NOT_OK(check_intervals_(*chunk));
+    row_bytes_ = RowBytes(*chunk);
+    const int64_t largest = *std::max_element(row_bytes_.begin(), row_bytes_.end());
+    if (largest > max_row_bytes_) {
+      return Status::ResourceExhausted("a row of the result takes " + std::to_string(largest) + " bytes; the most is " +
+                                       std::to_string(max_row_bytes_));
+    }
+    rows_ = std::move(chunk);
+    next_row_ = 0;
+    return Status::Ok();
+  }
+
+  bool has_rows() const { return rows_ != nullptr; }
+
+  /// Moves rows into the batch until it is full or none are left.
+  void Fill() {
     if (!appender_) {
       appender_ = duckdb::make_uniq<duckdb::ArrowAppender>(
-          types_, chunk.size(), properties_,
+          types_, rows_->size(), properties_,
           duckdb::unordered_map<duckdb::idx_t, const duckdb::shared_ptr<duckdb::ArrowTypeExtensionData>>());
       bytes_ = 0;
     }
-    appender_->Append(chunk, 0, chunk.size(), chunk.size());
-    for (duckdb::Vector& column : chunk.data) bytes_ += VectorBytes(column, chunk.size());
-    return Status::Ok();
+    const duckdb::idx_t begin = next_row_;
+    do bytes_ += row_bytes_[next_row_++];
+    while (next_row_ < rows_->size() && bytes_ < kMaxBatchBytes);
+    appender_->Append(*rows_, begin, next_row_, rows_->size());
+    if (next_row_ == rows_->size()) rows_.reset();
   }
 
   bool full() const {
@@ -206,6 +209,10 @@ class BatchBuilder {
   IntervalCheck check_intervals_;
   duckdb::ClientProperties properties_;
   std::shared_ptr<arrow::Schema> schema_;
+  const int64_t max_row_bytes_;
+  duckdb::unique_ptr<duckdb::DataChunk> rows_;
+  std::vector<int64_t> row_bytes_;
+  duckdb::idx_t next_row_ = 0;
   duckdb::unique_ptr<duckdb::ArrowAppender> appender_;
   int64_t target_rows_ = STANDARD_VECTOR_SIZE;
   int64_t bytes_ = 0;
@@ -214,8 +221,11 @@ class BatchBuilder {
 class DuckCursor final : public Cursor {
  public:
   DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection,
-             int64_t max_planning_bytes)
-      : database_(std::move(database)), connection_(std::move(connection)), max_planning_bytes_(max_planning_bytes) {}
+             int64_t max_planning_bytes, int64_t max_row_bytes)
+      : database_(std::move(database)),
+        connection_(std::move(connection)),
+        max_planning_bytes_(max_planning_bytes),
+        builder_(max_row_bytes) {}
   ~DuckCursor() override;
 
   Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
@@ -266,6 +276,7 @@ class DuckCursor final : public Cursor {
   }
 
   Result<Step> Fetch() {
+    if (builder_.has_rows()) return FillBatch();
     if (result_->type == duckdb::QueryResultType::STREAM_RESULT) {
       using duckdb::StreamExecutionResult;
       auto& stream = result_->Cast<duckdb::StreamQueryResult>();
@@ -284,13 +295,18 @@ class DuckCursor final : public Cursor {
     duckdb::unique_ptr<duckdb::DataChunk> chunk = result_->FetchRaw();
     if (result_->HasError()) return FetchError(result_->GetErrorObject());
     if (chunk && chunk->size() > 0) {
-      TARN_RETURN_NOT_OK(builder_.Append(*chunk));
-      if (!builder_.full()) return Step{};
-      TARN_ASSIGN_OR_RETURN(auto batch, builder_.Take());
-      return Step{.batch = std::move(batch)};
+      TARN_RETURN_NOT_OK(builder_.Add(std::move(chunk)));
+      return FillBatch();
     }
     TARN_ASSIGN_OR_RETURN(auto rest, builder_.Take());
     return Step{.done = true, .batch = std::move(rest)};
+  }
+
+  Result<Step> FillBatch() {
+    builder_.Fill();
+    if (!builder_.full()) return Step{};
+    TARN_ASSIGN_OR_RETURN(auto batch, builder_.Take());
+    return Step{.batch = std::move(batch)};
   }
 
   /// A task that fails stops the others by the flag that an interrupt sets, and the stream takes one for the other. The
@@ -374,7 +390,8 @@ class DuckDatabase final : public Database {
       auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
       return std::unique_ptr<Cursor>(
           std::make_unique<DuckCursor>(std::move(self), TakeConnection(),
-                                       options_.policy.local_files ? kMaxPlanningBytesOverFiles : kMaxPlanningBytes));
+                                       options_.policy.local_files ? kMaxPlanningBytesOverFiles : kMaxPlanningBytes,
+                                       MaxRowBytes(options_.memory_limit_bytes)));
     });
   }
 

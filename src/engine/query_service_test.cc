@@ -247,6 +247,35 @@ TEST_F(QueryServiceTest, RowsBeyondTheLimitEndTheQuery) {
   EXPECT_EQ(service_->stats().running, 0);
 }
 
+TEST_F(QueryServiceTest, AHugeRowIsRefused) {
+  EngineOptions options = Options();
+  options.memory_limit_bytes = 256 << 20;
+  Open(options);
+  const std::string shared = "with t as (select repeat('a', 60000000) as x) select ";
+  for (const std::string columns :
+       {"{'a': x, 'b': x, 'c': x}", "x, x, x", "[x, x]", "[{'a': x}, {'a': x}]", "map {x: x}"}) {
+    const Status status = Query(shared + columns + " from t").status();
+    EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << columns;
+    EXPECT_NE(status.message().find("a row of the result takes 1"), std::string::npos) << status.message();
+  }
+  EXPECT_EQ(Query(shared + "length(x) as n, x from t").status().code(), StatusCode::kOk);
+}
+
+TEST_F(QueryServiceTest, RowsThatShareAValueComeInBatchesOfTheirRealSize) {
+  Open(Options());
+  for (const std::string value :
+       {"repeat('a', 300000)", "range(40000)", "{'a': range(40000)}", "[repeat('a', 300000)]"}) {
+    auto answer = Query("select range, x from range(100), (select " + value + " as x)");
+    ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+    int64_t rows = 0;
+    for (const auto& batch : answer->batches) {
+      EXPECT_LE(batch->num_rows(), 4) << value;
+      rows += batch->num_rows();
+    }
+    EXPECT_EQ(rows, 100) << value;
+  }
+}
+
 TEST_F(QueryServiceTest, HugeValuesAreRefused) {
   EngineOptions options = Options();
   options.memory_limit_bytes = 64 << 20;
