@@ -160,9 +160,7 @@ Result<std::optional<TableDirectory::Folder>> TableDirectory::FindDatabase(const
     for (const Folder& folder : same->second) by_name.emplace(folder.name, folder.key);
   }
   // One whose first flush is to come has no folder yet.
-  for (const NamedTable& known : InUse(DatabasePrefix(name))) {
-    by_name.emplace(known.name.database, EncodePathPart(known.name.database));
-  }
+  for (const std::string& known : DatabasesInUse(name)) by_name.emplace(known, EncodePathPart(known));
   TARN_ASSIGN_OR_RETURN(const auto spelled, ChooseSpelling("database", name, by_name));
   if (!spelled.has_value()) return std::optional<Folder>();
   return std::optional<Folder>({*spelled, by_name.at(*spelled)});
@@ -192,6 +190,24 @@ std::vector<TableDirectory::NamedTable> TableDirectory::InUse(const std::string&
   MutexLock guard(mutex_);
   for (auto at = tables_.lower_bound(key_prefix); at != tables_.end() && at->first.starts_with(key_prefix); ++at) {
     if (!at->second.table->Forgettable()) found.push_back(at->second);
+  }
+  return found;
+}
+
+std::vector<std::string> TableDirectory::DatabasesInUse(const std::string& name) const {
+  std::vector<std::string> found;
+  const std::string prefix = DatabasePrefix(name);
+  MutexLock guard(mutex_);
+  for (auto at = tables_.lower_bound(prefix); at != tables_.end() && at->first.starts_with(prefix);) {
+    if (at->second.table->Forgettable()) {
+      ++at;
+      continue;
+    }
+    found.push_back(at->second.name.database);
+    // One table is enough; the next database begins behind all of this one's.
+    std::string behind = TablesPrefix(found.back());
+    ++behind.back();
+    at = tables_.lower_bound(behind);
   }
   return found;
 }

@@ -84,6 +84,8 @@ class TableDirectory {
       EXCLUDES(mutex_);
   /// Those in use whose keys in `tables_` begin so.
   std::vector<NamedTable> InUse(const std::string& key_prefix) const EXCLUDES(mutex_);
+  /// Spellings of a database that has tables in use, without looking at all of them.
+  std::vector<std::string> DatabasesInUse(const std::string& name) const EXCLUDES(mutex_);
   std::shared_ptr<LivingTable> Lookup(const TableName& name) const EXCLUDES(mutex_);
   std::shared_ptr<LivingTable> Register(const TableName& name, const std::string& key) EXCLUDES(mutex_);
 
