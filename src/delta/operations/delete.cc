@@ -6,8 +6,10 @@ namespace tarn::delta {
 
 Result<ChangeResult> Delete(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                             RowCondition& condition, const DeleteOptions& options) {
-  return ChangeRows(table, std::move(snapshot),
-                    {&condition, nullptr, {}, "DELETE", PredicateParameter(options.predicate), options.files});
+  ChangeRequest request{.condition = &condition, .operation = "DELETE"};
+  request.parameters = PredicateParameter(options.predicate);
+  request.files = options.files;
+  return ChangeRows(table, std::move(snapshot), request);
 }
 
 }  // namespace tarn::delta

@@ -16,8 +16,8 @@ namespace {
 constexpr int kMaxAttempts = 8;
 
 std::map<std::string, std::string> MetricsOf(const ChangeCounts& counts, const ChangeRequest& request) {
-  std::map<std::string, std::string> metrics;
-  const auto put = [&](const char* name, int64_t value) { metrics[name] = std::to_string(value); };
+  std::map<std::string, std::string> metrics = request.metrics;
+  const auto put = [&](const char* name, int64_t value) { metrics.try_emplace(name, std::to_string(value)); };
   if (counts.rows.has_value()) put(request.update != nullptr ? "numUpdatedRows" : "numDeletedRows", *counts.rows);
   put("numCopiedRows", counts.rows_copied);
   put("numRemovedFiles", counts.files_removed);
@@ -54,20 +54,24 @@ Result<std::shared_ptr<const Snapshot>> Newest(const TableContext& table,
   return newest;
 }
 
+/// What a missing file means to a change that is not planned anew.
+Status FileGone(const TableContext& table, const std::shared_ptr<const Snapshot>& snapshot, const Status& why) {
+  TARN_ASSIGN_OR_RETURN(const auto newest, Refresh(table, snapshot));
+  return newest == snapshot ? why : Status::Conflict("the table changed meanwhile: " + why.message());
+}
+
 }  // namespace
 
 std::map<std::string, std::string> PredicateParameter(const std::string& predicate) {
   std::string list = "[";
   if (!predicate.empty()) AppendJsonString(list, predicate);
   list += ']';
-  std::string text;
-  AppendJsonString(text, list);
-  return {{"predicate", text}};
+  return {{"predicate", list}};
 }
 
 Result<ChangeResult> ChangeRows(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                                 const ChangeRequest& request) {
-  TARN_CHECK(request.condition != nullptr);
+  TARN_CHECK((request.condition != nullptr) != (request.places != nullptr));
   Status conflict;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     // Refuses what may not be changed before anything is read.
@@ -77,6 +81,7 @@ Result<ChangeResult> ChangeRows(const TableContext& table, std::shared_ptr<const
     if (!change.ok()) {
       // A file that the newest version has too is lost, not removed by somebody.
       if (!change.status().Is(StatusCode::kNotFound)) return change.status();
+      if (request.places != nullptr) return FileGone(table, snapshot, change.status());
       TARN_ASSIGN_OR_RETURN(snapshot, Newest(table, snapshot, change.status()));
       conflict = change.status();
       continue;
@@ -93,6 +98,7 @@ Result<ChangeResult> ChangeRows(const TableContext& table, std::shared_ptr<const
     if (!committed.status().Is(StatusCode::kConflict)) return committed.status();
     conflict = committed.status();
     DeleteUncommitted(table, change->keys);
+    if (request.places != nullptr) return conflict;
     TARN_ASSIGN_OR_RETURN(snapshot, Newest(table, snapshot, conflict));
   }
   return conflict;

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "delta/operations/row_condition.h"
+#include "delta/operations/row_places.h"
 #include "delta/operations/table_writer.h"
 #include "delta/table.h"
 #include "delta/transaction.h"
@@ -52,13 +53,20 @@ std::map<std::string, std::string> PredicateParameter(const std::string& predica
 
 /// What is changed, and what the commit says of it.
 struct ChangeRequest {
+  /// Which rows; or `places`, one of the two.
   RowCondition* condition = nullptr;
   /// nullptr deletes the rows.
   RowUpdate* update = nullptr;
+  /// Rows of the snapshot that are deleted, found by whoever asks, who has read `reads` for it. Such a change cannot be
+  /// planned anew: behind a commit that changed what was read it is Conflict.
+  const RowPlaces* places = nullptr;
+  Reads reads;
   /// Files with rows that come in with the same commit; the caller's to delete when it fails.
   std::vector<Add> new_files;
   std::string operation;
   std::map<std::string, std::string> parameters;
+  /// For commitInfo beside what is counted here; one of the same name wins.
+  std::map<std::string, std::string> metrics;
   TableWriterOptions files;
 };
 

@@ -59,16 +59,19 @@ class Planner {
   Planner(const TableContext& table, const std::shared_ptr<const Snapshot>& snapshot, const ChangeRequest& request)
       : table_(table),
         snapshot_(*snapshot),
-        condition_(*request.condition),
+        condition_(request.condition),
+        places_(request.places),
         update_(request.update),
         with_vectors_(WritesVectors(*snapshot)),
         has_change_feed_(PropertyIsTrue(snapshot->metadata(), "delta.enableChangeDataFeed")),
         all_columns_(static_cast<size_t>(snapshot->schema()->num_fields())),
         writer_(table, snapshot, request.files),
-        vectors_(*table.store, *table.random) {
+        vectors_(*table.store, *table.random),
+        done_{.reads = request.reads} {
     std::iota(all_columns_.begin(), all_columns_.end(), 0);
     const std::vector<int>& partition_columns = snapshot_.partition_columns();
-    by_partition_ = std::all_of(condition_.columns().begin(), condition_.columns().end(), [&](int column) {
+    if (condition_ == nullptr) return;
+    by_partition_ = std::all_of(condition_->columns().begin(), condition_->columns().end(), [&](int column) {
       return std::find(partition_columns.begin(), partition_columns.end(), column) != partition_columns.end();
     });
   }
@@ -84,6 +87,7 @@ class Planner {
  private:
   Status ChangeFile(FileIndex index);
   Result<Selection> Select(const DataFile& file, const RowBitmap& deleted);
+  Result<Selection> SelectPlaces(FileIndex index, const DataFile& file, const RowBitmap& deleted);
   Result<std::vector<bool>> Ask(const arrow::RecordBatch& rows);
   /// Writes the selected rows as they become, and the others too where they lose their file.
   Status WriteRows(const DataFile& file, const RowBitmap& deleted, const Selection& selected);
@@ -96,7 +100,8 @@ class Planner {
 
   const TableContext& table_;
   const Snapshot& snapshot_;
-  RowCondition& condition_;
+  RowCondition* const condition_;
+  const RowPlaces* const places_;
   RowUpdate* const update_;
   const bool with_vectors_;
   const bool has_change_feed_;
@@ -109,8 +114,13 @@ class Planner {
 };
 
 Status Planner::Run() {
-  done_.reads.conditions = {condition_.predicates()};
-  TARN_ASSIGN_OR_RETURN(const std::vector<FileIndex> files, snapshot_.Select(condition_.predicates()));
+  std::vector<FileIndex> files;
+  if (places_ != nullptr) {
+    files = places_->Files();
+  } else {
+    done_.reads.conditions = {condition_->predicates()};
+    TARN_ASSIGN_OR_RETURN(files, snapshot_.Select(condition_->predicates()));
+  }
   for (const FileIndex index : files) TARN_RETURN_NOT_OK(ChangeFile(index));
   TARN_RETURN_NOT_OK(vectors_.Finish());
   TARN_ASSIGN_OR_RETURN(std::vector<Add> written, writer_.Finish());
@@ -127,13 +137,13 @@ Status Planner::ChangeFile(FileIndex index) {
   Selection selected;
   std::shared_ptr<const RowBitmap> deleted;
   if (by_partition_) {
-    TARN_ASSIGN_OR_RETURN(const BatchPtr row, PartitionRow(snapshot_, file, condition_.columns()));
+    TARN_ASSIGN_OR_RETURN(const BatchPtr row, PartitionRow(snapshot_, file, condition_->columns()));
     TARN_ASSIGN_OR_RETURN(const std::vector<bool> truth, Ask(*row));
     if (!truth[0]) return Status::Ok();
     selected.share = Share::kAll;
   } else {
     TARN_ASSIGN_OR_RETURN(deleted, DeletedRows(*table_.store, file));
-    TARN_ASSIGN_OR_RETURN(selected, Select(file, *deleted));
+    TARN_ASSIGN_OR_RETURN(selected, places_ != nullptr ? SelectPlaces(index, file, *deleted) : Select(file, *deleted));
   }
   done_.reads.files.push_back(index);
   if (selected.share == Share::kNone) return Status::Ok();
@@ -159,7 +169,7 @@ Status Planner::ChangeFile(FileIndex index) {
 }
 
 Result<std::vector<bool>> Planner::Ask(const arrow::RecordBatch& rows) {
-  TARN_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::BooleanArray> mask, condition_.Select(rows));
+  TARN_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::BooleanArray> mask, condition_->Select(rows));
   if (mask == nullptr || mask->length() != rows.num_rows()) {
     return Status::Internal("a condition did not answer for every row");
   }
@@ -182,8 +192,27 @@ Result<Selection> Planner::Select(const DataFile& file, const RowBitmap& deleted
     return Status::Ok();
   };
   TARN_ASSIGN_OR_RETURN(selected.rows_in_file,
-                        ScanDataFile(*table_.store, snapshot_, file, condition_.columns(), deleted, look));
+                        ScanDataFile(*table_.store, snapshot_, file, condition_->columns(), deleted, look));
   if (!selected.rows.empty()) {
+    selected.share = static_cast<int64_t>(selected.rows.size()) == live ? Share::kAll : Share::kSome;
+  }
+  return selected;
+}
+
+Result<Selection> Planner::SelectPlaces(FileIndex index, const DataFile& file, const RowBitmap& deleted) {
+  Selection selected;
+  selected.rows_in_file = file.num_records;
+  if (selected.rows_in_file < 0) {
+    const auto skip = [](const FileRows&) { return Status::Ok(); };
+    TARN_ASSIGN_OR_RETURN(selected.rows_in_file, ScanDataFile(*table_.store, snapshot_, file, {}, deleted, skip));
+  }
+  for (const int64_t row : places_->RowsOf(index)) {
+    std::vector<int64_t> dead;
+    deleted.AppendRange(row, row + 1, dead);
+    if (dead.empty() && row < selected.rows_in_file) selected.rows.push_back(row);
+  }
+  if (!selected.rows.empty()) {
+    const int64_t live = selected.rows_in_file - deleted.count();
     selected.share = static_cast<int64_t>(selected.rows.size()) == live ? Share::kAll : Share::kSome;
   }
   return selected;

@@ -145,6 +145,7 @@ TEST_P(RowChangeTest, DeletesTheRowsAndNoOthers) {
   EXPECT_EQ(Ids(before).size(), 9U) << "the version before";
   const std::string commit = LatestCommit();
   EXPECT_THAT(commit, HasSubstr(R"("operation":"DELETE")"));
+  EXPECT_THAT(commit, HasSubstr(R"("operationParameters":{"predicate":"[\"a \\\"text\\\"\"]"})"));
   EXPECT_THAT(commit, HasSubstr(R"("numDeletedRows":"3")"));
   EXPECT_THAT(commit, HasSubstr(R"("isBlindAppend":false)"));
   if (GetParam()) {
@@ -424,6 +425,55 @@ void Sweep(const std::function<void(DataTable&)>& make, const std::function<Stat
     });
     EXPECT_GE(fired, 10);
   }
+}
+
+TEST_P(RowChangeTest, RowsNamedByTheirPlaceGoWithWhatComesIn) {
+  DeleteRows({IdIn({2})});
+  const auto snapshot = table_.Latest();
+  RowPlaces places;
+  for (FileIndex file = 0; file < snapshot->num_files(); ++file) {
+    if (snapshot->File(file)->partition_values[0] != columnar::Value(kFirstDay + 1)) continue;
+    EXPECT_TRUE(places.Add(file, 2));
+    EXPECT_TRUE(places.Add(file, 0));
+    EXPECT_FALSE(places.Add(file, 2)) << "it is in already";
+  }
+  ASSERT_EQ(places.count(), 2);
+  TableWriter writer(table_.context(), snapshot, {});
+  const auto id = columnar::ConstantArray(int64_t{10}, arrow::int64(), 1);
+  const auto name = columnar::ConstantArray(std::string("x"), arrow::utf8(), 1);
+  const auto day = columnar::ConstantArray(kFirstDay, arrow::date32(), 1);
+  ASSERT_TRUE(writer.Append(*arrow::RecordBatch::Make(snapshot->schema(), 1, {*id, *name, *day})).ok());
+  ChangeRequest request{.places = &places, .reads = {.whole_table = true}, .operation = "MERGE"};
+  request.new_files = *writer.Finish();
+  request.metrics = {{"numTargetRowsDeleted", "2"}};
+  // What others only append meanwhile is not lost.
+  table_.Append(kColumns, R"([{"id":11,"name":"k"}])", {{"day", "2026-01-02"}});
+  const auto result = ChangeRows(table_.context(), snapshot, request);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_EQ(result->counts.rows, 2);
+  EXPECT_THAT(Ids(), ElementsAre(1, 3, 4, 5, 6, 8, 10, 11));
+  EXPECT_THAT(LatestCommit(), HasSubstr(R"("numTargetRowsDeleted":"2")"));
+  EXPECT_EQ(result->counts.vectors_added, GetParam() ? 1 : 0);
+}
+
+TEST_P(RowChangeTest, PlacesAreOfOneSnapshot) {
+  const auto snapshot = table_.Latest();
+  RowPlaces places;
+  places.Add(0, 0);
+  // Another change of the same file: the places are not what they were.
+  DeleteRows({Predicate::Compare(Op::kEq, kDay, kFirstDay)});
+  const auto keys = table_.DataKeys();
+  const ChangeRequest request{.places = &places, .reads = {.whole_table = true}, .operation = "DELETE"};
+  const auto refused = ChangeRows(table_.context(), snapshot, request);
+  EXPECT_EQ(refused.status().code(), StatusCode::kConflict) << refused.status().ToString();
+  EXPECT_EQ(table_.DataKeys(), keys) << "nothing is left behind";
+  for (const std::string& key : keys) EXPECT_TRUE(table_.store().Delete(key).ok());
+  EXPECT_EQ(ChangeRows(table_.context(), snapshot, request).status().code(), StatusCode::kConflict);
+  if (!GetParam()) {
+    // No other version has it either: it is lost. (A vector is written without reading the file.)
+    EXPECT_EQ(ChangeRows(table_.context(), table_.Latest(), request).status().code(), StatusCode::kNotFound);
+  }
+  table_.ExpectBroken();
 }
 
 TEST_P(RowChangeTest, EveryFaultLeavesTheOldRowsOrTheNew) {
