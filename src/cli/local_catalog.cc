@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "delta/table.h"
-#include "lake/past_view.h"
+#include "lake/committed_view.h"
 #include "storage/stores.h"
 
 namespace tarn::cli {
@@ -62,17 +62,31 @@ Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::Tab
                             (as_of.has_value() ? "; only these have versions" : ""));
   }
   const lake::TableName full_name = {kMainDatabase, found->second.name};
-  if (as_of.has_value()) {
-    const delta::TableContext context{.store = found->second.store, .clock = &clock_, .random = &random_};
-    return lake::PastView(full_name, context, *as_of);
+  if (as_of.has_value()) return lake::PastView(full_name, ContextOf(found->second), *as_of);
+  return lake::CommittedView(full_name, ContextOf(found->second), found->second.snapshot);
+}
+
+Result<lake::TableForChange> LocalCatalog::PinForChange(const lake::TableName& name) {
+  if (LowerCase(name.database) != kMainDatabase) {
+    if (lake_ == nullptr) return Status::NotFound("there is no table '" + name.ToString() + "'");
+    return lake_->PinForChange(name);
   }
-  auto view = std::make_shared<lake::TableView>();
-  view->name = full_name;
-  view->store = found->second.store;
-  view->snapshot = found->second.snapshot;
-  view->schema = view->snapshot->schema();
-  view->partition_columns = view->snapshot->partition_columns();
-  return std::shared_ptr<const lake::TableView>(std::move(view));
+  // Nobody else's rows are buffered for a table that is named by its folder.
+  TARN_ASSIGN_OR_RETURN(auto view, Pin(name, std::nullopt));
+  return lake::TableForChange{std::move(view), ContextOf(tables_.at(LowerCase(name.table)))};
+}
+
+Result<delta::TableContext> LocalCatalog::PlaceForNew(const lake::TableName& name) {
+  if (LowerCase(name.database) == kMainDatabase || lake_ == nullptr) {
+    return Status::InvalidArgument("a new table belongs to a database of a lake (--lake), as in database." +
+                                   name.table);
+  }
+  return lake_->PlaceForNew(name);
+}
+
+void LocalCatalog::NoteCommit(const lake::TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  // Tables named by their folder live for one statement.
+  if (LowerCase(name.database) != kMainDatabase && lake_ != nullptr) lake_->NoteCommit(name, snapshot);
 }
 
 }  // namespace tarn::cli

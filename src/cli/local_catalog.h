@@ -27,6 +27,9 @@ class LocalCatalog final : public lake::TableCatalog {
   Result<std::vector<std::string>> ListTables(const std::string& database) override;
   Result<std::shared_ptr<const lake::TableView>> Pin(const lake::TableName& name,
                                                      const std::optional<lake::AsOf>& as_of) override;
+  Result<lake::TableForChange> PinForChange(const lake::TableName& name) override;
+  Result<delta::TableContext> PlaceForNew(const lake::TableName& name) override;
+  void NoteCommit(const lake::TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot) override;
 
  private:
   struct DeltaTable {
@@ -34,6 +37,10 @@ class LocalCatalog final : public lake::TableCatalog {
     std::shared_ptr<storage::ObjectStore> store;
     std::shared_ptr<const delta::Snapshot> snapshot;
   };
+
+  delta::TableContext ContextOf(const DeltaTable& table) const {
+    return {.store = table.store, .clock = &clock_, .random = &random_};
+  }
 
   Clock& clock_;
   Random& random_;

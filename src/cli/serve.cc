@@ -90,8 +90,9 @@ Command AddServe(CLI::App& app) {
   app.add_option("-c,--config", options->config_file, "YAML file with the keys below")
       ->type_name("FILE")
       ->check(MustNotBeEmpty);
-  const std::map<std::string_view, std::string_view> kinds = {
-      {"duration", "DURATION"}, {"size", "SIZE"}, {"count", "N"}, {"text", "TEXT"}, {"address", "HOST:PORT"}};
+  const std::map<std::string_view, std::string_view> kinds = {{"duration", "DURATION"}, {"size", "SIZE"},
+                                                              {"count", "N"},           {"switch", "true|false"},
+                                                              {"text", "TEXT"},         {"address", "HOST:PORT"}};
   for (const server::ConfigKey& key : server::ConfigKeys()) {
     std::string flag = "--" + std::string(key.name);
     for (char& c : flag) {

@@ -120,7 +120,8 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   Random random = Random::FromSystem();
   LocalCatalog catalog(SystemClock(), random);
   if (const std::string uri = LakeOf(options); !uri.empty()) {
-    TARN_ASSIGN_OR_RETURN(lake, OpenLocalLake(uri, LakeAccess::kRead));
+    TARN_ASSIGN_OR_RETURN(
+        lake, OpenLocalLake(uri, engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
     catalog.SetLake(lake.lake.get());
   }
   std::vector<NamedTable> files;
@@ -143,7 +144,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   engine_options.memory_limit_bytes = server::AvailableMemoryBytes() / 100 * 60;
   engine_options.threads = server::AvailableProcessors();
   engine_options.temp_directory = spill.path();
-  engine_options.policy.local_files = true;
+  engine_options.policy = {.local_files = true, .writes = true};
   TARN_ASSIGN_OR_RETURN(const auto queries, engine::QueryService::Open(engine_options, catalog, SystemClock()));
   if (lake.lake != nullptr) {
     TARN_RETURN_NOT_OK(server::RegisterSystemTables(*lake.lake, SystemClock(), random, *queries));

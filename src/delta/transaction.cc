@@ -19,6 +19,7 @@
 #include "delta/protocol_features.h"
 #include "delta/schema_evolution.h"
 #include "delta/table_path.h"
+#include "storage/stores.h"
 
 namespace tarn::delta {
 
@@ -437,6 +438,15 @@ Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& tab
   auto transaction = std::make_unique<LogTransaction>(table, nullptr);
   transaction->SetCreation(protocol, std::move(metadata), std::move(schema));
   return std::unique_ptr<Transaction>(std::move(transaction));
+}
+
+Result<std::shared_ptr<const Snapshot>> SnapshotOfNewTable(const TableContext& table,
+                                                           const CreateTableOptions& options) {
+  const TableContext nowhere{
+      .store = storage::MakeMemoryStore(*table.clock), .clock = table.clock, .random = table.random};
+  TARN_ASSIGN_OR_RETURN(const auto transaction, Transaction::Create(nowhere, options));
+  TARN_ASSIGN_OR_RETURN(Committed committed, transaction->Commit());
+  return std::move(committed.snapshot);
 }
 
 }  // namespace tarn::delta

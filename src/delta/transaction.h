@@ -82,6 +82,10 @@ class Transaction {
   virtual Result<Committed> Commit() = 0;
 };
 
+/// What a table that Transaction::Create makes begins with, without making it: for writing its first files.
+Result<std::shared_ptr<const Snapshot>> SnapshotOfNewTable(const TableContext& table,
+                                                           const CreateTableOptions& options);
+
 /// Writes a checkpoint of the snapshot and then the `_last_checkpoint` hint (PROTOCOL.md, "Checkpoints"), streamed in
 /// O(row group) memory: a v2 checkpoint with sidecars where the protocol has the feature and `delta.checkpointPolicy`
 /// is `v2`, a classic single file otherwise. A checkpoint that is there is success.

@@ -64,6 +64,9 @@ constexpr int kMaxFruitlessSteps = 16;
 constexpr int64_t kMinPauseMicros = 50;
 constexpr int64_t kMaxPauseMicros = 1'000;
 
+/// How often a statement that changes a table is run again behind other commits.
+constexpr int kMaxConflicts = 8;
+
 int64_t MaxRowBytes(int64_t memory_limit_bytes) {
   return memory_limit_bytes == 0 ? kMaxMaxRowBytes
                                  : std::clamp(memory_limit_bytes / 4, kMinMaxRowBytes, kMaxMaxRowBytes);
@@ -71,11 +74,13 @@ int64_t MaxRowBytes(int64_t memory_limit_bytes) {
 
 class Statement final : public CheckedStatement {
  public:
-  explicit Statement(duckdb::unique_ptr<duckdb::SQLStatement> statement) : statement_(std::move(statement)) {}
-  duckdb::unique_ptr<duckdb::SQLStatement> Take() { return std::move(statement_); }
+  explicit Statement(ParsedStatement parsed) : parsed_(std::move(parsed)) {}
+  bool writes() const { return parsed_.writes; }
+  duckdb::unique_ptr<duckdb::SQLStatement> Take() { return std::move(parsed_.statement); }
+  duckdb::unique_ptr<duckdb::SQLStatement> Copy() const { return parsed_.statement->Copy(); }
 
  private:
-  duckdb::unique_ptr<duckdb::SQLStatement> statement_;
+  ParsedStatement parsed_;
 };
 
 duckdb::Value ToValue(const Parameter& parameter) {
@@ -229,7 +234,14 @@ class DuckCursor final : public Cursor {
   ~DuckCursor() override;
 
   Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
-    return Guarded([&] { return DoStart(static_cast<Statement&>(*statement), request); });
+    return Guarded([&] {
+      auto& checked = static_cast<Statement&>(*statement);
+      parameters_ = ToBoundParameters(request);
+      LetChangeTables(*connection_->context, checked.writes());
+      if (checked.writes()) again_ = checked.Copy();
+      TARN_RETURN_NOT_OK(Plan(checked.Take()));
+      return builder_.Begin(*pending_, connection_->context->GetClientProperties());
+    });
   }
   const std::shared_ptr<arrow::Schema>& schema() const override { return builder_.schema(); }
   Result<Step> Advance() override {
@@ -246,26 +258,36 @@ class DuckCursor final : public Cursor {
   }
 
  private:
-  Status DoStart(Statement& statement, const QueryRequest& request) {
-    BoundParameters parameters = ToBoundParameters(request);
+  Status Plan(duckdb::unique_ptr<duckdb::SQLStatement> statement) {
     // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
     const PlanningScope planning(*connection_->context, max_planning_bytes_);
     duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
-    pending_ = parameters.empty() ? connection_->context->PendingQuery(statement.Take(), how)
-                                  : connection_->context->PendingQuery(statement.Take(), parameters, how);
-    if (pending_->HasError()) return StatusFromError(pending_->GetErrorObject());
-    return builder_.Begin(*pending_, connection_->context->GetClientProperties());
+    pending_ = parameters_.empty() ? connection_->context->PendingQuery(std::move(statement), how)
+                                   : connection_->context->PendingQuery(std::move(statement), parameters_, how);
+    return pending_->HasError() ? StatusFromError(pending_->GetErrorObject()) : Status::Ok();
+  }
+
+  /// A statement that another commit came in the way of has changed nothing: it is run again on what the table is now.
+  Result<Step> RunAgainAfter(const Status& error) {
+    if (!again_ || !error.Is(StatusCode::kConflict) || ++conflicts_ > kMaxConflicts) return error;
+    pending_.reset();
+    TARN_RETURN_NOT_OK(Plan(again_->Copy()));
+    return Step{};
   }
 
   Result<Step> Run() {
     using duckdb::PendingExecutionResult;
     const int64_t began = patience_.Now();
     const PendingExecutionResult outcome = pending_->ExecuteTask();
-    if (outcome == PendingExecutionResult::EXECUTION_ERROR) return StatusFromError(pending_->GetErrorObject());
+    if (outcome == PendingExecutionResult::EXECUTION_ERROR) {
+      return RunAgainAfter(StatusFromError(pending_->GetErrorObject()));
+    }
     if (duckdb::PendingQueryResult::IsResultReady(outcome)) {
       result_ = pending_->Execute();
-      if (result_->HasError()) return StatusFromError(result_->GetErrorObject());
-      return Step{};
+      if (!result_->HasError()) return Step{};
+      const Status error = StatusFromError(result_->GetErrorObject());
+      result_.reset();
+      return RunAgainAfter(error);
     }
     if (outcome != PendingExecutionResult::BLOCKED) {
       patience_.AfterStep(began);
@@ -333,6 +355,10 @@ class DuckCursor final : public Cursor {
   std::shared_ptr<DuckDatabase> database_;
   std::unique_ptr<duckdb::Connection> connection_;
   const int64_t max_planning_bytes_;
+  BoundParameters parameters_;
+  /// Null unless the statement changes tables.
+  duckdb::unique_ptr<duckdb::SQLStatement> again_;
+  int conflicts_ = 0;
   duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
   BatchBuilder builder_;
@@ -377,10 +403,10 @@ class DuckDatabase final : public Database {
 
   Result<std::unique_ptr<CheckedStatement>> Check(const std::string& sql) override {
     return Guarded([&]() -> Result<std::unique_ptr<CheckedStatement>> {
-      auto statement = ParseAndCheck(sql, parser_options_, options_.policy);
+      auto parsed = ParseAndCheck(sql, parser_options_, options_.policy);
       // Without its text DuckDB leaves the position of an error as a number instead of drawing an arrow.
-      statement->query.clear();
-      return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(statement)));
+      parsed.statement->query.clear();
+      return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(parsed)));
     });
   }
 

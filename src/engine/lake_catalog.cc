@@ -11,17 +11,22 @@
 #include "duckdb/function/replacement_scan.hpp"
 #include "duckdb/main/attached_database.hpp"
 #include "duckdb/main/client_context.hpp"
+#include "duckdb/main/client_context_state.hpp"
 #include "duckdb/main/config.hpp"
 #include "duckdb/main/database_manager.hpp"
 #include "duckdb/parser/parsed_data/create_schema_info.hpp"
 #include "duckdb/parser/tableref/basetableref.hpp"
+#include "duckdb/planner/parsed_data/bound_create_table_info.hpp"
 #include "duckdb/planner/tableref/bound_at_clause.hpp"
 #include "duckdb/storage/database_size.hpp"
 #include "duckdb/storage/storage_extension.hpp"
 #include "engine/exception_barrier.h"
 #include "engine/lake_table.h"
+#include "engine/lake_table_ddl.h"
 #include "engine/lake_transaction.h"
+#include "engine/lake_write.h"
 #include "engine/table_changes_function.h"
+#include "lake/lake.h"
 
 namespace tarn::engine {
 namespace {
@@ -34,6 +39,13 @@ using duckdb::StringUtil;
 /// DuckDB's own default schema, in which sessions start: always there. A lake has no such database, a catalog of single
 /// tables puts them there.
 constexpr char kMainSchema[] = "main";
+
+constexpr char kMayChangeKey[] = "tarn_may_change";
+class MayChangeState : public duckdb::ClientContextState {};
+
+bool MayChange(duckdb::ClientContext& context) {
+  return context.registered_state->Get<MayChangeState>(kMayChangeKey) != nullptr;
+}
 
 struct LakeStorageInfo final : public duckdb::StorageExtensionInfo {
   lake::TableCatalog* catalog = nullptr;
@@ -156,8 +168,10 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
   optional_ptr<CatalogEntry> CreateFunction(CatalogTransaction, duckdb::CreateFunctionInfo&) override {
     ThrowStatus(ReadOnlyError());
   }
-  optional_ptr<CatalogEntry> CreateTable(CatalogTransaction, duckdb::BoundCreateTableInfo&) override {
-    ThrowStatus(ReadOnlyError());
+  optional_ptr<CatalogEntry> CreateTable(CatalogTransaction transaction, duckdb::BoundCreateTableInfo& info) override {
+    if (is_system_ || !MayChange(transaction.GetContext())) ThrowStatus(ReadOnlyError());
+    ThrowIfError(CreateLakeTable(*lake_.catalog, {name, info.Base().table}, info));
+    return nullptr;
   }
   optional_ptr<CatalogEntry> CreateView(CatalogTransaction, duckdb::CreateViewInfo&) override {
     ThrowStatus(ReadOnlyError());
@@ -181,7 +195,10 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
     ThrowStatus(ReadOnlyError());
   }
   void DropEntry(duckdb::ClientContext&, duckdb::DropInfo&) override { ThrowStatus(ReadOnlyError()); }
-  void Alter(CatalogTransaction, duckdb::AlterInfo&) override { ThrowStatus(ReadOnlyError()); }
+  void Alter(CatalogTransaction transaction, duckdb::AlterInfo& info) override {
+    if (is_system_ || !MayChange(transaction.GetContext())) ThrowStatus(ReadOnlyError());
+    ThrowIfError(AlterLakeTable(*lake_.catalog, {name, info.name}, info));
+  }
 
  private:
   LakeTransaction& TransactionOf(duckdb::ClientContext& context) {
@@ -201,23 +218,32 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
     LakeTransaction& transaction = TransactionOf(context);
     LakeTransaction::Key key{name, table, AsOfKey(as_of)};
     if (auto entry = transaction.Find(key); entry && entry->status().ok()) return entry;
-    TARN_ASSIGN_OR_RETURN(auto entry, Load(table, as_of));
+    TARN_ASSIGN_OR_RETURN(auto entry, Load(context, table, as_of));
     // Names that differ only in case may be two tables or one; the latter is kept once.
     key.table = entry->name;
     return transaction.Keep(key, std::move(entry));
   }
 
-  Result<std::shared_ptr<LakeTable>> Load(const std::string& table, const std::optional<lake::AsOf>& as_of) {
+  Result<std::shared_ptr<LakeTable>> Load(duckdb::ClientContext& context, const std::string& table,
+                                          const std::optional<lake::AsOf>& as_of) {
     if (is_system_) {
       auto system_table = lake_.system_tables ? lake_.system_tables->Find(table) : nullptr;
       if (!system_table) return Status::NotFound("system table " + table);
       if (as_of) return Status::InvalidArgument("system tables have no history");
       return LakeTable::MakeSystem(catalog, *this, StringUtil::Lower(table), std::move(system_table));
     }
-    TARN_ASSIGN_OR_RETURN(auto view, lake_.catalog->Pin({name, table}, as_of));
     // A table reached through a link goes by the name that was used.
-    const std::string& shown = StringUtil::CIEquals(view->name.table, table) ? view->name.table : table;
-    return LakeTable::Make(catalog, *this, shown, std::move(view), as_of.has_value());
+    const auto shown = [&](const lake::TableView& view) {
+      return StringUtil::CIEquals(view.name.table, table) ? view.name.table : table;
+    };
+    if (MayChange(context) && !as_of) {
+      TARN_ASSIGN_OR_RETURN(auto for_change, lake_.catalog->PinForChange({name, table}));
+      const std::string shown_name = shown(*for_change.view);
+      return LakeTable::MakeForChange(catalog, *this, shown_name, std::move(for_change));
+    }
+    TARN_ASSIGN_OR_RETURN(auto view, lake_.catalog->Pin({name, table}, as_of));
+    const std::string shown_name = shown(*view);
+    return LakeTable::Make(catalog, *this, shown_name, std::move(view), as_of.has_value());
   }
 
   std::shared_ptr<LakeTable> KeepUnreadable(duckdb::ClientContext& context, const std::string& table, Status why) {
@@ -245,7 +271,8 @@ class LakeCatalog final : public duckdb::Catalog {
   // A lake may have a database called like an attached one; see RedirectToLake.
   bool CheckAmbiguousCatalogOrSchema(duckdb::ClientContext&, const std::string&) override { return false; }
 
-  optional_ptr<duckdb::SchemaCatalogEntry> LookupSchema(CatalogTransaction, const duckdb::EntryLookupInfo& lookup,
+  optional_ptr<duckdb::SchemaCatalogEntry> LookupSchema(CatalogTransaction transaction,
+                                                        const duckdb::EntryLookupInfo& lookup,
                                                         duckdb::OnEntryNotFound if_not_found) override {
     duckdb::vector<std::string> alike;
     for (const std::string& database : SchemaNames()) {
@@ -253,6 +280,11 @@ class LakeCatalog final : public duckdb::Catalog {
       if (StringUtil::CIEquals(database, lookup.GetEntryName())) alike.push_back(database);
     }
     if (alike.size() == 1) return Schema(alike.front());
+    if (alike.empty() && transaction.context && MayChange(*transaction.context) &&
+        lake::CheckTableName({lookup.GetEntryName(), "t"}).ok()) {
+      // It begins to exist with its first table.
+      return Schema(lookup.GetEntryName());
+    }
     if (!alike.empty()) {
       ThrowStatus(Status::InvalidArgument("database '" + lookup.GetEntryName() + "' is ambiguous: '" +
                                           StringUtil::Join(alike, "' and '") +
@@ -269,25 +301,31 @@ class LakeCatalog final : public duckdb::Catalog {
   optional_ptr<CatalogEntry> CreateSchema(CatalogTransaction, duckdb::CreateSchemaInfo&) override {
     ThrowStatus(ReadOnlyError());
   }
-  duckdb::PhysicalOperator& PlanCreateTableAs(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator&,
-                                              duckdb::LogicalCreateTable&, duckdb::PhysicalOperator&) override {
-    ThrowStatus(ReadOnlyError());
+  duckdb::PhysicalOperator& PlanCreateTableAs(duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner,
+                                              duckdb::LogicalCreateTable& create,
+                                              duckdb::PhysicalOperator& rows) override {
+    return PlanLakeCreateTableAs(context, planner, *lake_.catalog, create, rows);
   }
-  duckdb::PhysicalOperator& PlanInsert(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator&, duckdb::LogicalInsert&,
-                                       optional_ptr<duckdb::PhysicalOperator>) override {
-    ThrowStatus(ReadOnlyError());
+  duckdb::PhysicalOperator& PlanInsert(duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner,
+                                       duckdb::LogicalInsert& insert,
+                                       optional_ptr<duckdb::PhysicalOperator> rows) override {
+    return PlanLakeInsert(context, planner, *lake_.catalog, insert, rows);
   }
-  duckdb::PhysicalOperator& PlanDelete(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator&, duckdb::LogicalDelete&,
-                                       duckdb::PhysicalOperator&) override {
-    ThrowStatus(ReadOnlyError());
+  duckdb::PhysicalOperator& PlanDelete(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator& planner,
+                                       duckdb::LogicalDelete& op, duckdb::PhysicalOperator& rows) override {
+    return PlanLakeDelete(planner, *lake_.catalog, op, rows);
   }
-  duckdb::PhysicalOperator& PlanUpdate(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator&, duckdb::LogicalUpdate&,
-                                       duckdb::PhysicalOperator&) override {
-    ThrowStatus(ReadOnlyError());
+  duckdb::PhysicalOperator& PlanUpdate(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator& planner,
+                                       duckdb::LogicalUpdate& update, duckdb::PhysicalOperator& rows) override {
+    return PlanLakeUpdate(planner, *lake_.catalog, update, rows);
   }
-  duckdb::PhysicalOperator& PlanMergeInto(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator&,
-                                          duckdb::LogicalMergeInto&, duckdb::PhysicalOperator&) override {
-    ThrowStatus(ReadOnlyError());
+  duckdb::PhysicalOperator& PlanMergeInto(duckdb::ClientContext&, duckdb::PhysicalPlanGenerator& planner,
+                                          duckdb::LogicalMergeInto& merge, duckdb::PhysicalOperator& rows) override {
+    return PlanLakeMerge(planner, *lake_.catalog, merge, rows);
+  }
+  duckdb::ErrorData SupportsCreateTable(duckdb::BoundCreateTableInfo&) override {
+    // DescribeNewTable says what it cannot have.
+    return duckdb::ErrorData();
   }
   // Without these two DuckDB plans an index on a table of its own kind and crashes.
   duckdb::unique_ptr<duckdb::LogicalOperator> BindCreateIndex(duckdb::Binder&, duckdb::CreateStatement&,
@@ -371,6 +409,14 @@ void RegisterLakeCatalog(duckdb::DBConfig& config, lake::TableCatalog& catalog,
     return duckdb::make_uniq<LakeTransactionManager>(database);
   };
   duckdb::StorageExtension::Register(config, kLakeStorageType, std::move(extension));
+}
+
+void LetChangeTables(duckdb::ClientContext& context, bool may) {
+  if (may) {
+    context.registered_state->Insert(kMayChangeKey, duckdb::make_shared_ptr<MayChangeState>());
+  } else {
+    context.registered_state->Remove(kMayChangeKey);
+  }
 }
 
 void RegisterLakeNames(duckdb::DatabaseInstance& instance) {

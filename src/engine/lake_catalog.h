@@ -40,9 +40,9 @@ class SystemTableRegistry {
   std::map<std::string, std::shared_ptr<SystemTable>> tables_ GUARDED_BY(mutex_);
 };
 
-/// Makes `ATTACH '' AS lake (TYPE tarn)` work on every instance opened with `config`. The attached catalog is
-/// read-only: schemas are the lake's databases and `system`, tables are pinned once per transaction at their first use,
-/// `AT (VERSION => n)` and `AT (TIMESTAMP => t)` name a Delta version. `catalog` outlives the instance.
+/// Makes `ATTACH '' AS lake (TYPE tarn)` work on every instance opened with `config`. In the attached catalog schemas
+/// are the lake's databases and `system`, tables are pinned once per transaction at their first use, `AT (VERSION =>
+/// n)` and `AT (TIMESTAMP => t)` name a Delta version. `catalog` outlives the instance.
 void RegisterLakeCatalog(duckdb::DBConfig& config, lake::TableCatalog& catalog,
                          std::shared_ptr<const SystemTableRegistry> system_tables);
 
@@ -56,6 +56,10 @@ void RegisterLakeFileSystem(duckdb::DatabaseInstance& instance);
 /// Makes `database.table` mean the lake where DuckDB has an attached database of the same name (`system`, `memory`,
 /// `lake`): a replacement scan, so it comes after whoever clears those.
 void RegisterLakeNames(duckdb::DatabaseInstance& instance);
+
+/// Says whether the statements of a connection that follow may change tables: their tables are then pinned with every
+/// row committed.
+void LetChangeTables(duckdb::ClientContext& context, bool may);
 
 /// A table as a statement sees it.
 struct PinnedTable {

@@ -212,7 +212,7 @@ duckdb::OpenFileInfo LakeFileList::GetFile(duckdb::idx_t i) const {
 }
 
 ScanEntry LakeFileList::Entry(size_t position) const {
-  if (position < num_groups()) return {std::nullopt, &source_->groups()[position]};
+  if (position < num_groups()) return {std::nullopt, &source_->groups()[position], position};
   position -= num_groups();
   FileIndex number = 0;
   if (running_) {
@@ -221,7 +221,7 @@ ScanEntry LakeFileList::Entry(size_t position) const {
   } else {
     number = FileAt(position);
   }
-  return {ValueOrThrow(source_->snapshot()->File(number)), nullptr};
+  return {ValueOrThrow(source_->snapshot()->File(number)), nullptr, num_groups() + number};
 }
 
 duckdb::OpenFileInfo LakeFileList::OpenInfo(FileIndex number) const {

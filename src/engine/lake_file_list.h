@@ -18,6 +18,8 @@ namespace tarn::engine {
 struct ScanEntry {
   std::optional<delta::DataFile> file;
   const BufferGroup* group = nullptr;
+  /// Among the groups and, behind them, the files of the whole table at this point.
+  size_t number = 0;
 };
 
 /// The buffer groups and then the files of one scan. Files are kept as numbers and decoded one by one when they are

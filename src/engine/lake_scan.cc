@@ -213,6 +213,11 @@ struct LakeReader final : public MultiFileReader {
       reader_data.reader->deletion_filter = duckdb::make_uniq<DeletionFilter>(*std::move(rows));
     }
     const auto& values = entry.group != nullptr ? *entry.group->partition_values : entry.file->partition_values;
+    for (auto& constant : reader_data.constant_map) {
+      // The base class counts the files that this scan opens, in that order; rows are found again by the file's number.
+      const auto id = column_ids[constant.column_idx.GetIndex()].GetPrimaryIndex();
+      if (id == COLUMN_IDENTIFIER_FILE_INDEX) constant.value = duckdb::Value::UBIGINT(entry.number);
+    }
     for (size_t i = 0; i < column_ids.size(); i++) {
       auto id = column_ids[i].GetPrimaryIndex();
       if (duckdb::IsVirtualColumn(id)) continue;

@@ -2,10 +2,16 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/parser/parsed_data/create_table_info.hpp"
+#include "duckdb/planner/expression/bound_columnref_expression.hpp"
+#include "duckdb/planner/operator/logical_get.hpp"
+#include "duckdb/planner/operator/logical_projection.hpp"
+#include "duckdb/planner/operator/logical_update.hpp"
 #include "duckdb/storage/statistics/base_statistics.hpp"
 #include "duckdb/storage/table_storage_info.hpp"
 #include "engine/exception_barrier.h"
@@ -27,6 +33,14 @@ Result<std::shared_ptr<LakeTable>> LakeTable::Make(duckdb::Catalog& catalog, duc
   }
   auto table = std::make_shared<LakeTable>(catalog, schema, info);
   table->source_ = std::move(source);
+  return table;
+}
+
+Result<std::shared_ptr<LakeTable>> LakeTable::MakeForChange(duckdb::Catalog& catalog,
+                                                            duckdb::SchemaCatalogEntry& schema, const std::string& name,
+                                                            lake::TableForChange for_change) {
+  TARN_ASSIGN_OR_RETURN(auto table, Make(catalog, schema, name, for_change.view, /*is_past=*/false));
+  table->for_change_ = std::move(for_change);
   return table;
 }
 
@@ -70,11 +84,34 @@ duckdb::virtual_column_map_t LakeTable::GetVirtualColumns() const {
   return source_ ? LakeVirtualColumns() : duckdb::virtual_column_map_t();
 }
 
-duckdb::vector<duckdb::column_t> LakeTable::GetRowIdColumns() const { return {}; }
+duckdb::vector<duckdb::column_t> LakeTable::GetRowIdColumns() const {
+  if (!for_change_) return {};
+  return {duckdb::MultiFileReader::COLUMN_IDENTIFIER_FILE_INDEX,
+          duckdb::MultiFileReader::COLUMN_IDENTIFIER_FILE_ROW_NUMBER};
+}
 
-void LakeTable::BindUpdateConstraints(duckdb::Binder&, duckdb::LogicalGet&, duckdb::LogicalProjection&,
-                                      duckdb::LogicalUpdate&, duckdb::ClientContext&) {
-  ThrowStatus(ReadOnlyError());
+void LakeTable::BindUpdateConstraints(duckdb::Binder&, duckdb::LogicalGet& get, duckdb::LogicalProjection& projection,
+                                      duckdb::LogicalUpdate& update, duckdb::ClientContext&) {
+  if (!for_change_) ThrowStatus(ReadOnlyError());
+  update.update_is_del_and_insert = true;
+  const auto place_in_scan = [&](duckdb::idx_t column) {
+    const auto& ids = get.GetColumnIds();
+    for (duckdb::idx_t i = 0; i < ids.size(); i++) {
+      if (!ids[i].IsVirtualColumn() && ids[i].GetPrimaryIndex() == column) return i;
+    }
+    // DuckDB's own helper would add a column that is there a second time, which the Parquet reader cannot read.
+    get.AddColumnId(column);
+    return ids.size() - 1;
+  };
+  for (const auto& column : GetColumns().Physical()) {
+    if (std::find(update.columns.begin(), update.columns.end(), column.Physical()) != update.columns.end()) continue;
+    const duckdb::idx_t place = place_in_scan(column.Physical().index);
+    update.expressions.push_back(duckdb::make_uniq<duckdb::BoundColumnRefExpression>(
+        column.Type(), duckdb::ColumnBinding(projection.table_index, projection.expressions.size())));
+    projection.expressions.push_back(duckdb::make_uniq<duckdb::BoundColumnRefExpression>(
+        column.Type(), duckdb::ColumnBinding(get.table_index, place)));
+    update.columns.push_back(column.Physical());
+  }
 }
 
 }  // namespace tarn::engine

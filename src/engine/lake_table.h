@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -17,6 +18,9 @@ class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_sha
   static Result<std::shared_ptr<LakeTable>> Make(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
                                                  const std::string& name, std::shared_ptr<const lake::TableView> view,
                                                  bool is_past);
+  /// One that the statement may change.
+  static Result<std::shared_ptr<LakeTable>> MakeForChange(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
+                                                          const std::string& name, lake::TableForChange table);
   static Result<std::shared_ptr<LakeTable>> MakeSystem(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
                                                        const std::string& name, std::shared_ptr<SystemTable> table);
   static std::shared_ptr<LakeTable> MakeUnreadable(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema,
@@ -28,6 +32,7 @@ class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_sha
   /// Null for a system table and an unreadable one.
   const std::shared_ptr<const ScanSource>& source() const { return source_; }
   const Status& status() const { return status_; }
+  const std::optional<lake::TableForChange>& for_change() const { return for_change_; }
 
   duckdb::unique_ptr<duckdb::BaseStatistics> GetStatistics(duckdb::ClientContext& context,
                                                            duckdb::column_t column) override;
@@ -42,6 +47,7 @@ class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_sha
  private:
   std::shared_ptr<const ScanSource> source_;
   std::shared_ptr<SystemTable> system_table_;
+  std::optional<lake::TableForChange> for_change_;
   Status status_;
 };
 

@@ -40,7 +40,8 @@ class LakeTransaction final : public duckdb::Transaction {
   std::map<Key, std::shared_ptr<LakeTable>> entries_ GUARDED_BY(mutex_);
 };
 
-/// Nothing is ever written, so begin and end are all there is. Thread-safe.
+/// A statement that changes a table commits before its transaction ends, so begin and end are all there is.
+/// Thread-safe.
 class LakeTransactionManager final : public duckdb::TransactionManager {
  public:
   using TransactionManager::TransactionManager;

@@ -43,6 +43,8 @@ struct QueryRequest {
 struct SessionPolicy {
   /// read_parquet, read_csv, … on any file this process can read: the command line on the user's own machine.
   bool local_files = false;
+  /// INSERT, UPDATE, DELETE, MERGE, CREATE TABLE and ALTER TABLE, each one commit of one table of the lake.
+  bool writes = false;
 };
 
 /// A running query's answer. Thread-compatible, except Cancel, which any thread may call. Destroying it cancels the
@@ -134,6 +136,9 @@ class QueryService {
   /// Makes the engine behave as after an internal error of its own; for tests.
   virtual void SpoilInstanceForTesting() {}
 };
+
+/// Whether the text is a statement that SessionPolicy::writes is for; false for one that does not parse.
+bool ChangesTables(const std::string& sql);
 
 /// The byte offset in the SQL text that an InvalidArgument status points to, where the engine told one.
 std::optional<size_t> SqlErrorPosition(const Status& status);

@@ -5,26 +5,44 @@
 #include <unordered_set>
 #include <vector>
 
+#include "duckdb/catalog/catalog_entry/schema_catalog_entry.hpp"
+#include "duckdb/catalog/catalog_entry/table_catalog_entry.hpp"
 #include "duckdb/common/string_util.hpp"
 #include "duckdb/main/client_context_state.hpp"
 #include "duckdb/optimizer/optimizer_extension.hpp"
+#include "duckdb/parser/constraints/check_constraint.hpp"
 #include "duckdb/parser/expression/conjunction_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
 #include "duckdb/parser/expression/star_expression.hpp"
 #include "duckdb/parser/expression/subquery_expression.hpp"
+#include "duckdb/parser/parsed_data/alter_table_info.hpp"
+#include "duckdb/parser/parsed_data/create_table_info.hpp"
 #include "duckdb/parser/parsed_expression_iterator.hpp"
 #include "duckdb/parser/parser.hpp"
 #include "duckdb/parser/query_node/recursive_cte_node.hpp"
 #include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/query_node/set_operation_node.hpp"
 #include "duckdb/parser/result_modifier.hpp"
+#include "duckdb/parser/statement/alter_statement.hpp"
+#include "duckdb/parser/statement/create_statement.hpp"
+#include "duckdb/parser/statement/delete_statement.hpp"
 #include "duckdb/parser/statement/explain_statement.hpp"
+#include "duckdb/parser/statement/insert_statement.hpp"
+#include "duckdb/parser/statement/merge_into_statement.hpp"
 #include "duckdb/parser/statement/select_statement.hpp"
+#include "duckdb/parser/statement/update_statement.hpp"
 #include "duckdb/parser/tableref/list.hpp"
 #include "duckdb/planner/expression/bound_function_expression.hpp"
 #include "duckdb/planner/logical_operator_visitor.hpp"
+#include "duckdb/planner/operator/logical_create_table.hpp"
+#include "duckdb/planner/operator/logical_delete.hpp"
 #include "duckdb/planner/operator/logical_get.hpp"
+#include "duckdb/planner/operator/logical_insert.hpp"
+#include "duckdb/planner/operator/logical_merge_into.hpp"
+#include "duckdb/planner/operator/logical_simple.hpp"
+#include "duckdb/planner/operator/logical_update.hpp"
 #include "engine/exception_barrier.h"
+#include "engine/lake_catalog.h"
 #include "engine/table_changes_function.h"
 
 namespace tarn::engine {
@@ -199,6 +217,40 @@ class TreeGate {
  public:
   TreeGate(const SessionPolicy& policy, const duckdb::ParserOptions& options) : policy_(policy), options_(options) {}
 
+  /// A statement of a kind that the session may run; `writes` when it changes a table.
+  void CheckStatement(duckdb::SQLStatement& statement, bool& writes) {
+    using duckdb::StatementType;
+    writes = statement.type != StatementType::SELECT_STATEMENT;
+    const bool allowed = !writes || (policy_.writes && ChangesTable(statement.type));
+    if (!allowed) {
+      Deny("a statement of kind " + duckdb::StatementTypeToString(statement.type) + " is not allowed on a " +
+           (policy_.writes ? "connection to a lake" : "read-only connection"));
+    }
+    switch (statement.type) {
+      case StatementType::SELECT_STATEMENT:
+        CheckNode(*statement.Cast<duckdb::SelectStatement>().node);
+        return;
+      case StatementType::INSERT_STATEMENT:
+        return CheckInsert(statement.Cast<duckdb::InsertStatement>());
+      case StatementType::DELETE_STATEMENT:
+        return CheckDelete(statement.Cast<duckdb::DeleteStatement>());
+      case StatementType::UPDATE_STATEMENT:
+        return CheckUpdate(statement.Cast<duckdb::UpdateStatement>());
+      case StatementType::MERGE_INTO_STATEMENT:
+        return CheckMerge(statement.Cast<duckdb::MergeIntoStatement>());
+      case StatementType::CREATE_STATEMENT:
+        return CheckCreate(*statement.Cast<duckdb::CreateStatement>().info);
+      default:
+        return CheckAlter(*statement.Cast<duckdb::AlterStatement>().info);
+    }
+  }
+
+  static bool ChangesTable(duckdb::StatementType type) {
+    using enum duckdb::StatementType;
+    return type == INSERT_STATEMENT || type == DELETE_STATEMENT || type == UPDATE_STATEMENT ||
+           type == MERGE_INTO_STATEMENT || type == CREATE_STATEMENT || type == ALTER_STATEMENT;
+  }
+
   /// Gives the number of columns, estimated where they are a table's.
   size_t CheckNode(duckdb::QueryNode& node) {
     ++work_.subqueries;
@@ -217,6 +269,96 @@ class TreeGate {
   }
 
  private:
+  using Expressions = duckdb::vector<duckdb::unique_ptr<duckdb::ParsedExpression>>;
+
+  void CheckAll(const Expressions& expressions) {
+    for (const auto& e : expressions) CheckOptional(e);
+  }
+
+  void CheckCtes(duckdb::CommonTableExpressionMap& ctes) {
+    for (auto& [name, cte] : ctes.map) CheckCte(name, *cte);
+  }
+
+  void CheckTableRef(duckdb::unique_ptr<duckdb::TableRef>& ref) {
+    From from;
+    if (ref) CheckRef(ref, from);
+  }
+
+  void CheckSet(const duckdb::unique_ptr<duckdb::UpdateSetInfo>& set) {
+    if (!set) return;
+    CheckOptional(set->condition);
+    CheckAll(set->expressions);
+  }
+
+  void CheckInsert(duckdb::InsertStatement& insert) {
+    CheckCtes(insert.cte_map);
+    if (insert.select_statement) CheckNode(*insert.select_statement->node);
+    CheckAll(insert.returning_list);
+    CheckTableRef(insert.table_ref);
+    if (!insert.on_conflict_info) return;
+    CheckOptional(insert.on_conflict_info->condition);
+    CheckSet(insert.on_conflict_info->set_info);
+  }
+
+  void CheckDelete(duckdb::DeleteStatement& statement) {
+    CheckCtes(statement.cte_map);
+    CheckTableRef(statement.table);
+    for (auto& ref : statement.using_clauses) CheckTableRef(ref);
+    CheckOptional(statement.condition);
+    CheckAll(statement.returning_list);
+  }
+
+  void CheckUpdate(duckdb::UpdateStatement& update) {
+    CheckCtes(update.cte_map);
+    CheckTableRef(update.table);
+    CheckTableRef(update.from_table);
+    CheckSet(update.set_info);
+    CheckAll(update.returning_list);
+  }
+
+  void CheckMerge(duckdb::MergeIntoStatement& merge) {
+    CheckCtes(merge.cte_map);
+    CheckTableRef(merge.target);
+    CheckTableRef(merge.source);
+    CheckOptional(merge.join_condition);
+    for (auto& [kind, actions] : merge.actions) {
+      for (auto& action : actions) {
+        CheckOptional(action->condition);
+        CheckSet(action->update_info);
+        CheckAll(action->expressions);
+      }
+    }
+    CheckAll(merge.returning_list);
+  }
+
+  void CheckColumn(const duckdb::ColumnDefinition& column) {
+    if (column.Generated()) return CheckExpression(column.GeneratedExpression());
+    if (column.HasDefaultValue()) CheckExpression(column.DefaultValue());
+  }
+
+  void CheckCreate(duckdb::CreateInfo& info) {
+    if (info.type != duckdb::CatalogType::TABLE_ENTRY || info.temporary) {
+      Deny("CREATE makes nothing but tables of the lake");
+    }
+    auto& table = info.Cast<duckdb::CreateTableInfo>();
+    if (table.query) CheckNode(*table.query->node);
+    for (const auto& column : table.columns.Logical()) CheckColumn(column);
+    for (const auto& constraint : table.constraints) {
+      if (constraint->type != duckdb::ConstraintType::CHECK) continue;
+      CheckExpression(*constraint->Cast<duckdb::CheckConstraint>().expression);
+    }
+    CheckAll(table.partition_keys);
+    CheckAll(table.sort_keys);
+    for (const auto& [name, value] : table.options) CheckOptional(value);
+  }
+
+  void CheckAlter(duckdb::AlterInfo& info) {
+    const bool adds_column = info.type == duckdb::AlterType::ALTER_TABLE &&
+                             info.Cast<duckdb::AlterTableInfo>().alter_table_type == duckdb::AlterTableType::ADD_COLUMN;
+    if (!adds_column) ThrowStatus(Status::Unsupported("ALTER can only add columns to tables"));
+    CheckColumn(info.Cast<duckdb::AddColumnInfo>().new_column);
+  }
+
   /// A name that stands for the columns of a query, and what each use of it adds to the work.
   struct Cte {
     std::string name;
@@ -482,16 +624,16 @@ bool AllowedOperator(duckdb::LogicalOperatorType type) {
 /// Layer 3.
 class PlanGate : public duckdb::LogicalOperatorVisitor {
  public:
-  explicit PlanGate(bool local_files) : local_files_(local_files) {}
+  explicit PlanGate(const SessionPolicy& policy) : policy_(policy) {}
 
   void VisitOperator(duckdb::LogicalOperator& op) override {
-    if (!AllowedOperator(op.type)) {
+    if (!AllowedOperator(op.type) && !(policy_.writes && ChangesLake(op))) {
       Deny("operator " + op.GetName() + " is not allowed on a read-only connection");
     }
     if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
       const std::string& name = op.Cast<duckdb::LogicalGet>().function.name;
       const bool allowed = Contains(AllowedTableFunctions(), name) || Contains(CatalogScans(), name) ||
-                           (local_files_ && Contains(LocalFileFunctions(), name));
+                           (policy_.local_files && Contains(LocalFileFunctions(), name));
       if (!allowed) Deny("table function " + name + " is not allowed");
     }
     VisitOperatorExpressions(op);
@@ -508,12 +650,36 @@ class PlanGate : public duckdb::LogicalOperatorVisitor {
   }
 
  private:
-  const bool local_files_;
+  /// A change of a table of the lake, and not of another catalog that is attached.
+  static bool ChangesLake(duckdb::LogicalOperator& op) {
+    using enum duckdb::LogicalOperatorType;
+    const auto is_lake = [](const duckdb::Catalog& catalog) { return catalog.GetName() == kLakeCatalogName; };
+    switch (op.type) {
+      case LOGICAL_INSERT:
+        return is_lake(op.Cast<duckdb::LogicalInsert>().table.catalog);
+      case LOGICAL_DELETE:
+        return is_lake(op.Cast<duckdb::LogicalDelete>().table.catalog);
+      case LOGICAL_UPDATE:
+        return is_lake(op.Cast<duckdb::LogicalUpdate>().table.catalog);
+      case LOGICAL_MERGE_INTO:
+        return is_lake(op.Cast<duckdb::LogicalMergeInto>().table.catalog);
+      case LOGICAL_CREATE_TABLE:
+        return is_lake(op.Cast<duckdb::LogicalCreateTable>().schema.catalog);
+      case LOGICAL_ALTER: {
+        const auto& info = op.Cast<duckdb::LogicalSimple>().info->Cast<duckdb::AlterInfo>();
+        return info.type == duckdb::AlterType::ALTER_TABLE && info.catalog == kLakeCatalogName;
+      }
+      default:
+        return false;
+    }
+  }
+
+  const SessionPolicy policy_;
 };
 
 struct PlanGateInfo : public duckdb::OptimizerExtensionInfo {
-  explicit PlanGateInfo(bool files) : local_files(files) {}
-  const bool local_files;
+  explicit PlanGateInfo(const SessionPolicy& of_session) : policy(of_session) {}
+  const SessionPolicy policy;
 };
 
 constexpr char kTrustedKey[] = "tarn_trusted";
@@ -521,15 +687,15 @@ class Trusted : public duckdb::ClientContextState {};
 
 void CheckPlan(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
   if (input.context.registered_state->Get<Trusted>(kTrustedKey)) return;
-  PlanGate(static_cast<const PlanGateInfo&>(*input.info).local_files).VisitOperator(*plan);
+  PlanGate(static_cast<const PlanGateInfo&>(*input.info).policy).VisitOperator(*plan);
 }
 
 }  // namespace
 
 bool IsDeniedFunction(const std::string& name) { return Contains(DeniedFunctions(), name); }
 
-duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
-                                                       const SessionPolicy& policy) {
+ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
+                              const SessionPolicy& policy) {
   CheckComments(sql);
   duckdb::Parser parser(options);
   try {
@@ -541,27 +707,31 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, c
   }
   if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
   if (parser.statements.size() > 1) Deny("only one statement is allowed per request");
-  auto statement = std::move(parser.statements[0]);
-  duckdb::SQLStatement* inner = statement.get();
+  ParsedStatement parsed{std::move(parser.statements[0])};
+  duckdb::SQLStatement* inner = parsed.statement.get();
   if (inner->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
     inner = inner->Cast<duckdb::ExplainStatement>().stmt.get();
   }
   if (inner->type == duckdb::StatementType::MULTI_STATEMENT) {
     Deny("a PIVOT without the list of its values is several statements; write PIVOT ... ON name IN ('a', 'b') ...");
   }
-  if (inner->type != duckdb::StatementType::SELECT_STATEMENT) {
-    Deny("a statement of kind " + duckdb::StatementTypeToString(inner->type) +
-         " is not allowed on a read-only connection");
-  }
-  auto& select = inner->Cast<duckdb::SelectStatement>();
-  TreeGate(policy, options).CheckNode(*select.node);
-  return statement;
+  TreeGate(policy, options).CheckStatement(*inner, parsed.writes);
+  return parsed;
+}
+
+bool ChangesTables(const std::string& sql) {
+  bool writes = false;
+  const Status parsed = Guarded([&] {
+    const duckdb::ParserOptions options;
+    writes = ParseAndCheck(sql, options, {.local_files = true, .writes = true}).writes;
+  });
+  return parsed.ok() && writes;
 }
 
 void RegisterPlanGate(duckdb::DBConfig& config, const SessionPolicy& policy) {
   duckdb::OptimizerExtension extension;
   extension.pre_optimize_function = CheckPlan;
-  extension.optimizer_info = duckdb::make_shared_ptr<PlanGateInfo>(policy.local_files);
+  extension.optimizer_info = duckdb::make_shared_ptr<PlanGateInfo>(policy);
   duckdb::OptimizerExtension::Register(config, extension);
 }
 

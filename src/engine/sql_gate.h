@@ -5,9 +5,10 @@
 #include "duckdb/parser/sql_statement.hpp"
 #include "engine/query_service.h"
 
-/// The read-only gate. Four layers, each of which alone stops most of what must not run:
+/// What may run. Four layers, each of which alone stops most of what must not:
 ///
-/// 1. statement kinds: exactly one statement, a SELECT or an EXPLAIN of one, told by a bare parser that runs nothing;
+/// 1. statement kinds: exactly one statement, a SELECT, where the session may write a statement that changes a table of
+///    the lake, or an EXPLAIN of one, told by a bare parser that runs nothing;
 /// 2. names in the parse tree: table functions by allow-list, scalar functions by deny-list, before anything is bound,
 ///    because binding already opens files;
 /// 3. the bound plan: operators and table functions by allow-list, which sees through views, macros and parameters;
@@ -16,9 +17,15 @@
 /// Layers 1 and 2 are ParseAndCheck, layer 3 is RegisterPlanGate, layer 4 is Database::Open.
 namespace tarn::engine {
 
+struct ParsedStatement {
+  duckdb::unique_ptr<duckdb::SQLStatement> statement;
+  /// It changes a table, or explains a statement that does.
+  bool writes = false;
+};
+
 /// Parses `sql` and applies layers 1 and 2. Throws DuckDB's parser errors and PermissionDenied.
-duckdb::unique_ptr<duckdb::SQLStatement> ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
-                                                       const SessionPolicy& policy);
+ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
+                              const SessionPolicy& policy);
 
 /// Whether layers 2 and 3 refuse a scalar function of this lower-case name.
 bool IsDeniedFunction(const std::string& name);

@@ -1,9 +1,9 @@
 #include "lake/lake.h"
 
 #include "base/log.h"
+#include "lake/committed_view.h"
 #include "lake/lake_impl.h"
 #include "lake/lookup_fault.h"
-#include "lake/past_view.h"
 
 namespace tarn::lake {
 
@@ -74,6 +74,34 @@ Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, co
   if (as_of.has_value()) return PastView(table->name(), table->context(), *as_of);
   TARN_RETURN_NOT_OK(table->Refresh(refresh_interval_micros_).WithContext(name.ToString()));
   return table->View();
+}
+
+Result<TableForChange> LakeImpl::PinForChange(const TableName& name) {
+  if (options_.read_only) return Status::PermissionDenied("the lake was opened for reading only");
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
+  AwaitVisible();
+  TARN_RETURN_NOT_OK(table->Refresh(0).WithContext(name.ToString()));
+  TARN_RETURN_NOT_OK(FlushWholeTable(table));
+  const auto snapshot = table->snapshot();
+  if (snapshot == nullptr) return Status::NotFound("table " + name.ToString() + " does not exist");
+  return TableForChange{CommittedView(table->name(), table->context(), snapshot), table->context()};
+}
+
+Result<delta::TableContext> LakeImpl::PlaceForNew(const TableName& name) {
+  if (options_.read_only) return Status::PermissionDenied("the lake was opened for reading only");
+  TARN_RETURN_NOT_OK(CheckTableName(name));
+  TARN_ASSIGN_OR_RETURN(const auto table, directory_.FindOrBegin(name, directory_.AMomentAgo()));
+  TARN_RETURN_NOT_OK(table->Refresh(0).WithContext(name.ToString()));
+  if (table->exists()) return Status::AlreadyExists("table " + name.ToString() + " exists");
+  return table->context();
+}
+
+void LakeImpl::NoteCommit(const TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot) {
+  const auto table = directory_.Find(name);
+  if (!table.ok()) return;
+  const auto before = (*table)->snapshot();
+  (*table)->PublishSnapshot(snapshot);
+  AfterCommit(*table, before == nullptr ? -1 : before->version(), (*table)->snapshot());
 }
 
 Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {

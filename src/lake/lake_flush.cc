@@ -190,14 +190,17 @@ void LakeImpl::FlushShareOf(FlushShare& share) {
   }
 }
 
-Status LakeImpl::FlushAll() {
+void LakeImpl::AwaitVisible() {
   std::shared_ptr<RowLog> own;
   {
     MutexLock guard(mutex_);
     own = own_log_;
   }
-  // Rows acknowledged before this call may lie behind an append that is still under way.
   if (own != nullptr) own->AwaitVisible();
+}
+
+Status LakeImpl::FlushAll() {
+  AwaitVisible();
   auto tables = directory_.Known();
   std::erase_if(tables, [](const auto& table) { return table->totals().rows == 0; });
   if (tables.empty()) return Status::Ok();

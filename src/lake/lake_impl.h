@@ -38,6 +38,10 @@ class LakeImpl final : public Lake {
   Result<std::vector<std::string>> ListTables(const std::string& database) override;
   Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) override;
 
+  Result<TableForChange> PinForChange(const TableName& name) override;
+  Result<delta::TableContext> PlaceForNew(const TableName& name) override;
+  void NoteCommit(const TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot) override;
+
   Result<wal::Position> Append(std::vector<TableBatch> batches) override;
   Status CheckAppend(const TableBatch& batch) override;
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) override;
@@ -122,6 +126,8 @@ class LakeImpl final : public Lake {
   Status FlushTable(const std::shared_ptr<LivingTable>& table);
   struct FlushShare;
   void FlushShareOf(FlushShare& share);
+  /// Rows acknowledged before this call may lie behind an append that is still under way: waits until they are visible.
+  void AwaitVisible() EXCLUDES(mutex_);
   Status FlushWholeTable(const std::shared_ptr<LivingTable>& table);
   void CountRejected(const LivingTable& table, const FlushResult& result);
   void AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t old_version,

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "delta/operations/table_changes.h"
 #include "delta/snapshot.h"
+#include "delta/table.h"
 #include "storage/object_store.h"
 
 namespace tarn::lake {
@@ -58,7 +59,14 @@ struct AsOf {
   std::optional<delta::ChangeRange> changes;
 };
 
-/// Tables by name, for whoever queries them. Thread-safe.
+/// A table for a statement that changes it.
+struct TableForChange {
+  /// Without segments: every row acknowledged before the pin is in the snapshot.
+  std::shared_ptr<const TableView> view;
+  delta::TableContext context;
+};
+
+/// Tables by name, for whoever queries them, and for whoever changes them where that is possible. Thread-safe.
 class TableCatalog {
  public:
   virtual ~TableCatalog() = default;
@@ -68,6 +76,14 @@ class TableCatalog {
   /// there are several. Without `as_of` the newest state, buffer included; with it that Delta version alone, or the
   /// changed rows.
   virtual Result<std::shared_ptr<const TableView>> Pin(const TableName& name, const std::optional<AsOf>& as_of) = 0;
+
+  /// Commits what is buffered of the table and pins it. Errors as of Pin; PermissionDenied where tables are only read.
+  virtual Result<TableForChange> PinForChange(const TableName& name);
+  /// Where a table that does not exist yet is to be made: AlreadyExists when it does, InvalidArgument for a name that a
+  /// table cannot have.
+  virtual Result<delta::TableContext> PlaceForNew(const TableName& name);
+  /// Tells of a commit by a statement, so that the next pin shows it.
+  virtual void NoteCommit(const TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot);
 };
 
 }  // namespace tarn::lake

@@ -65,6 +65,13 @@ Status SetCount(Config& config, const std::string& text) {
   return Status::Ok();
 }
 
+template <bool Config::* Member>
+Status SetSwitch(Config& config, const std::string& text) {
+  if (text != "true" && text != "false") return Status::InvalidArgument("is true or false");
+  config.*Member = text == "true";
+  return Status::Ok();
+}
+
 template <std::string Config::* Member>
 Status SetText(Config& config, const std::string& text) {
   if (text.empty()) return Status::InvalidArgument("must not be empty");
@@ -273,6 +280,8 @@ const std::vector<ConfigKey>& ConfigKeys() {
        SetDuration<&Config::query_timeout_micros, 30>},
       {"query.max_rows", "count", "0", "a query with more rows in its result is ended; 0 is no limit",
        SetCount<&Config::query_max_rows, 0>},
+      {"query.writes", "switch", "false", "SQL may change tables, for everybody who can reach the server",
+       SetSwitch<&Config::query_writes>},
       {"state_directory", "text", "<home>/.local/state/tarn",
        "a folder on this machine's disk that lasts, for the write-ahead logs of lakes in object stores; a local lake "
        "has its own within itself",

@@ -26,6 +26,7 @@ struct Config {
   int64_t memory_limit = 0;
   int64_t query_timeout_micros = 0;
   int64_t query_max_rows = 0;
+  bool query_writes = false;
   /// Empty as FindLake has it.
   std::string state_directory;
   /// Empty is LakePlace::temp_root.
@@ -36,7 +37,7 @@ struct Config {
 struct ConfigKey {
   /// "flush.max_age"; in YAML `flush: {max_age: …}`.
   std::string_view name;
-  /// "duration", "size", "count", "text" or "address".
+  /// "duration", "size", "count", "switch", "text" or "address".
   std::string_view kind;
   std::string_view default_text;
   std::string_view help;

@@ -144,6 +144,10 @@ TEST(ConfigPrecedence, TheEnvironmentWinsOverTheFile) {
   EXPECT_EQ(config.flush_max_age_micros, 5'000'000);
   EXPECT_EQ(config.flush_max_rows, 3);
   EXPECT_EQ(config.query_max_rows, 7);
+  EXPECT_FALSE(config.query_writes);
+  ASSERT_TRUE(ApplyKey("query.writes", "true", config).ok());
+  EXPECT_TRUE(config.query_writes);
+  EXPECT_EQ(ApplyKey("query.writes", "yes", config).message(), "is true or false");
   ASSERT_TRUE(ApplyKey("flush.max_age", "2s", config).ok());
   EXPECT_EQ(config.flush_max_age_micros, 2'000'000);
   environment["TARN_MEMORY_LIMIT"] = "lots";

@@ -197,6 +197,7 @@ class WholeServer final : public Server {
     options.threads = AvailableProcessors();
     options.temp_directory = slot.first;
     options.max_concurrent = kMaxConcurrentQueries;
+    options.policy.writes = options_.config.query_writes;
     options.default_limits = {.timeout_micros = options_.config.query_timeout_micros,
                               .max_rows = options_.config.query_max_rows};
     TARN_ASSIGN_OR_RETURN(queries_, engine::QueryService::Open(options, *lake_, clock_));

@@ -1,4 +1,4 @@
-#include "lake/past_view.h"
+#include "lake/committed_view.h"
 
 #include <utility>
 
@@ -18,15 +18,21 @@ Result<std::shared_ptr<const delta::Snapshot>> SnapshotOf(const delta::TableCont
 
 }  // namespace
 
-Result<std::shared_ptr<const TableView>> PastView(const TableName& name, const delta::TableContext& table,
-                                                  const AsOf& as_of) {
+std::shared_ptr<const TableView> CommittedView(const TableName& name, const delta::TableContext& table,
+                                               std::shared_ptr<const delta::Snapshot> snapshot) {
   auto view = std::make_shared<TableView>();
   view->name = name;
   view->store = table.store;
-  TARN_ASSIGN_OR_RETURN(view->snapshot, SnapshotOf(table, as_of));
-  view->schema = view->snapshot->schema();
-  view->partition_columns = view->snapshot->partition_columns();
-  return std::shared_ptr<const TableView>(std::move(view));
+  view->schema = snapshot->schema();
+  view->partition_columns = snapshot->partition_columns();
+  view->snapshot = std::move(snapshot);
+  return view;
+}
+
+Result<std::shared_ptr<const TableView>> PastView(const TableName& name, const delta::TableContext& table,
+                                                  const AsOf& as_of) {
+  TARN_ASSIGN_OR_RETURN(auto snapshot, SnapshotOf(table, as_of));
+  return CommittedView(name, table, std::move(snapshot));
 }
 
 }  // namespace tarn::lake

@@ -1,0 +1,229 @@
+#include "engine/lake_table_ddl.h"
+
+#include <arrow/type.h>
+
+#include <set>
+#include <utility>
+
+#include "delta/log/commit_json.h"
+#include "delta/table_properties.h"
+#include "duckdb/execution/operator/projection/physical_projection.hpp"
+#include "duckdb/execution/physical_plan_generator.hpp"
+#include "duckdb/parser/constraints/not_null_constraint.hpp"
+#include "duckdb/parser/expression/columnref_expression.hpp"
+#include "duckdb/parser/expression/constant_expression.hpp"
+#include "duckdb/parser/parsed_data/alter_table_info.hpp"
+#include "duckdb/planner/expression/bound_cast_expression.hpp"
+#include "duckdb/planner/expression/bound_reference_expression.hpp"
+#include "duckdb/planner/parsed_data/bound_create_table_info.hpp"
+#include "engine/exception_barrier.h"
+#include "engine/lake_types.h"
+
+namespace tarn::engine {
+namespace {
+
+using duckdb::LogicalType;
+using duckdb::LogicalTypeId;
+
+/// How often a change of the schema is begun anew behind other commits.
+constexpr int kMaxAttempts = 8;
+
+Result<std::shared_ptr<arrow::DataType>> NestedType(const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::STRUCT: {
+      arrow::FieldVector fields;
+      for (const auto& [name, child] : duckdb::StructType::GetChildTypes(type)) {
+        TARN_ASSIGN_OR_RETURN(auto stored, StoredType(child));
+        fields.push_back(arrow::field(name, std::move(stored)));
+      }
+      return arrow::struct_(std::move(fields));
+    }
+    case LogicalTypeId::MAP: {
+      TARN_ASSIGN_OR_RETURN(auto key, StoredType(duckdb::MapType::KeyType(type)));
+      TARN_ASSIGN_OR_RETURN(auto value, StoredType(duckdb::MapType::ValueType(type)));
+      return arrow::map(std::move(key), std::move(value));
+    }
+    case LogicalTypeId::ARRAY: {
+      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ArrayType::GetChildType(type)));
+      return arrow::list(std::move(element));
+    }
+    default: {
+      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ListType::GetChildType(type)));
+      return arrow::list(std::move(element));
+    }
+  }
+}
+
+[[noreturn]] void Refuse(const std::string& what) { ThrowStatus(Status::Unsupported("CREATE TABLE: " + what)); }
+
+std::string NameOf(const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF) {
+    Refuse("a table is partitioned by columns, not by " + expression.ToString());
+  }
+  return expression.Cast<duckdb::ColumnRefExpression>().GetColumnName();
+}
+
+std::string TextOf(const std::string& option, const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) {
+    Refuse("the property '" + option + "' takes a constant");
+  }
+  return expression.Cast<duckdb::ConstantExpression>().value.ToString();
+}
+
+/// Indices of columns that are NOT NULL; refuses every other constraint.
+std::set<uint64_t> RequiredColumns(const duckdb::CreateTableInfo& info) {
+  std::set<uint64_t> required;
+  for (const auto& constraint : info.constraints) {
+    if (constraint->type != duckdb::ConstraintType::NOT_NULL) Refuse("no " + constraint->ToString());
+    required.insert(constraint->Cast<duckdb::NotNullConstraint>().index.index);
+  }
+  return required;
+}
+
+Status AddColumn(const lake::TableForChange& table, const duckdb::ColumnDefinition& column, bool if_not_exists,
+                 std::shared_ptr<const delta::Snapshot>& committed) {
+  const auto& schema = table.view->snapshot->schema();
+  for (const auto& field : schema->fields()) {
+    if (!duckdb::StringUtil::CIEquals(field->name(), column.Name())) continue;
+    if (if_not_exists) return Status::Ok();
+    return Status::AlreadyExists("table " + table.view->name.ToString() + " has a column " + field->name());
+  }
+  if (column.HasDefaultValue()) return Status::Unsupported("ALTER TABLE: a default for a column");
+  TARN_ASSIGN_OR_RETURN(auto type, StoredType(column.Type()));
+  TARN_ASSIGN_OR_RETURN(const auto transaction, delta::Transaction::Begin(table.context, table.view->snapshot));
+  arrow::FieldVector fields = schema->fields();
+  fields.push_back(arrow::field(column.Name(), std::move(type)));
+  TARN_RETURN_NOT_OK(transaction->SetSchema(arrow::schema(std::move(fields))));
+  std::string name;
+  delta::AppendJsonString(name, column.Name());
+  transaction->SetOperation("ADD COLUMNS", {{"columns", R"([{"column":{"name":)" + name + "}}]"}});
+  TARN_ASSIGN_OR_RETURN(auto done, transaction->Commit());
+  committed = std::move(done.snapshot);
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::DataType>> StoredType(const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::BOOLEAN:
+      return arrow::boolean();
+    case LogicalTypeId::TINYINT:
+      return arrow::int8();
+    case LogicalTypeId::SMALLINT:
+    case LogicalTypeId::UTINYINT:
+      return arrow::int16();
+    case LogicalTypeId::INTEGER:
+    case LogicalTypeId::USMALLINT:
+    case LogicalTypeId::SQLNULL:
+      return arrow::int32();
+    case LogicalTypeId::BIGINT:
+    case LogicalTypeId::UINTEGER:
+      return arrow::int64();
+    case LogicalTypeId::UBIGINT:
+      return arrow::decimal128(20, 0);
+    case LogicalTypeId::HUGEINT:
+      return arrow::decimal128(38, 0);
+    case LogicalTypeId::DECIMAL:
+      return arrow::decimal128(duckdb::DecimalType::GetWidth(type), duckdb::DecimalType::GetScale(type));
+    case LogicalTypeId::FLOAT:
+      return arrow::float32();
+    case LogicalTypeId::DOUBLE:
+      return arrow::float64();
+    case LogicalTypeId::VARCHAR:
+    case LogicalTypeId::UUID:
+    case LogicalTypeId::ENUM:
+      return arrow::utf8();
+    case LogicalTypeId::BLOB:
+      return arrow::binary();
+    case LogicalTypeId::DATE:
+      return arrow::date32();
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case LogicalTypeId::TIMESTAMP:
+    case LogicalTypeId::TIMESTAMP_SEC:
+    case LogicalTypeId::TIMESTAMP_MS:
+    case LogicalTypeId::TIMESTAMP_NS:
+      return Status::Unsupported("a column of type " + type.ToString() +
+                                 " needs the table feature timestampNtz; use TIMESTAMPTZ, as in ts::timestamptz");
+    case LogicalTypeId::STRUCT:
+    case LogicalTypeId::MAP:
+    case LogicalTypeId::LIST:
+    case LogicalTypeId::ARRAY:
+      return NestedType(type);
+    default:
+      return Status::Unsupported("a Delta table has no columns of type " + type.ToString());
+  }
+}
+
+NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
+  duckdb::CreateTableInfo& info = bound.Base();
+  if (info.on_conflict == duckdb::OnCreateConflict::REPLACE_ON_CONFLICT) Refuse("no OR REPLACE");
+  if (!info.sort_keys.empty()) Refuse("no SORTED BY");
+  NewTable table;
+  const std::set<uint64_t> required = RequiredColumns(info);
+  arrow::FieldVector fields;
+  for (const auto& column : info.columns.Logical()) {
+    if (column.Generated()) Refuse("no generated columns, as " + column.Name());
+    if (column.HasDefaultValue()) Refuse("no default for the column " + column.Name());
+    auto type = StoredType(column.Type());
+    if (!type.ok()) ThrowStatus(type.status().WithContext("column " + column.Name()));
+    table.types.push_back(ValueOrThrow(SqlType(**type)));
+    fields.push_back(arrow::field(column.Name(), *std::move(type), !required.contains(column.Logical().index)));
+  }
+  table.options.schema = arrow::schema(std::move(fields));
+  for (const auto& key : info.partition_keys) table.options.partition_columns.push_back(NameOf(*key));
+  // The parser gives names in lower case.
+  for (const auto& [name, value] : info.options) {
+    table.options.configuration[ValueOrThrow(delta::PropertyName(name))] = TextOf(name, *value);
+  }
+  return table;
+}
+
+duckdb::PhysicalOperator& CastRows(duckdb::PhysicalPlanGenerator& planner, duckdb::PhysicalOperator& rows,
+                                   const duckdb::vector<LogicalType>& types) {
+  if (rows.types == types) return rows;
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> columns;
+  for (duckdb::idx_t i = 0; i < types.size(); i++) {
+    duckdb::unique_ptr<duckdb::Expression> column =
+        duckdb::make_uniq<duckdb::BoundReferenceExpression>(rows.types[i], i);
+    columns.push_back(duckdb::BoundCastExpression::AddDefaultCastToType(std::move(column), types[i]));
+  }
+  auto& cast = planner.Make<duckdb::PhysicalProjection>(types, std::move(columns), rows.estimated_cardinality);
+  cast.children.push_back(rows);
+  return cast;
+}
+
+Status CreateLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::BoundCreateTableInfo& info) {
+  const NewTable table = DescribeNewTable(info);
+  const auto place = catalog.PlaceForNew(name);
+  if (place.status().Is(StatusCode::kAlreadyExists) &&
+      info.Base().on_conflict == duckdb::OnCreateConflict::IGNORE_ON_CONFLICT) {
+    return Status::Ok();
+  }
+  TARN_RETURN_NOT_OK(place.status());
+  TARN_ASSIGN_OR_RETURN(const auto transaction, delta::Transaction::Create(*place, table.options));
+  transaction->SetOperation("CREATE TABLE", {});
+  TARN_ASSIGN_OR_RETURN(const auto committed, transaction->Commit());
+  catalog.NoteCommit(name, committed.snapshot);
+  return Status::Ok();
+}
+
+Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::AlterInfo& info) {
+  if (info.type != duckdb::AlterType::ALTER_TABLE ||
+      info.Cast<duckdb::AlterTableInfo>().alter_table_type != duckdb::AlterTableType::ADD_COLUMN) {
+    return Status::Unsupported("ALTER TABLE can only add columns");
+  }
+  const auto& add = info.Cast<duckdb::AddColumnInfo>();
+  Status conflict;
+  for (int attempt = 0; attempt < kMaxAttempts; attempt++) {
+    TARN_ASSIGN_OR_RETURN(const auto table, catalog.PinForChange(name));
+    std::shared_ptr<const delta::Snapshot> committed;
+    conflict = AddColumn(table, add.new_column, add.if_column_not_exists, committed);
+    if (committed != nullptr) catalog.NoteCommit(name, committed);
+    if (!conflict.Is(StatusCode::kConflict)) return conflict;
+  }
+  return conflict;
+}
+
+}  // namespace tarn::engine

@@ -1,0 +1,128 @@
+#include "engine/lake_write_operator.h"
+
+#include <utility>
+
+#include "duckdb/main/client_context.hpp"
+#include "duckdb/planner/expression/bound_reference_expression.hpp"
+#include "engine/chunk_rows.h"
+#include "engine/exception_barrier.h"
+#include "engine/lake_table.h"
+
+namespace tarn::engine {
+
+using duckdb::DataChunk;
+using duckdb::idx_t;
+
+namespace {
+
+struct WriteSource final : public duckdb::GlobalSourceState {
+  duckdb::ColumnDataScanState scan;
+  bool begun = false;
+};
+
+}  // namespace
+
+BeginEdit EditOf(duckdb::TableCatalogEntry& table) {
+  const auto& target = table.Cast<LakeTable>().for_change();
+  if (!target) ThrowStatus(ReadOnlyError());
+  return [target = *target] { return TableEdit::Change(target); };
+}
+
+duckdb::unique_ptr<duckdb::GlobalSinkState> LakeWrite::GetGlobalSinkState(duckdb::ClientContext& context) const {
+  auto state = duckdb::make_uniq<WriteState>(ValueOrThrow(begin_()));
+  if (returns_rows_) {
+    MutexLock lock(state->mutex);
+    state->returned = duckdb::make_uniq<duckdb::ColumnDataCollection>(context, types);
+  }
+  return state;
+}
+
+duckdb::SinkResultType LakeWrite::Sink(duckdb::ExecutionContext& context, DataChunk& chunk,
+                                       duckdb::OperatorSinkInput& input) const {
+  Take(context.client, chunk, input.global_state.Cast<WriteState>());
+  return duckdb::SinkResultType::NEED_MORE_INPUT;
+}
+
+duckdb::SinkFinalizeType LakeWrite::Finalize(duckdb::Pipeline&, duckdb::Event&, duckdb::ClientContext&,
+                                             duckdb::OperatorSinkFinalizeInput& input) const {
+  auto& state = input.global_state.Cast<WriteState>();
+  TableEdit::Statement statement = statement_;
+  Describe(state, statement);
+  if (const auto snapshot = ValueOrThrow(state.edit->Commit(statement))) {
+    catalog_.NoteCommit(state.edit->name(), snapshot);
+  }
+  return duckdb::SinkFinalizeType::READY;
+}
+
+duckdb::unique_ptr<duckdb::GlobalSourceState> LakeWrite::GetGlobalSourceState(duckdb::ClientContext&) const {
+  return duckdb::make_uniq<WriteSource>();
+}
+
+void LakeWrite::Insert(duckdb::ClientContext& context, const RowLayout& layout, DataChunk& rows,
+                       WriteState& state) const {
+  if (rows.size() == 0) return;
+  const ChunkRows converter(layout.types, layout.names, context.GetClientProperties());
+  const auto batch = ValueOrThrow(converter.Take(rows));
+  ThrowIfError(state.edit->Insert(*batch));
+}
+
+void LakeWrite::Return(DataChunk& rows, WriteState& state) const {
+  if (!returns_rows_ || rows.size() == 0) return;
+  MutexLock lock(state.mutex);
+  state.returned->Append(rows);
+}
+
+duckdb::SourceResultType LakeWrite::GetDataInternal(duckdb::ExecutionContext&, DataChunk& chunk,
+                                                    duckdb::OperatorSourceInput& input) const {
+  auto& state = sink_state->Cast<WriteState>();
+  if (!returns_rows_) {
+    chunk.SetCardinality(1);
+    chunk.SetValue(0, 0, duckdb::Value::BIGINT(static_cast<int64_t>(state.count.load())));
+    return duckdb::SourceResultType::FINISHED;
+  }
+  auto& source = input.global_state.Cast<WriteSource>();
+  MutexLock lock(state.mutex);
+  if (!source.begun) state.returned->InitializeScan(source.scan);
+  source.begun = true;
+  state.returned->Scan(source.scan, chunk);
+  return chunk.size() == 0 ? duckdb::SourceResultType::FINISHED : duckdb::SourceResultType::HAVE_MORE_OUTPUT;
+}
+
+idx_t RemoveRows(DataChunk& chunk, const duckdb::SelectionVector& about, idx_t count, const PlaceColumns& columns,
+                 WriteState& state, duckdb::SelectionVector& fresh) {
+  duckdb::UnifiedVectorFormat files;
+  duckdb::UnifiedVectorFormat rows;
+  chunk.data[columns.file].ToUnifiedFormat(chunk.size(), files);
+  chunk.data[columns.row].ToUnifiedFormat(chunk.size(), rows);
+  const auto* file_values = duckdb::UnifiedVectorFormat::GetData<uint64_t>(files);
+  const auto* row_values = duckdb::UnifiedVectorFormat::GetData<int64_t>(rows);
+  idx_t removed = 0;
+  for (idx_t i = 0; i < count; i++) {
+    const idx_t at = about.get_index(i);
+    const auto file = static_cast<delta::FileIndex>(file_values[files.sel->get_index(at)]);
+    if (state.edit->Delete(file, row_values[rows.sel->get_index(at)])) fresh.set_index(removed++, at);
+  }
+  return removed;
+}
+
+void MakeRows(const NewRow& columns, const RowLayout& layout, DataChunk& chunk, const duckdb::SelectionVector& selected,
+              idx_t count, DataChunk& rows) {
+  rows.InitializeEmpty(layout.types);
+  for (idx_t i = 0; i < columns.size(); i++) {
+    if (columns[i].IsValid()) {
+      rows.data[i].Slice(chunk.data[columns[i].GetIndex()], selected, count);
+    } else {
+      rows.data[i].Reference(duckdb::Value(layout.types[i]));
+    }
+  }
+  rows.SetCardinality(count);
+}
+
+idx_t ReferenceIn(const duckdb::Expression& expression) {
+  if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF) {
+    ThrowStatus(Status::Unsupported("this kind of change: " + expression.ToString()));
+  }
+  return expression.Cast<duckdb::BoundReferenceExpression>().index;
+}
+
+}  // namespace tarn::engine

@@ -1,0 +1,96 @@
+#include "engine/table_edit.h"
+
+#include <arrow/record_batch.h>
+
+#include <utility>
+
+#include "columnar/conform.h"
+#include "delta/operations/rewrite.h"
+#include "delta/operations/row_change.h"
+
+namespace tarn::engine {
+namespace {
+
+/// Errors behind which nothing can have been committed.
+bool IsCertain(const Status& status) {
+  return !status.Is(StatusCode::kIndeterminate) && !status.Is(StatusCode::kUnavailable) &&
+         !status.Is(StatusCode::kInternal);
+}
+
+}  // namespace
+
+TableEdit::TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
+                     std::optional<delta::CreateTableOptions> create)
+    : name_(std::move(name)),
+      context_(std::move(context)),
+      snapshot_(std::move(snapshot)),
+      create_(std::move(create)),
+      writer_(context_, snapshot_, {}) {}
+
+TableEdit::~TableEdit() {
+  MutexLock lock(mutex_);
+  if (!keeps_files_) delta::DeleteUncommitted(context_, writer_.keys());
+}
+
+Result<std::unique_ptr<TableEdit>> TableEdit::Change(lake::TableForChange table) {
+  TARN_RETURN_NOT_OK(delta::Transaction::Begin(table.context, table.view->snapshot).status());
+  return std::unique_ptr<TableEdit>(
+      new TableEdit(table.view->name, std::move(table.context), table.view->snapshot, std::nullopt));
+}
+
+Result<std::unique_ptr<TableEdit>> TableEdit::Create(const lake::TableName& name, delta::TableContext place,
+                                                     delta::CreateTableOptions options) {
+  TARN_ASSIGN_OR_RETURN(auto first, delta::SnapshotOfNewTable(place, options));
+  return std::unique_ptr<TableEdit>(new TableEdit(name, std::move(place), std::move(first), std::move(options)));
+}
+
+Status TableEdit::Insert(const arrow::RecordBatch& rows) {
+  TARN_ASSIGN_OR_RETURN(const auto fitting, columnar::ConformBatch(rows, snapshot_->schema()));
+  MutexLock lock(mutex_);
+  rows_inserted_ += fitting->num_rows();
+  return writer_.Append(*fitting);
+}
+
+bool TableEdit::Delete(delta::FileIndex file, int64_t row) {
+  MutexLock lock(mutex_);
+  return gone_.Add(file, row);
+}
+
+int64_t TableEdit::rows_inserted() const {
+  MutexLock lock(mutex_);
+  return rows_inserted_;
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Commit(const Statement& statement) {
+  MutexLock lock(mutex_);
+  TARN_ASSIGN_OR_RETURN(std::vector<delta::Add> files, writer_.Finish());
+  if (files.empty() && gone_.count() == 0 && !create_) return std::shared_ptr<const delta::Snapshot>();
+  auto committed = gone_.count() > 0 ? Replace(statement, std::move(files)) : Append(statement, std::move(files));
+  keeps_files_ = committed.ok() || !IsCertain(committed.status());
+  return committed;
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Append(const Statement& statement,
+                                                                 std::vector<delta::Add> files) {
+  auto transaction =
+      create_ ? delta::Transaction::Create(context_, *create_) : delta::Transaction::Begin(context_, snapshot_);
+  if (!transaction.ok()) return transaction.status();
+  if (statement.reads_table) (*transaction)->SetReads({.whole_table = true});
+  for (delta::Add& file : files) (*transaction)->AddFile(std::move(file));
+  (*transaction)->SetOperation(statement.operation, statement.parameters);
+  (*transaction)->SetMetrics(statement.metrics);
+  TARN_ASSIGN_OR_RETURN(auto committed, (*transaction)->Commit());
+  return std::move(committed.snapshot);
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Replace(const Statement& statement,
+                                                                  std::vector<delta::Add> files) {
+  delta::ChangeRequest request{.places = &gone_, .reads = {.whole_table = true}, .operation = statement.operation};
+  request.parameters = statement.parameters;
+  request.metrics = statement.metrics;
+  request.new_files = std::move(files);
+  TARN_ASSIGN_OR_RETURN(auto changed, delta::ChangeRows(context_, snapshot_, request));
+  return std::move(changed.snapshot);
+}
+
+}  // namespace tarn::engine

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "delta/operations/row_places.h"
+#include "delta/operations/table_writer.h"
+#include "delta/transaction.h"
+#include "lake/table_view.h"
+
+namespace tarn::engine {
+
+/// What one statement changes of one table: rows that come in are written to new files as they arrive, rows that go are
+/// remembered by their place, and Commit makes it one Delta commit. Without one the new files are deleted again.
+/// Thread-safe until Commit.
+class TableEdit {
+ public:
+  /// Changes a table that is there. Unsupported when it needs a writer that we are not.
+  static Result<std::unique_ptr<TableEdit>> Change(lake::TableForChange table);
+  /// Makes a new one with its first rows.
+  static Result<std::unique_ptr<TableEdit>> Create(const lake::TableName& name, delta::TableContext place,
+                                                   delta::CreateTableOptions options);
+  ~TableEdit();
+
+  /// Columns of the table, in any order and of types that fit; those that are missing are null. InvalidArgument names
+  /// the column of a value that does not fit.
+  Status Insert(const arrow::RecordBatch& rows) EXCLUDES(mutex_);
+  /// A row by its place in the snapshot that the table was pinned at; false when it goes already.
+  bool Delete(delta::FileIndex file, int64_t row) EXCLUDES(mutex_);
+
+  struct Statement {
+    /// As commitInfo names it: WRITE, DELETE, UPDATE, MERGE, CREATE TABLE, CREATE TABLE AS SELECT.
+    std::string operation;
+    std::map<std::string, std::string> parameters;
+    std::map<std::string, std::string> metrics;
+    /// The rows depend on what the table held.
+    bool reads_table = false;
+  };
+  /// The table after the commit; null when there was nothing to change. Conflict when another commit changed what the
+  /// statement rests on, so that it has to run again. Once.
+  Result<std::shared_ptr<const delta::Snapshot>> Commit(const Statement& statement) EXCLUDES(mutex_);
+
+  int64_t rows_inserted() const EXCLUDES(mutex_);
+  const lake::TableName& name() const { return name_; }
+
+ private:
+  TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
+            std::optional<delta::CreateTableOptions> create);
+  Result<std::shared_ptr<const delta::Snapshot>> Append(const Statement& statement, std::vector<delta::Add> files);
+  Result<std::shared_ptr<const delta::Snapshot>> Replace(const Statement& statement, std::vector<delta::Add> files)
+      REQUIRES(mutex_);
+
+  const lake::TableName name_;
+  const delta::TableContext context_;
+  /// Of a new table what it will begin with.
+  const std::shared_ptr<const delta::Snapshot> snapshot_;
+  const std::optional<delta::CreateTableOptions> create_;
+
+  mutable Mutex mutex_;
+  delta::TableWriter writer_ GUARDED_BY(mutex_);
+  delta::RowPlaces gone_ GUARDED_BY(mutex_);
+  int64_t rows_inserted_ GUARDED_BY(mutex_) = 0;
+  /// The new files are in a commit, or may be.
+  bool keeps_files_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace tarn::engine

@@ -1,0 +1,139 @@
+"""Tables that SQL made and changed, read by others; tables of others changed by SQL; SQL beside ingest."""
+
+import json
+import shutil
+import subprocess
+import threading
+
+import deltalake
+import polars
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, run_tarn
+from dev_tasks import parts
+from rows import assert_same_rows
+
+CORPUS = ROOT / "tests" / "fixtures" / "delta"
+
+
+def sql(lake, text: str) -> None:
+    done = run_tarn("sql", "--lake", lake, text)
+    assert done.returncode == 0, done.stderr
+
+
+def rows(lake, text: str, out):
+    done = run_tarn("sql", "--lake", lake, "-o", "parquet", "--output-file", out, text)
+    assert done.returncode == 0, done.stderr
+    return pq.read_table(out)
+
+
+def read_by_spark(folder, requests) -> None:
+    (folder / "requests.json").write_text(json.dumps(requests))
+    python, jars = parts.spark()
+    script = ROOT / "tests" / "spark_reader.py"
+    done = subprocess.run([python, script, jars, folder / "requests.json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+STEPS = [
+    "create table db.t (id bigint not null, name varchar, day date, amount decimal(10,2), moment timestamptz, tags varchar[]) "
+    "partitioned by (day) with ('delta.enableDeletionVectors' = '{vectors}')",
+    "insert into db.t select i, 'n' || i, date '2026-01-01' + (i % 3)::int, i / 4, to_timestamp(i), ['a', 'b' || i] "
+    "from range(1000) r(i)",
+    "delete from db.t where id % 10 = 3 or day = date '2026-01-02' and id > 900",
+    "update db.t set name = upper(name), day = null where id between 100 and 120",
+    "alter table db.t add column note varchar",
+    "merge into db.t using (select i, 'note ' || i as note from range(990, 1010) r(i)) s on id = i when matched then "
+    "update set note = s.note when not matched then insert (id, note) values (i, s.note)",
+]
+
+
+def test_others_read_what_sql_changed(tmp_path):
+    expected: dict[str, list] = {}
+    requests = []
+    for vectors in ("false", "true"):
+        lake = tmp_path / vectors
+        table = lake / "db" / "t"
+        (lake / "db").mkdir(parents=True)
+        for version, step in enumerate(STEPS):
+            sql(lake, step.format(vectors=vectors))
+            expected.setdefault(vectors, []).append(rows(lake, "from db.t", tmp_path / "ours.parquet"))
+            requests.append(
+                {"table": str(table), "version": version, "out": str(tmp_path / f"spark-{vectors}-{version}")}
+            )
+        assert json.loads(run_tarn("table", "fsck", table, "--check-data", "--json").stdout)["errors"] == 0
+        operations = [entry["operation"] for entry in deltalake.DeltaTable(table).history()]
+        assert operations == ["MERGE", "ADD COLUMNS", "UPDATE", "DELETE", "WRITE", "CREATE TABLE"]
+    read_by_spark(tmp_path, requests)
+    for vectors, versions in expected.items():
+        for version, wanted in enumerate(versions):
+            assert_same_rows(pq.read_table(tmp_path / f"spark-{vectors}-{version}"), wanted)
+    # Neither of these reads deletion vectors.
+    plain = tmp_path / "false" / "db" / "t"
+    for version, wanted in enumerate(expected["false"]):
+        assert_same_rows(deltalake.DeltaTable(plain, version=version).to_pyarrow_table(), wanted)
+    assert polars.read_delta(str(plain)).height == expected["false"][-1].num_rows
+
+
+@pytest.mark.parametrize(
+    "name", ["spark-deletion-vectors", "spark-partitioned", "deltars-partitioned", "spark-v2-checkpoint"]
+)
+def test_tables_of_others_are_changed(tmp_path, name):
+    lake = tmp_path / "lake"
+    shutil.copytree(CORPUS / name / "table", lake / "db" / "t")
+    before = rows(lake, "from db.t", tmp_path / "before.parquet")
+    column = before.schema.names[0]
+    kept = rows(
+        lake, f'from db.t where "{column}" is distinct from (select max("{column}") from db.t)', tmp_path / "kept"
+    )
+    sql(lake, f'delete from db.t where "{column}" = (select max("{column}") from db.t)')
+    after = rows(lake, "from db.t", tmp_path / "after.parquet")
+    assert 0 < after.num_rows < before.num_rows
+    assert_same_rows(after, kept)
+    assert json.loads(run_tarn("table", "fsck", lake / "db" / "t", "--check-data", "--json").stdout)["errors"] == 0
+    done = run_tarn("sql", "-t", f"t={lake / 'db' / 't'}", "delete from t")
+    assert done.returncode == 0, done.stderr
+    assert rows(lake, "from db.t", tmp_path / "none.parquet").num_rows == 0
+
+
+def test_a_server_changes_tables_only_when_it_is_told_to(make_server):
+    server = make_server()
+    server.write("db", "t,k=a v=1i 1\nt,k=b v=2i 2\n")
+    assert server.request("POST", "/api/sql", "delete from db.t").status == 403
+    server.stop()
+    server = make_server("--query-writes", "true")
+    # Rows that were only acknowledged so far are changed as well.
+    server.write("db", "t,k=c v=3i 3\n")
+    assert server.sql("update db.t set v = v + 10 where k <> 'a'") == [{"Count": 2}]
+    assert server.sql("select k, v from db.t order by k") == [
+        {"k": "a", "v": 1},
+        {"k": "b", "v": 12},
+        {"k": "c", "v": 13},
+    ]
+
+
+def test_statements_beside_ingest_and_compaction_lose_and_double_nothing(make_server):
+    server = make_server("--query-writes", "true", "--flush-max-age", "20ms", "--compaction-interval", "200ms")
+    writes, changes = 300, 40
+    server.write("db", "t v=-1i,w=0i 1\n")
+    server.sql("create table db.u (a int)")
+    ingested = []
+
+    def ingest() -> None:
+        ingested.extend(server.write("db", f"t v={number}i,w=0i {number + 1}\n").status for number in range(writes))
+
+    thread = threading.Thread(target=ingest)
+    thread.start()
+    refused = []
+    for _ in range(changes):
+        for statement in ("insert into db.u values (1)", "update db.t set w = w + 1"):
+            reply = server.request("POST", "/api/sql", statement)
+            if reply.status != 200:
+                refused.append(reply)
+    thread.join()
+    assert refused == []
+    assert ingested == [204] * writes
+    assert server.sql("select count(*) n, count(distinct v) d, max(w) w from db.t") == [
+        {"n": writes + 1, "d": writes + 1, "w": changes}
+    ]
+    assert server.value("select count(*) from db.u") == changes
