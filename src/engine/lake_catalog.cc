@@ -274,10 +274,13 @@ class LakeCatalog final : public duckdb::Catalog {
   optional_ptr<duckdb::SchemaCatalogEntry> LookupSchema(CatalogTransaction transaction,
                                                         const duckdb::EntryLookupInfo& lookup,
                                                         duckdb::OnEntryNotFound if_not_found) override {
-    duckdb::vector<std::string> alike;
-    for (const std::string& database : SchemaNames()) {
+    duckdb::vector<std::string> alike = SpellingsOf(lookup.GetEntryName());
+    // Looks anew for a database that another writer may have just begun.
+    if (alike.empty() && lake_.catalog->ListTables(lookup.GetEntryName()).ok()) {
+      alike = SpellingsOf(lookup.GetEntryName());
+    }
+    for (const std::string& database : alike) {
       if (database == lookup.GetEntryName()) return Schema(database);
-      if (StringUtil::CIEquals(database, lookup.GetEntryName())) alike.push_back(database);
     }
     if (alike.size() == 1) return Schema(alike.front());
     if (alike.empty() && transaction.context && MayChange(*transaction.context) &&
@@ -349,6 +352,15 @@ class LakeCatalog final : public duckdb::Catalog {
       if (database != kMainSchema) names.push_back(std::move(database));
     }
     return names;
+  }
+
+  /// The databases that this name may mean.
+  duckdb::vector<std::string> SpellingsOf(const std::string& name) {
+    duckdb::vector<std::string> alike;
+    for (std::string& database : SchemaNames()) {
+      if (StringUtil::CIEquals(database, name)) alike.push_back(std::move(database));
+    }
+    return alike;
   }
 
   LakeSchema* Schema(const std::string& database) {

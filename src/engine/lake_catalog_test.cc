@@ -43,6 +43,12 @@ class LakeCatalogTest : public ::testing::Test {
   ScanDatabase database_;
 };
 
+TEST_F(LakeCatalogTest, ADatabaseThatIsNotListedYetIsLookedFor) {
+  AddTable("fresh", "t", 10);
+  database_.catalog.BeginUnlisted("fresh");
+  EXPECT_EQ(database_.Rows("select count(*) from Fresh.t"), Strings{"10"});
+}
+
 TEST_F(LakeCatalogTest, ListsAndDescribes) {
   AddTable("metrics", "cpu", 10);
   AddTable("metrics", "Disk", 10);

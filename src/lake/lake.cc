@@ -71,7 +71,13 @@ Result<std::vector<std::string>> LakeImpl::ListTables(const std::string& databas
 
 Result<std::shared_ptr<const TableView>> LakeImpl::Pin(const TableName& name, const std::optional<AsOf>& as_of) {
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
-  if (as_of.has_value()) return PastView(table->name(), table->context(), *as_of);
+  if (as_of.has_value()) {
+    auto past = PastView(table->name(), table->context(), *as_of);
+    const bool only_buffered = past.status().Is(StatusCode::kNotFound) && table->EnsureLoaded().ok() &&
+                               table->snapshot() == nullptr && table->exists();
+    if (!only_buffered) return past;
+    return Status::NotFound("table " + name.ToString() + " has no version yet: no row of it is committed so far");
+  }
   TARN_RETURN_NOT_OK(table->Refresh(refresh_interval_micros_).WithContext(name.ToString()));
   return table->View();
 }
@@ -155,6 +161,12 @@ Result<std::vector<TableStatus>> LakeImpl::ListTableStatus() {
       if (set_aside != rejected.end()) status.rejected_rows = set_aside->second;
       all.push_back(std::move(status));
     }
+  }
+  TARN_ASSIGN_OR_RETURN(const auto unreachable, directory_.TablesOfReservedDatabases());
+  for (const TableName& name : unreachable) {
+    TableStatus& status = all.emplace_back();
+    status.name = name;
+    status.readable = CheckTableName(name).WithContext("rename the folder");
   }
   return all;
 }

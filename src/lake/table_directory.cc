@@ -17,6 +17,8 @@ namespace tarn::lake {
 namespace {
 
 constexpr int64_t kListingAgeMicros = kMicrosPerSecond;
+/// The same where a database is not in the listing: another writer may have just begun it.
+constexpr int64_t kMissAgeMicros = 100 * kMicrosPerMilli;
 /// More than anyone reads; beyond it no further pair of folders is warned about.
 constexpr size_t kMaxWarnings = 1000;
 
@@ -79,21 +81,21 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
   }
   const std::string prefix = parent_key.empty() ? "" : parent_key + "/";
   auto folders = std::make_shared<Folders>();
-  TARN_RETURN_NOT_OK(AsLookupFault(store_->List(
-      {.prefix = prefix, .start_after = {}, .group_by_folder = true}, [&](const storage::ListEntry& entry) {
-        if (!entry.is_folder) return true;
-        std::string key = entry.object.key;
-        key.pop_back();
-        const std::string part = key.substr(prefix.size());
-        // A name of a user begins with neither: both are encoded. These folders are
-        // Delta's, ours, or hidden.
-        if (part.empty() || part[0] == '_' || part[0] == '.') return true;
-        auto name = PercentDecode(part);
-        if (name.ok() && simdjson::validate_utf8(*name) && !(parent_key.empty() && IsReservedDatabase(*name))) {
-          (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
-        }
-        return true;
-      })));
+  TARN_RETURN_NOT_OK(AsLookupFault(store_->List({.prefix = prefix, .start_after = {}, .group_by_folder = true},
+                                                [&](const storage::ListEntry& entry) {
+                                                  if (!entry.is_folder) return true;
+                                                  std::string key = entry.object.key;
+                                                  key.pop_back();
+                                                  const std::string part = key.substr(prefix.size());
+                                                  // A name of a user begins with neither: both are encoded. These
+                                                  // folders are Delta's, ours, or hidden.
+                                                  if (part.empty() || part[0] == '_' || part[0] == '.') return true;
+                                                  auto name = PercentDecode(part);
+                                                  if (name.ok() && simdjson::validate_utf8(*name)) {
+                                                    (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
+                                                  }
+                                                  return true;
+                                                })));
   for (auto& [folded, same] : *folders) {
     if (same.size() > 1) TARN_RETURN_NOT_OK(SettleNames(!parent_key.empty(), same));
   }
@@ -129,11 +131,13 @@ Status TableDirectory::SettleNames(bool are_tables, std::vector<Folder>& folders
 }
 
 void TableDirectory::WarnOnce(std::string_view event, const Folder& first, const Folder& second) {
-  {
-    MutexLock guard(mutex_);
-    if (warned_.size() >= kMaxWarnings || !warned_.insert(first.key + '\0' + second.key).second) return;
-  }
+  if (!IsFirstWarning(first.key + '\0' + second.key)) return;
   Log(LogLevel::kWarning, event, {{"folder", first.key}, {"other", second.key}});
+}
+
+bool TableDirectory::IsFirstWarning(const std::string& about) {
+  MutexLock guard(mutex_);
+  return warned_.size() < kMaxWarnings && warned_.insert(about).second;
 }
 
 namespace {
@@ -154,6 +158,15 @@ Result<std::optional<std::string>> ChooseSpelling(std::string_view what, const s
 
 Result<std::optional<TableDirectory::Folder>> TableDirectory::FindDatabase(const std::string& name,
                                                                            int64_t listed_since_micros) {
+  if (IsReservedDatabase(name)) return std::optional<Folder>();
+  TARN_ASSIGN_OR_RETURN(auto found, FindListedDatabase(name, listed_since_micros));
+  const int64_t fresh = clock_.MonotonicMicros() - kMissAgeMicros;
+  if (found.has_value() || fresh <= listed_since_micros) return found;
+  return FindListedDatabase(name, fresh);
+}
+
+Result<std::optional<TableDirectory::Folder>> TableDirectory::FindListedDatabase(const std::string& name,
+                                                                                 int64_t listed_since_micros) {
   std::map<std::string, std::string> by_name;
   TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn("", listed_since_micros));
   if (const auto same = listed->find(FoldCase(name)); same != listed->end()) {
@@ -313,6 +326,7 @@ Result<std::vector<std::string>> TableDirectory::Databases() {
   NameList names;
   TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn("", AMomentAgo()));
   for (const auto& [folded, same] : *listed) {
+    if (IsReservedDatabase(folded)) continue;
     for (const Folder& folder : same) names.Add(folder.name);
   }
   // A table just flushed for the first time is younger than the listing.
@@ -322,17 +336,37 @@ Result<std::vector<std::string>> TableDirectory::Databases() {
   return names.Values();
 }
 
+Result<std::vector<TableName>> TableDirectory::TablesOfReservedDatabases() {
+  std::vector<TableName> tables;
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn("", AMomentAgo()));
+  for (const auto& [folded, same] : *listed) {
+    if (!IsReservedDatabase(folded)) continue;
+    for (const Folder& folder : same) {
+      TARN_ASSIGN_OR_RETURN(const auto names, TablesIn(folder));
+      for (const std::string& name : names) tables.push_back({folder.name, name});
+      if (names.empty() || !IsFirstWarning(folder.key)) continue;
+      Log(LogLevel::kWarning, "tables in a folder whose name is reserved cannot be queried; rename it",
+          {{"folder", folder.key}, {"tables", names.size()}});
+    }
+  }
+  return tables;
+}
+
 Result<std::vector<std::string>> TableDirectory::Tables(const std::string& database) {
-  NameList names;
   TARN_ASSIGN_OR_RETURN(const auto folder, FindDatabase(database, AMomentAgo()));
-  if (!folder.has_value()) return names.Values();
-  for (const NamedTable& known : InUse(TablesPrefix(folder->name))) {
+  if (!folder.has_value()) return std::vector<std::string>();
+  return TablesIn(*folder);
+}
+
+Result<std::vector<std::string>> TableDirectory::TablesIn(const Folder& database) {
+  NameList names;
+  for (const NamedTable& known : InUse(TablesPrefix(database.name))) {
     if (known.table->exists()) names.Add(known.name.table);
   }
-  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn(folder->key, AMomentAgo()));
+  TARN_ASSIGN_OR_RETURN(const auto listed, FoldersIn(database.key, AMomentAgo()));
   for (const auto& [folded, same] : *listed) {
     for (const Folder& table : same) {
-      const auto known = Lookup({folder->name, table.name});
+      const auto known = Lookup({database.name, table.name});
       if (known == nullptr || known->snapshot() == nullptr) {
         TARN_ASSIGN_OR_RETURN(const bool is_table, IsTable(table.key));
         if (!is_table) continue;

@@ -29,8 +29,11 @@ class TableDirectory {
 
   /// As spelled, sorted without regard to case.
   Result<std::vector<std::string>> Databases() EXCLUDES(mutex_);
-  /// None when there is no such database.
+  /// None when there is no such database; it is looked for anew when it is not among those listed a moment ago.
   Result<std::vector<std::string>> Tables(const std::string& database) EXCLUDES(mutex_);
+  /// Tables that nobody can name, because the folder of their database has a reserved name; each such folder is logged
+  /// once.
+  Result<std::vector<TableName>> TablesOfReservedDatabases() EXCLUDES(mutex_);
 
   /// By the rule above, looking into the store for a name not seen before; NotFound, InvalidArgument. A name in another
   /// case is found in folders listed a moment ago.
@@ -76,9 +79,14 @@ class TableDirectory {
   /// Leaves each spelling once among folders of one folded name, and logs what the names hide or make ambiguous.
   Status SettleNames(bool are_tables, std::vector<Folder>& folders) EXCLUDES(mutex_);
   void WarnOnce(std::string_view event, const Folder& first, const Folder& second) EXCLUDES(mutex_);
+  bool IsFirstWarning(const std::string& about) EXCLUDES(mutex_);
   Result<bool> IsTable(const std::string& key) const;
 
+  /// Looks again where it is not found in a listing that is no longer quite fresh.
   Result<std::optional<Folder>> FindDatabase(const std::string& name, int64_t listed_since_micros) EXCLUDES(mutex_);
+  Result<std::optional<Folder>> FindListedDatabase(const std::string& name, int64_t listed_since_micros)
+      EXCLUDES(mutex_);
+  Result<std::vector<std::string>> TablesIn(const Folder& database) EXCLUDES(mutex_);
   /// Tables only.
   Result<std::optional<Folder>> FindTable(const Folder& database, const std::string& name, int64_t listed_since_micros)
       EXCLUDES(mutex_);
@@ -99,7 +107,7 @@ class TableDirectory {
   std::multimap<std::string, RealTable> by_folder_ GUARDED_BY(mutex_);
   /// By the key of the parent folder; one entry per database and one for the lake.
   std::map<std::string, Listing> listings_ GUARDED_BY(mutex_);
-  /// Pairs of folders that were warned about.
+  /// Folders and pairs of folders that were warned about.
   std::set<std::string> warned_ GUARDED_BY(mutex_);
 };
 

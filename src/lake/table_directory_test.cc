@@ -114,6 +114,58 @@ TEST(TableDirectory, ANewAppendSeesTheNamesThatOthersBeganMeanwhile) {
   EXPECT_EQ(AppendIds(*lake, {3}, 0, {"db", "theirs"}).code(), StatusCode::kInvalidArgument);
 }
 
+TEST(TableDirectory, ADatabaseThatAnotherWriterBeganIsLookedForAnewButNotAllTheTime) {
+  CountedLake counted;
+  counted.counter->micros_per_listing = 0;
+  auto lake = counted.world.Open(counted.options).value();
+  EXPECT_EQ(lake->ListDatabases().value(), std::vector<std::string>{"db"});
+  auto other = MustOpen(counted.world);
+  ASSERT_OK(AppendIds(*other, {1}, 0, {"fresh", "t"}));
+  ASSERT_OK(other->FlushAll());
+
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(lake->ListTables("fresh").value().size(), 0u) << "listed a moment ago";
+  }
+  EXPECT_EQ(counted.counter->listings[""], 1);
+  counted.world.clock.Advance(101 * kMicrosPerMilli);
+  EXPECT_EQ(lake->ListTables("fresh").value(), std::vector<std::string>{"t"});
+  EXPECT_EQ(lake->ListDatabases().value(), (std::vector<std::string>{"db", "fresh"}));
+  EXPECT_EQ(counted.counter->listings[""], 2);
+  EXPECT_EQ(IdsIn(*lake, {"FRESH", "T"}), Ids{1});
+}
+
+TEST(TableDirectory, TablesInReservedFoldersAreListedWithTheReason) {
+  CountedLake counted;
+  const std::string commit = "/_delta_log/00000000000000000000.json";
+  for (const char* folder : {"main/a", "Temp/b", "system/empty/deeper", "pg_catalog/c", "_tarn/d"}) {
+    ASSERT_OK(counted.world.store->Put(folder + commit, AsBytes("{}\n"), storage::Precondition::None()));
+  }
+  auto lake = counted.world.Open(counted.options).value();
+  const auto tables = lake->ListTableStatus().value();
+  std::vector<std::string> names;
+  for (const TableStatus& table : tables) names.push_back(table.name.ToString());
+  EXPECT_EQ(names, (std::vector<std::string>{"db.old", "main.a", "pg_catalog.c", "Temp.b"}));
+  EXPECT_EQ(tables[1].readable.ToString(), "InvalidArgument: rename the folder: database name 'main' is reserved");
+  EXPECT_EQ(tables[1].version, -1);
+  EXPECT_EQ(lake->ListDatabases().value(), std::vector<std::string>{"db"});
+  EXPECT_TRUE(lake->ListTables("main").value().empty());
+  EXPECT_EQ(lake->Pin({"main", "a"}, std::nullopt).status().code(), StatusCode::kNotFound);
+}
+
+TEST(TableDirectory, ATableWithoutACommitHasNoVersions) {
+  CountedLake counted;
+  auto lake = counted.world.Open(counted.options).value();
+  ASSERT_OK(AppendIds(*lake, {1}, 0, {"db", "new"}));
+  const auto version = [&](const std::string& table, int64_t at) {
+    return lake->Pin({"db", table}, AsOf{.version = at, .timestamp_micros = {}, .changes = {}}).status().ToString();
+  };
+  EXPECT_EQ(version("new", 0), "NotFound: table db.new has no version yet: no row of it is committed so far");
+  EXPECT_EQ(version("old", 0), "OK");
+  EXPECT_NE(version("old", 9).find("before version 9"), std::string::npos) << version("old", 9);
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(version("new", 0), "OK");
+}
+
 TEST(TableDirectory, ADamagedLogThatTakesLongIsNotReadAtEachListing) {
   CountedLake counted;
   const std::string broken = "db/old/_delta_log/00000000000000000001.json";

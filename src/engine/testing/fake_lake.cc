@@ -168,16 +168,23 @@ void FakeCatalog::SetError(const lake::TableName& name, Status error) {
   errors_[Lower(name)] = std::move(error);
 }
 
+void FakeCatalog::BeginUnlisted(const std::string& database) {
+  MutexLock lock(mutex_);
+  unlisted_.insert(Lower(database));
+}
+
 Result<std::vector<std::string>> FakeCatalog::ListDatabases() {
   MutexLock lock(mutex_);
   std::set<std::string> names;
   for (const auto& [name, view] : views_) names.insert(view->name.database);
   for (const auto& [name, error] : errors_) names.insert(name.database);
+  for (const std::string& name : unlisted_) names.erase(name);
   return std::vector<std::string>(names.begin(), names.end());
 }
 
 Result<std::vector<std::string>> FakeCatalog::ListTables(const std::string& database) {
   MutexLock lock(mutex_);
+  unlisted_.erase(Lower(database));
   std::vector<std::string> names;
   for (const auto& [name, view] : views_) {
     if (name.database == Lower(database)) names.push_back(view->name.table);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,6 +110,9 @@ class FakeCatalog final : public lake::TableCatalog {
   void SetHistory(int64_t version, std::shared_ptr<const lake::TableView> view);
   void SetError(const lake::TableName& name, Status error);
 
+  /// Not among the databases before somebody asks for its tables.
+  void BeginUnlisted(const std::string& database);
+
   Result<std::vector<std::string>> ListDatabases() override;
   Result<std::vector<std::string>> ListTables(const std::string& database) override;
   Result<std::shared_ptr<const lake::TableView>> Pin(const lake::TableName& name,
@@ -121,6 +125,7 @@ class FakeCatalog final : public lake::TableCatalog {
   std::map<lake::TableName, std::shared_ptr<const lake::TableView>> views_ GUARDED_BY(mutex_);
   std::map<std::pair<lake::TableName, int64_t>, std::shared_ptr<const lake::TableView>> history_ GUARDED_BY(mutex_);
   std::map<lake::TableName, Status> errors_ GUARDED_BY(mutex_);
+  std::set<std::string> unlisted_ GUARDED_BY(mutex_);
   std::atomic<int64_t> pins_{0};
 };
 
