@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "engine/query_service.h"
 #include "server/config.h"
 #include "server/system_tables.h"
+#include "storage/stores.h"
 
 namespace tarn::cli {
 
@@ -89,16 +91,21 @@ Result<NamedTable> ParseTable(const std::string& text) {
   return NamedTable{name, text};
 }
 
-/// Whether a table is a file rather than a Delta folder; NotFound when there is neither.
-Result<bool> IsLocalFile(const NamedTable& table) {
-  const bool is_file_uri = table.uri.starts_with("file://");
-  if (!is_file_uri && table.uri.find("://") != std::string::npos) return false;
-  const std::string path = is_file_uri ? table.uri.substr(7) : table.uri;
-  if (path.find('*') != std::string::npos) return true;
+/// The file, or the pattern of files, that a table is; nullopt for a Delta folder, NotFound when there is neither.
+Result<std::optional<std::string>> LocalFile(const NamedTable& table) {
+  const std::string what = "-t " + table.name;
+  if (table.uri.starts_with("http://") || table.uri.starts_with("https://")) {
+    return Status::Unsupported(what + ": '" + table.uri +
+                               "': nothing is read from web servers; download the file and name it here");
+  }
+  if (storage::IsRemoteUri(table.uri)) return std::optional<std::string>();
+  auto path = storage::LocalPathOf(table.uri);
+  if (!path.ok()) return path.status().WithContext(what);
+  if (path->find('*') != std::string::npos) return std::optional(*path);
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) return Status::NotFound("-t " + table.name + ": '" + path + "' does not exist");
-  return !fs::is_directory(status);
+  const fs::file_status status = fs::status(*path, error);
+  if (!fs::exists(status)) return Status::NotFound(what + ": '" + *path + "' does not exist");
+  return fs::is_directory(status) ? std::optional<std::string>() : std::optional(*path);
 }
 
 Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
@@ -132,9 +139,9 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
       return Status::InvalidArgument("-t " + text + ": the table name '" + table.name +
                                      "' is given twice; choose another, as in -t other=URI");
     }
-    TARN_ASSIGN_OR_RETURN(const bool is_file, IsLocalFile(table));
-    if (is_file) {
-      files.push_back(std::move(table));
+    TARN_ASSIGN_OR_RETURN(const auto file, LocalFile(table));
+    if (file.has_value()) {
+      files.push_back({table.name, *file});
     } else {
       TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri));
     }

@@ -21,10 +21,7 @@ Result<std::string> AbsolutePath(const std::string& path, const std::string& sho
 
 /// Of a path or a file URI.
 Result<std::string> FolderOf(const std::string& uri) {
-  constexpr std::string_view kFile = "file://";
-  if (!uri.starts_with(kFile)) return AbsolutePath(uri, uri);
-  TARN_ASSIGN_OR_RETURN(const std::string path, PercentDecode(std::string_view(uri).substr(kFile.size())));
-  if (!path.starts_with('/')) return Status::InvalidArgument("'" + uri + "' must have three slashes");
+  TARN_ASSIGN_OR_RETURN(const std::string path, storage::LocalPathOf(uri));
   return AbsolutePath(path, uri);
 }
 

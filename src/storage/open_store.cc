@@ -86,24 +86,30 @@ bool IsRemoteUri(std::string_view uri) {
   return colon != std::string_view::npos && uri.substr(0, colon) != "file";
 }
 
+Result<std::string> LocalPathOf(std::string_view uri) {
+  constexpr std::string_view kFileScheme = "file://";
+  if (!uri.starts_with(kFileScheme)) return std::string(uri);
+  std::string_view path = uri.substr(kFileScheme.size());
+  constexpr std::string_view kLocalhost = "localhost/";
+  if (path.starts_with(kLocalhost)) path.remove_prefix(kLocalhost.size() - 1);
+  if (!path.starts_with('/')) {
+    return Status::InvalidArgument(std::string(uri) + " names a host; write file:///path");
+  }
+  return PercentDecode(path);
+}
+
 Result<std::shared_ptr<ObjectStore>> OpenStore(std::string_view uri) {
+  if (!IsRemoteUri(uri)) {
+    TARN_ASSIGN_OR_RETURN(const std::string path, LocalPathOf(uri));
+    return OpenLocalStore(path);
+  }
   const size_t colon = uri.find("://");
-  if (colon == std::string_view::npos) return OpenLocalStore(std::string(uri));
   const std::string_view scheme = uri.substr(0, colon);
-  std::string_view rest = uri.substr(colon + 3);
+  const std::string_view rest = uri.substr(colon + 3);
   if (scheme == "memory") {
     if (!rest.empty() && rest != "/")
       return Status::InvalidArgument("memory:// takes no path, got " + std::string(uri));
     return MakeMemoryStore(SystemClock());
-  }
-  if (scheme == "file") {
-    constexpr std::string_view kLocalhost = "localhost/";
-    if (rest.starts_with(kLocalhost)) rest.remove_prefix(kLocalhost.size() - 1);
-    if (!rest.starts_with('/')) {
-      return Status::InvalidArgument(std::string(uri) + " names a host; write file:///path");
-    }
-    TARN_ASSIGN_OR_RETURN(const std::string path, PercentDecode(rest));
-    return OpenLocalStore(path);
   }
   if (scheme == "s3" || scheme == "s3a") return OpenS3(rest);
   if (scheme == "http" || scheme == "https") return OpenHttp(uri);
