@@ -171,7 +171,7 @@ def nobody_listens() -> str:
         ("table cleanup b.m --dry-run --json --lake LAKE", 0),
         ("table cleanup b.nope --lake LAKE", 3),
         ("table restore b.m --lake LAKE", 2),
-        ("table restore b.m --version 99 --lake LAKE", 2),
+        ("table restore b.m --version 99 --lake LAKE", 3),
         ("table restore b.m --timestamp soon --lake LAKE", 2),
         ("table restore b.m --timestamp 1999-01-01 --lake LAKE", 3),
         ("table restore b.nope --version 0 --lake LAKE", 3),

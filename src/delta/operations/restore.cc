@@ -174,7 +174,11 @@ Result<RestoreResult> Restorer::Run(const RestoreOptions& options) {
 Result<RestoreResult> Restore(const TableContext& table, std::shared_ptr<const Snapshot> newest, int64_t version,
                               const RestoreOptions& options) {
   TARN_ASSIGN_OR_RETURN(newest, Refresh(table, newest));
-  if (version < 0 || version >= newest->version()) {
+  if (version > newest->version()) {
+    return Status::NotFound("the log ends at version " + std::to_string(newest->version()) + ", before version " +
+                            std::to_string(version));
+  }
+  if (version < 0 || version == newest->version()) {
     return Status::InvalidArgument("version " + std::to_string(version) + " is not older than the newest, " +
                                    std::to_string(newest->version()));
   }

@@ -67,9 +67,12 @@ TEST(Restore, TakesRowsAndSchemaBackInANewVersion) {
 TEST(Restore, OnlyAnOlderVersionThatIsThere) {
   DataTable table;
   const auto newest = Grow(table);
-  for (const int64_t version : {int64_t{-1}, newest->version(), newest->version() + 1}) {
+  for (const int64_t version : {int64_t{-1}, newest->version()}) {
     EXPECT_EQ(Restore(table.context(), newest, version).status().code(), StatusCode::kInvalidArgument) << version;
   }
+  const Status beyond = Restore(table.context(), newest, newest->version() + 1).status();
+  EXPECT_EQ(beyond.ToString(), LoadSnapshotAt(table.context(), newest->version() + 1).status().ToString());
+  EXPECT_EQ(beyond.code(), StatusCode::kNotFound);
   ASSERT_TRUE(WriteCheckpoint(table.context(), *newest).ok());
   for (int64_t version = 0; version < newest->version(); ++version) {
     ASSERT_TRUE(table.store().Delete(CommitKey(version)).ok());
