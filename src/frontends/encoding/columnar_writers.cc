@@ -70,6 +70,23 @@ class ArrowWriter final : public ResultWriter {
   std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
 };
 
+/// What SQL calls a type that Parquet, as we write it, has no like of; of the first one in a nested type. Empty when
+/// there is none.
+std::string_view TypeThatParquetLacks(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::INTERVAL_MONTH_DAY_NANO:
+      return "INTERVAL";
+    case arrow::Type::SPARSE_UNION:
+    case arrow::Type::DENSE_UNION:
+      return "UNION";
+    default:
+      for (const auto& field : type.fields()) {
+        if (const auto lacked = TypeThatParquetLacks(*field->type()); !lacked.empty()) return lacked;
+      }
+      return {};
+  }
+}
+
 /// Row groups are closed at whichever bound comes first, so that one row group is all that waits in memory.
 class ResultParquetWriter final : public ResultWriter {
  public:
@@ -78,6 +95,12 @@ class ResultParquetWriter final : public ResultWriter {
   // Nothing is encoded here, so that a type that Parquet lacks is found before an answer has begun.
   Status Check() {
     for (const auto& field : schema_->fields()) {
+      if (const auto lacked = TypeThatParquetLacks(*field->type()); !lacked.empty()) {
+        const bool within = arrow::is_nested(field->type()->id()) && !arrow::is_union(field->type()->id());
+        return Status::Unsupported(
+            "column \"" + field->name() + "\" " + (within ? "holds" : "is of") + " the type " + std::string(lacked) +
+            ", which Parquet lacks; cast it, to VARCHAR for instance, or ask for another format");
+      }
       const Status status = Guarded([&] {
         std::shared_ptr<parquet::SchemaDescriptor> descriptor;
         const arrow::Schema column({field});

@@ -75,6 +75,11 @@ Status ParseJsonSql(std::string_view body, engine::QueryRequest& query) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   if (const auto error = parser.parse(body.data(), body.size()).get(root); error != simdjson::SUCCESS) {
+    // The parser does not tell them apart.
+    if (error == simdjson::NUMBER_ERROR) {
+      return Status::InvalidArgument(
+          "the body has a number that is malformed, or beyond 64-bit signed integers: pass that one as a string");
+    }
     return Status::InvalidArgument(std::string("the body is not JSON: ") + simdjson::error_message(error));
   }
   if (!root.is_object()) return Status::InvalidArgument("the body must be an object {\"sql\": …, \"parameters\": …}");
