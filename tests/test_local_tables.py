@@ -11,9 +11,9 @@ import pytest
 from conftest import run_tarn
 
 
-def fails(*arguments, env: dict | None = None) -> str:
+def fails(*arguments, env: dict | None = None, status: int = 2) -> str:
     done = run_tarn("sql", *arguments, env=env)
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == status, done.stderr
     for inside in ("CREATE VIEW", "memory.main", "LINE 1", "INSTALL", "SET ", "COPY"):
         assert inside not in done.stderr
     return done.stderr
@@ -52,7 +52,6 @@ def test_a_faulty_line_of_a_csv_is_an_error(tmp_path, content, place_and_reason)
 @pytest.mark.parametrize(
     ("content", "rows"),
     [
-        (b"", 0),
         (b"a,b\n", 0),
         (b"\xef\xbb\xbfa,b\n1,2\n", 1),
         (b"a,b\n1,2\n#x,4\n3,4\n", 3),
@@ -171,3 +170,28 @@ def test_a_folder_is_no_file(tmp_path):
         assert done.returncode == 2
         assert f"'{tmp_path}' is a folder" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_csv_without_a_line_is_named(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    complaint = fails("-t", f"t={tmp_path}/empty.csv", "select * from t")
+    assert f"{tmp_path}/empty.csv: it has no line" in complaint
+
+
+def test_percent_escapes_are_decoded_in_uris_alone(tmp_path):
+    (tmp_path / "a b.csv").write_text("a\n1\n")
+    (tmp_path / "a%20b.csv").write_text("a\n2\n")
+    for uri, value in (
+        (f"file://{tmp_path}/a%20b.csv", "1"),
+        (f"{tmp_path}/a%20b.csv", "2"),
+        (f"{tmp_path}/a b.csv", "1"),
+    ):
+        done = run_tarn("sql", "-o", "csv", "-t", f"t={uri}", "select a from t")
+        assert done.stdout.split() == ["a", value], (uri, done.stderr)
+    assert "hex digits" in fails("-t", f"t=file://{tmp_path}/a%2.csv", "select 1")
+
+
+def test_nothing_is_read_from_web_servers():
+    for scheme in ("http", "https"):
+        complaint = fails("-t", f"t={scheme}://127.0.0.1:1/x.parquet", "select * from t", status=6)
+        assert "nothing is read from web servers; download the file" in complaint

@@ -91,7 +91,10 @@ Status AddFileView(duckdb::Connection& connection, const std::string& schema, co
   std::optional<CsvShape> shape;
   if (reader == "read_csv") {
     const auto first_line = connection.Query(FirstLineQuery(path));
-    if (!first_line->HasError() && first_line->RowCount() > 0) {
+    if (!first_line->HasError() && first_line->RowCount() == 0) {
+      return Status::InvalidArgument(path + ": it has no line, not even one that names columns");
+    }
+    if (!first_line->HasError()) {
       shape = ShapeOf(first_line->GetValue(0, 0).ToString());
     }
   }
