@@ -131,6 +131,62 @@ def test_write_takes_standard_input_and_gzip(tmp_path, server):
         assert read_csv(*target, "select count(*) from gz.home") == ["400001"]
 
 
+def test_write_tells_the_same_through_a_server(tmp_path, server):
+    cases = {
+        "line v=1 1\nline v=2 2\n": (0, "2 lines written\n"),
+        "line v=1 1\nbad\n": (2, "-:2: "),
+        "bad\n" * 1500: (2, "0 lines written\ntarn: 1500 lines not kept, the first 20 of which are named above; line"),
+    }
+    for lines, (status, told) in cases.items():
+        answers = set()
+        for target in (["--lake", tmp_path / "lake"], ["--server", server.url]):
+            done = run_tarn("write", "-", "--to", "told", *target, stdin=lines)
+            assert done.returncode == status and told in done.stderr, done.stderr
+            answers.add(done.stderr)
+        assert len(answers) == 1, answers
+
+
+def test_table_list_and_describe_as_json(tmp_path):
+    lake = tmp_path / "a lake"
+    (lake / "temp" / "lost" / "_delta_log").mkdir(parents=True)
+    (lake / "temp" / "lost" / "_delta_log" / f"{0:020}.json").write_text("{}\n")
+    assert run_tarn("write", "-", "--to", "b", "--lake", lake, stdin="m,tag=x v=1 1\n").returncode == 0
+    done = run_tarn("table", "list", "--json", "--lake", lake)
+    first, second = json.loads(done.stdout)["tables"]
+    assert (first["database"], first["table"], first["version"], first["error"]) == ("b", "m", 0, None)
+    assert (second["database"], second["table"]) == ("temp", "lost")
+    assert "database name 'temp' is reserved" in second["error"]
+    assert done.stderr.count("tables in a folder whose name is reserved") == 1, done.stderr
+    (row,) = json.loads(
+        run_tarn("sql", "-o", "json", "--lake", lake, "select * from system.tables where \"table\" = 'm'").stdout
+    )
+    assert row == first, "as system.tables has it"
+
+    table = json.loads(run_tarn("table", "describe", "b.m", "--json", "--lake", lake).stdout)
+    assert table["location"] == f"file://{tmp_path}/a%20lake/b/m"
+    assert table["partition_columns"] == ["time_date"] and table["version"] == 0
+    assert {"name": "v", "type": "double", "nullable": True} in table["columns"]
+    # The location is a URI for every option that takes one.
+    for arguments in (
+        ["sql", "-t", f"t={table['location']}", "select count(*) from t"],
+        ["table", "fsck", table["location"]],
+    ):
+        done = run_tarn(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_restore_beyond_the_log_is_not_found(tmp_path):
+    assert run_tarn("write", "-", "--to", "b", "--lake", tmp_path, stdin="m v=1 1\n").returncode == 0
+    done = run_tarn("table", "restore", "b.m", "--version", "99", "--lake", tmp_path)
+    assert (done.returncode, done.stderr) == (3, "tarn: the log ends at version 0, before version 99\n")
+
+
+@pytest.mark.parametrize("command", [["table", "list"], ["table"], ["table", "restore"], ["version"]])
+def test_the_notes_about_settings_are_in_the_help_of_the_program_alone(command):
+    assert "Every setting of `tarn serve`" in run_tarn("--help").stdout
+    assert "tarn serve" not in run_tarn(*command, "--help").stdout
+
+
 def test_write_refuses_what_is_no_line_protocol(tmp_path):
     broken = tmp_path / "broken.gz"
     broken.write_bytes(gzip.compress(os.urandom(1000).hex().encode())[:-9])

@@ -78,7 +78,6 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 
 int Main(int argc, char** argv) {
   CLI::App app("Tarn: a lakehouse in one program. Line protocol in, Delta Lake tables on disk, SQL out.", "tarn");
-  app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", VersionLine, "Print the version");
   app.get_formatter()->column_width(36);
@@ -93,6 +92,8 @@ int Main(int argc, char** argv) {
   add("write", "Write files of line protocol", AddWrite);
   add("table", "List, describe and compact the tables of a lake", AddTable);
   add("version", "Print the version", AddVersion);
+  // Last, since a command begins with the footer that its parent has.
+  app.footer(kFooter);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

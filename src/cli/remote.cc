@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -69,6 +70,18 @@ StatusCode CodeByHttpStatus(long http_status) {
     if (CodesOf(static_cast<StatusCode>(i)).http_status == http_status) return static_cast<StatusCode>(i);
   }
   return http_status >= 400 && http_status < 500 ? StatusCode::kInvalidArgument : StatusCode::kInternal;
+}
+
+/// Empty when the answer has no such header.
+std::string HeaderOf(const storage::CurlLibrary& library, CURL* curl, const char* name) {
+  curl_header* header = nullptr;
+  return library.easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : "";
+}
+
+std::optional<int64_t> CountIn(std::string_view text) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(count) : std::nullopt;
 }
 
 /// "NotFound: there is no …", as the query log writes a status.
@@ -183,10 +196,9 @@ Result<RemoteAnswer> Post(const RemoteRequest& request, ResultOutput* output) {
   if (!reply.write_status.ok()) return reply.write_status;
   RemoteAnswer answer = std::move(reply.answer);
   library->easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.http_status);
-  curl_header* header = nullptr;
-  if (library->easy_header(curl.get(), "X-Tarn-Query-Id", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
-    answer.query_id = header->value;
-  }
+  answer.query_id = HeaderOf(*library, curl.get(), "X-Tarn-Query-Id");
+  answer.lines_kept = CountIn(HeaderOf(*library, curl.get(), "X-Tarn-Lines-Kept"));
+  answer.lines_refused = CountIn(HeaderOf(*library, curl.get(), "X-Tarn-Lines-Refused"));
   if (code != CURLE_OK) {
     const char* const why = detail[0] != '\0' ? detail : library->easy_strerror(code);
     const bool no_url = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;

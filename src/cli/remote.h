@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ struct RemoteAnswer {
   std::string error_body;
   /// Names the query at the server; empty where there is none.
   std::string query_id;
+  /// Of a write; nullopt where the server does not say.
+  std::optional<int64_t> lines_kept;
+  std::optional<int64_t> lines_refused;
   /// The connection ended before the answer did, and how.
   std::optional<Status> broken_off;
 };

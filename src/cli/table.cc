@@ -39,9 +39,33 @@ Result<lake::TableName> ParseName(const std::string& text) {
   return lake::TableName{text.substr(0, dot), text.substr(dot + 1)};
 }
 
+std::string NameJson(const lake::TableName& name) {
+  std::string json = R"({"database":)";
+  delta::AppendJsonString(json, name.database);
+  AppendMember(json, "table", name.table);
+  return json;
+}
+
+/// With the names and values that `system.tables` has.
+std::string StatusJson(const lake::TableStatus& table) {
+  std::string json = NameJson(table.name) + R"(,"version":)" + std::to_string(table.version) + R"(,"files":)" +
+                     std::to_string(table.files) + R"(,"bytes":)" + std::to_string(table.bytes) +
+                     R"(,"buffered_rows":)" + std::to_string(table.buffered_rows) + R"(,"buffered_bytes":)" +
+                     std::to_string(table.buffered_bytes) + R"(,"rejected_rows":)" +
+                     std::to_string(table.rejected_rows);
+  if (table.readable.ok()) return json + R"(,"error":null})";
+  AppendMember(json, "error", table.readable.ToString());
+  return json + "}";
+}
+
 Status List(const TableOptions& options) {
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
   TARN_ASSIGN_OR_RETURN(const auto tables, local.lake->ListTableStatus());
+  if (options.json) {
+    std::string json;
+    for (const lake::TableStatus& table : tables) json += (json.empty() ? "" : ",") + StatusJson(table);
+    return WriteStdout(R"({"tables":[)" + json + "]}\n");
+  }
   TextTable text({"TABLE", "VERSION", "FILES", "BYTES", "BUFFERED ROWS", "REJECTED ROWS", "ERROR"});
   for (const lake::TableStatus& table : tables) {
     text.Add({table.name.ToString(), table.version < 0 ? "-" : std::to_string(table.version),
@@ -51,13 +75,42 @@ Status List(const TableOptions& options) {
   return WriteStdout(text.ToString());
 }
 
+std::string ViewJson(const lake::TableView& view, int64_t buffered) {
+  std::string json = NameJson(view.name);
+  AppendMember(json, "location", view.store->uri());
+  if (view.snapshot != nullptr) {
+    const delta::Snapshot& snapshot = *view.snapshot;
+    json += R"(,"version":)" + std::to_string(snapshot.version());
+    AppendMember(json, "timestamp", TimestampText(snapshot.timestamp_millis()));
+    json += R"(,"min_reader_version":)" + std::to_string(snapshot.protocol().min_reader_version) +
+            R"(,"min_writer_version":)" + std::to_string(snapshot.protocol().min_writer_version) + R"(,"files":)" +
+            std::to_string(snapshot.num_files()) + R"(,"bytes":)" + std::to_string(snapshot.total_bytes());
+  } else {
+    json += R"(,"version":-1)";
+  }
+  json += R"(,"buffered_rows":)" + std::to_string(buffered) + R"(,"partition_columns":[)";
+  for (const int column : view.partition_columns) {
+    if (json.back() != '[') json += ',';
+    delta::AppendJsonString(json, view.schema->field(column)->name());
+  }
+  json += R"(],"columns":[)";
+  for (const auto& field : view.schema->fields()) {
+    json += json.back() == '[' ? R"({"name":)" : R"(,{"name":)";
+    delta::AppendJsonString(json, field->name());
+    AppendMember(json, "type", columnar::DeltaTypeName(*field->type()));
+    json += field->nullable() ? R"(,"nullable":true})" : R"(,"nullable":false})";
+  }
+  return json + "]}\n";
+}
+
 Status Describe(const TableOptions& options) {
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
   TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
-  std::string text = "table      " + view->name.ToString() + "\nlocation   " + view->store->uri() + "\n";
   int64_t buffered = 0;
   for (const auto& segment : view->segments) buffered += segment->num_rows;
+  if (options.json) return WriteStdout(ViewJson(*view, buffered));
+  std::string text = "table      " + view->name.ToString() + "\nlocation   " + view->store->uri() + "\n";
   if (view->snapshot != nullptr) {
     const delta::Snapshot& snapshot = *view->snapshot;
     text += "version    " + std::to_string(snapshot.version()) + " of " + TimestampText(snapshot.timestamp_millis()) +
@@ -271,11 +324,14 @@ Command AddTable(CLI::App& app) {
     command->add_option("table", options->table, "The table")->required()->type_name("DATABASE.TABLE");
     return command;
   };
-  add("list", "Every table with its version, files and buffered rows", List);
-  with_table(add("describe", "A table's location, version, protocol and columns", Describe));
-  CLI::App* history = with_table(add("history", "A table's commits, newest first", History));
+  const auto with_json = [&](CLI::App* command) {
+    command->add_flag("--json", options->json, "One JSON object instead of text");
+    return command;
+  };
+  with_json(add("list", "Every table with its version, files and buffered rows", List));
+  with_json(with_table(add("describe", "A table's location, version, protocol and columns", Describe)));
+  CLI::App* history = with_json(with_table(add("history", "A table's commits, newest first", History)));
   history->add_option("--limit", options->limit, "At most so many commits [20]")->type_name("N");
-  history->add_flag("--json", options->json, "One JSON object instead of a table");
   AddUpkeep(add, *options);
   return [options, chosen] { return (*chosen)(*options); };
 }

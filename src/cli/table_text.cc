@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/command_line.h"
+#include "delta/log/commit_json.h"
 #include "frontends/encoding/value_text.h"
 
 namespace tarn::cli {
@@ -27,6 +28,11 @@ std::string TimestampText(int64_t millis) {
   frontends::ByteBuffer text;
   frontends::AppendTimestamp(millis, 1000, /*utc=*/true, text);
   return std::string(text.view());
+}
+
+void AppendMember(std::string& json, std::string_view key, std::string_view text) {
+  json.append(",\"").append(key).append("\":");
+  delta::AppendJsonString(json, text);
 }
 
 std::string CountText(int64_t count, const std::string& what) {

@@ -23,6 +23,9 @@ class TextTable {
 /// "2026-01-02T03:04:05.678Z"
 std::string TimestampText(int64_t millis);
 
+/// Appends `,"key":"text"` to a JSON object.
+void AppendMember(std::string& json, std::string_view key, std::string_view text);
+
 /// "no files", "1 file", "2 files"
 std::string CountText(int64_t count, const std::string& what);
 

@@ -15,12 +15,6 @@
 namespace tarn::cli {
 namespace {
 
-/// `,"key":"text"`
-void AppendMember(std::string& json, std::string_view key, std::string_view text) {
-  json.append(",\"").append(key).append("\":");
-  delta::AppendJsonString(json, text);
-}
-
 std::string FileJson(const delta::VacuumFile& file) {
   std::string json = R"({"file":)";
   delta::AppendJsonString(json, file.key);

@@ -73,13 +73,13 @@ class LineWriter {
     if (lake_.lake != nullptr) {
       TARN_RETURN_NOT_OK(lake_.lake->FlushAll());
       lake_.lake->Close();
-      Note(Lines(lines_kept_) + " written");
     }
+    if (knows_kept_) Note(Lines(lines_kept_) + " written");
     if (errors_ == 0) return Status::Ok();
     std::string told = Lines(errors_) + " not kept";
     if (errors_ > kMaxShownErrors)
       told += ", the first " + std::to_string(kMaxShownErrors) + " of which are named above";
-    if (lake_.lake != nullptr && lines_kept_ == 0) {
+    if (knows_kept_ && lines_kept_ == 0) {
       told += "; line protocol looks like `room,name=kitchen temperature=21.4 1700000000000000000`";
     }
     return Status::InvalidArgument(told);
@@ -160,7 +160,9 @@ class LineWriter {
              nullptr));
     const std::optional<std::vector<ingest::LineError>> refused = LineErrorsOf(answer);
     if (!refused.has_value()) return StatusOf(answer);
-    errors_ += static_cast<int64_t>(refused->size());
+    errors_ += answer.lines_refused.value_or(static_cast<int64_t>(refused->size()));
+    lines_kept_ += answer.lines_kept.value_or(0);
+    knows_kept_ = knows_kept_ && answer.lines_kept.has_value();
     errors.insert(errors.end(), refused->begin(), refused->end());
     return Status::Ok();
   }
@@ -171,6 +173,8 @@ class LineWriter {
   LocalLake lake_;
   std::unique_ptr<ingest::WriteService> service_;
   int64_t lines_kept_ = 0;
+  /// False when a server did not say how many lines it kept.
+  bool knows_kept_ = true;
   int64_t errors_ = 0;
   int64_t shown_ = 0;
 };

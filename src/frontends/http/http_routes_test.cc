@@ -92,6 +92,18 @@ TEST(ParseSqlRequest, SaysWhatIsWrong) {
   EXPECT_EQ(code("application/json", std::string(100000, '[')), kInvalidArgument);
 }
 
+TEST(ParseSqlRequest, AnIntegerBeyond64BitsIsCalledThat) {
+  for (const char* number : {"9223372036854775808", "18446744073709551616", "-9223372036854775809",
+                             "123456789012345678901234567890", "-123456789012345678901234567890"}) {
+    engine::QueryRequest query;
+    const std::string body = R"({"sql":"select $1","parameters":[)" + std::string(number) + "]}";
+    const Status status = ParseSqlRequest("application/json", body, query);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr("beyond 64-bit signed integers")) << number;
+    EXPECT_THAT(status.message(), HasSubstr("as a string")) << number;
+  }
+}
+
 TEST(ParseSqlRequest, AKeyGivenTwiceOrUnknownIsNamed) {
   const auto message = [](std::string_view body) {
     engine::QueryRequest query;
@@ -118,6 +130,10 @@ TEST(WriteAnswer, EachVersionHasItsShape) {
             "\"line\":2}\n");
   EXPECT_EQ(WriteAnswer(2, outcome).content_type, "application/json");
   EXPECT_THAT(WriteAnswer(3, AnswerWrite("bad")).body, HasSubstr("line protocol parsing error"));
+  using Headers = decltype(HttpResponse::headers);
+  EXPECT_EQ(WriteAnswer(1, outcome).headers, (Headers{{"X-Tarn-Lines-Kept", "2"}, {"X-Tarn-Lines-Refused", "1"}}));
+  EXPECT_EQ(WriteAnswer(2, AnswerWrite("ok")).headers,
+            (Headers{{"X-Tarn-Lines-Kept", "1"}, {"X-Tarn-Lines-Refused", "0"}}));
   EXPECT_EQ(WriteAnswer(2, AnswerWrite("ok")).status, 204);
   EXPECT_EQ(WriteAnswer(2, AnswerWrite("ok")).body, "");
 }

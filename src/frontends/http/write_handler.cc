@@ -136,6 +136,8 @@ HttpResponse WriteAnswer(int api_version, const ingest::WriteOutcome& outcome, b
     return WriteError(api_version, WriteFailureStatus(outcome.status), outcome.status.message());
   }
   HttpResponse response;
+  response.headers.emplace_back("X-Tarn-Lines-Kept", std::to_string(outcome.lines_kept));
+  response.headers.emplace_back("X-Tarn-Lines-Refused", std::to_string(outcome.error_count));
   if (outcome.error_count == 0 && outcome.errors.empty()) {
     response.status = 204;
     return response;
