@@ -1,7 +1,9 @@
 """The pages are true: generated ones are fresh, links lead somewhere, system tables are described."""
 
 import re
+import time
 
+from conftest import run_tarn
 from dev_tasks import docs
 
 
@@ -12,6 +14,27 @@ def test_every_link_between_pages_exists():
 def test_the_command_line_page_is_what_the_program_prints():
     page = docs.ROOT / "docs" / "command_line.md"
     assert page.read_text() == docs.command_line_page(), "run ./dev docs"
+
+
+def test_the_examples_of_the_sql_page_run(make_server, tmp_path):
+    """Each statement of its SQL blocks on a table such as they speak of, with four versions."""
+    page = (docs.ROOT / "docs" / "sql.md").read_text()
+    for n in range(4):
+        line = f"room,name=r0 temperature={n} {time.time_ns()}\n"
+        done = run_tarn("write", "-", "--to", "home", "--lake", tmp_path / "lake", stdin=line)
+        assert done.returncode == 0, done.stderr
+    server = make_server()
+    examples = [
+        text.strip() for block in re.findall(r"```sql\n(.*?)```", page, flags=re.S) for text in block.split(";")
+    ]
+    examples = [text for text in examples if text]
+    assert len(examples) > 5
+    for example in examples:
+        reply = server.request("POST", "/api/sql", example)
+        if "timestamp =>" in example and reply.status == 404:
+            assert "before the first commit" in reply.json()["detail"], "the table is younger"
+        else:
+            assert reply.status == 200 and reply.json(), (example, reply)
 
 
 def test_the_sql_page_has_every_column_of_the_system_tables(server):
