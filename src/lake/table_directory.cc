@@ -81,21 +81,22 @@ Result<std::shared_ptr<const TableDirectory::Folders>> TableDirectory::FoldersIn
   }
   const std::string prefix = parent_key.empty() ? "" : parent_key + "/";
   auto folders = std::make_shared<Folders>();
-  TARN_RETURN_NOT_OK(AsLookupFault(store_->List({.prefix = prefix, .start_after = {}, .group_by_folder = true},
-                                                [&](const storage::ListEntry& entry) {
-                                                  if (!entry.is_folder) return true;
-                                                  std::string key = entry.object.key;
-                                                  key.pop_back();
-                                                  const std::string part = key.substr(prefix.size());
-                                                  // A name of a user begins with neither: both are encoded. These
-                                                  // folders are Delta's, ours, or hidden.
-                                                  if (part.empty() || part[0] == '_' || part[0] == '.') return true;
-                                                  auto name = PercentDecode(part);
-                                                  if (name.ok() && simdjson::validate_utf8(*name)) {
-                                                    (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
-                                                  }
-                                                  return true;
-                                                })));
+  const Status seen = store_->List({.prefix = prefix, .start_after = {}, .group_by_folder = true},
+                                   [&](const storage::ListEntry& entry) {
+                                     if (!entry.is_folder) return true;
+                                     std::string key = entry.object.key;
+                                     key.pop_back();
+                                     const std::string part = key.substr(prefix.size());
+                                     // A name of a user begins with neither: both are encoded. These
+                                     // folders are Delta's, ours, or hidden.
+                                     if (part.empty() || part[0] == '_' || part[0] == '.') return true;
+                                     auto name = PercentDecode(part);
+                                     if (name.ok() && simdjson::validate_utf8(*name)) {
+                                       (*folders)[FoldCase(*name)].push_back({*name, std::move(key)});
+                                     }
+                                     return true;
+                                   });
+  TARN_RETURN_NOT_OK(AsLookupFault(seen));
   for (auto& [folded, same] : *folders) {
     if (same.size() > 1) TARN_RETURN_NOT_OK(SettleNames(!parent_key.empty(), same));
   }
