@@ -80,7 +80,7 @@ TEST_F(QueryLifetimeTest, DestroyingAStreamGivesItsSlotBack) {
     EXPECT_TRUE((*stream)->Next().ok());
     EXPECT_EQ(service_->stats().running, 1);
   }
-  EXPECT_EQ(service_->stats().running, 0);
+  Until([&] { return service_->stats().running == 0; });
   EXPECT_EQ(Value("select 1"), "1");
 }
 
@@ -141,7 +141,7 @@ TEST_F(QueryLifetimeTest, ASpoiltInstanceIsReplaced) {
   EXPECT_EQ(Value("select 2"), "2");
   EXPECT_EQ((*old)->Next().status().code(), StatusCode::kInternal);
   EXPECT_EQ(service_->stats().instances_replaced, 1);
-  EXPECT_EQ(service_->stats().running, 0);
+  Until([&] { return service_->stats().running == 0; });
 }
 
 TEST_F(QueryLifetimeTest, LocalFilesAreTablesWhereThePolicySaysSo) {
@@ -219,6 +219,63 @@ TEST_F(QueryLifetimeTest, ABadLocalFileIsNamedWithTheLine) {
   EXPECT_EQ(
       Query("select sum(a) from ndjson").status().message().find("file \"" + folder + "/late.ndjson\", line 30001"),
       0U);
+}
+
+/// What became of the one cursor of an IdleDatabase.
+struct CursorFate {
+  bool interrupted = false;
+  bool gone = false;
+};
+
+class IdleCursor final : public Cursor {
+ public:
+  explicit IdleCursor(CursorFate& fate) : fate_(fate) {}
+  ~IdleCursor() override { fate_.gone = true; }
+  Status Start(std::unique_ptr<CheckedStatement>, const QueryRequest&) override { return Status::Ok(); }
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  Result<Step> Advance() override { return Step{}; }
+  void Interrupt() override { fate_.interrupted = true; }
+  double progress() const override { return 0; }
+
+ private:
+  CursorFate& fate_;
+  const std::shared_ptr<arrow::Schema> schema_;
+};
+
+class IdleDatabase final : public Database {
+ public:
+  explicit IdleDatabase(CursorFate& fate) : fate_(fate) {}
+  Result<std::unique_ptr<CheckedStatement>> Check(const std::string&) override {
+    return std::unique_ptr<CheckedStatement>();
+  }
+  Result<std::unique_ptr<Cursor>> NewCursor() override {
+    return std::unique_ptr<Cursor>(std::make_unique<IdleCursor>(fate_));
+  }
+  Status AddLocalFile(const std::string&, const std::string&) override { return Status::Ok(); }
+  bool invalidated() const override { return false; }
+  int64_t memory_bytes() const override { return 0; }
+  int64_t temp_bytes() const override { return 0; }
+  void InvalidateForTesting() override {}
+
+ private:
+  CursorFate& fate_;
+};
+
+TEST(RunningQueryTest, StoppingInterruptsAndLeavesTheWaitToAnother) {
+  CursorFate fate;
+  std::shared_ptr<RunningQuery> to_end;
+  auto query = std::make_shared<RunningQuery>(
+      QueryRequest{.sql = "select 1"}, QueryLimits{}, "id", SystemClock(), [](RunningQuery&) {},
+      [&](std::shared_ptr<RunningQuery> stopped) { to_end = std::move(stopped); });
+  ASSERT_TRUE(query->Start(Admission::Slot(), std::make_shared<IdleDatabase>(fate), nullptr).ok());
+  query->Stop(Status::Cancelled("enough"));
+  EXPECT_TRUE(fate.interrupted);
+  EXPECT_FALSE(fate.gone) << "the engine's threads may work on it yet";
+  EXPECT_EQ(query->Next().status().code(), StatusCode::kCancelled);
+  ASSERT_EQ(to_end, query);
+  to_end->EndStopped();
+  EXPECT_TRUE(fate.gone);
+  EXPECT_EQ(query->end_code(), StatusCode::kCancelled);
 }
 
 TEST(AdmissionTest, GivesAFreeSlotToWhoeverHasTheFewest) {

@@ -36,7 +36,9 @@ constexpr int kLingerTicks = 20;
 class QueryRegistry {
  public:
   QueryRegistry(const EngineOptions& options, Clock& clock)
-      : admission(options.max_concurrent, options.max_waiting, clock), clock_(clock) {}
+      : admission(options.max_concurrent, options.max_waiting, clock), clock_(clock) {
+    ending_ = Thread("tarn-query-end", [this] { EndQueries(); });
+  }
 
   Admission admission;
 
@@ -128,27 +130,64 @@ class QueryRegistry {
     }
   }
 
+  /// Ends a stopped query on a thread of its own: the network's and the watch cannot wait for the engine.
+  void EndSoon(std::shared_ptr<RunningQuery> query) EXCLUDES(mutex_) {
+    {
+      MutexLock lock(mutex_);
+      if (!closing_) {
+        stopped_.push_back(std::move(query));
+        stopped_wake_.notify_one();
+        return;
+      }
+    }
+    query->EndStopped();
+  }
+
+  /// Ends every query, and returns when those are gone that nobody works on.
   void Close() EXCLUDES(mutex_) {
     {
       MutexLock lock(mutex_);
       closing_ = true;
       wake_.notify_all();
+      stopped_wake_.notify_all();
     }
+    ending_.Join();
     for (const auto& query : Running()) query->Stop(Status::Cancelled("the service is closing"));
     admission.WakeAll();
   }
 
  private:
+  /// Body of the ending thread, until the registry closes and nothing is left to end.
+  void EndQueries() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    while (!closing_ || !stopped_.empty()) {
+      if (stopped_.empty()) {
+        stopped_wake_.wait(mutex_);
+        continue;
+      }
+      std::shared_ptr<RunningQuery> query = std::move(stopped_.front());
+      stopped_.pop_front();
+      lock.Unlock();
+      query->EndStopped();
+      query.reset();
+      lock.Lock();
+    }
+  }
+
   Clock& clock_;
   mutable Mutex mutex_;
   CondVar wake_;
   bool closing_ GUARDED_BY(mutex_) = false;
   int64_t wakes_at_ GUARDED_BY(mutex_) = 0;
+  CondVar stopped_wake_;
+  /// No longer than there are slots.
+  std::deque<std::shared_ptr<RunningQuery>> stopped_ GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<RunningQuery>> running_ GUARDED_BY(mutex_);
   std::deque<QueryInfo> ended_ GUARDED_BY(mutex_);
   int64_t started_ GUARDED_BY(mutex_) = 0;
   int64_t failed_ GUARDED_BY(mutex_) = 0;
   int64_t cancelled_ GUARDED_BY(mutex_) = 0;
+  Thread ending_;
 };
 
 class Stream final : public QueryStream {
@@ -214,8 +253,10 @@ class Service final : public QueryService {
 
   Result<std::unique_ptr<QueryStream>> Execute(const QueryRequest& request) override {
     const std::string id = request.query_id.empty() ? NextId() : request.query_id;
-    auto query = std::make_shared<RunningQuery>(request, options_.default_limits, id, clock_,
-                                                [registry = registry_.get()](RunningQuery& q) { registry->Ended(q); });
+    auto query = std::make_shared<RunningQuery>(
+        request, options_.default_limits, id, clock_,
+        [registry = registry_.get()](RunningQuery& q) { registry->Ended(q); },
+        [registry = registry_.get()](std::shared_ptr<RunningQuery> q) { registry->EndSoon(std::move(q)); });
     TARN_RETURN_NOT_OK(registry_->Add(query));
     Status started = Start(*query);
     if (!started.ok()) return query->Fail(std::move(started));

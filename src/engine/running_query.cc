@@ -33,7 +33,8 @@ const char* StateName(StatusCode code) {
 
 }  // namespace
 
-RunningQuery::RunningQuery(QueryRequest request, const QueryLimits& limits, std::string id, Clock& clock, OnEnd on_end)
+RunningQuery::RunningQuery(QueryRequest request, const QueryLimits& limits, std::string id, Clock& clock, OnEnd on_end,
+                           EndSoon end_soon)
     : request_(std::move(request)),
       id_(std::move(id)),
       clock_(clock),
@@ -43,7 +44,8 @@ RunningQuery::RunningQuery(QueryRequest request, const QueryLimits& limits, std:
       deadline_(Tighter(request_.limits.timeout_micros, limits.timeout_micros) == 0
                     ? 0
                     : started_monotonic_ + Tighter(request_.limits.timeout_micros, limits.timeout_micros)),
-      on_end_(std::move(on_end)) {}
+      on_end_(std::move(on_end)),
+      end_soon_(std::move(end_soon)) {}
 
 Status RunningQuery::Start(Admission::Slot slot, std::shared_ptr<Database> database,
                            std::unique_ptr<CheckedStatement> statement) {
@@ -165,11 +167,19 @@ void RunningQuery::Stop(Status why) {
     stop_ = why;
     stopped_ = true;
     if (phase_ == Phase::kWaiting) return;
-    if (claimed_) {
-      if (cursor_ != nullptr) cursor_->Interrupt();
-      return;
-    }
+    if (cursor_ != nullptr) cursor_->Interrupt();
+    if (claimed_) return;
     claimed_ = true;
+  }
+  end_soon_(shared_from_this());
+}
+
+void RunningQuery::EndStopped() {
+  Status why;
+  {
+    MutexLock lock(mutex_);
+    TARN_CHECK(stop_.has_value());
+    why = *stop_;
   }
   End(std::move(why));
 }

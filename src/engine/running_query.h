@@ -23,8 +23,11 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
  public:
   /// Called once, after cursor and slot are given back.
   using OnEnd = std::function<void(RunningQuery&)>;
+  /// Has EndStopped called on a thread that may wait.
+  using EndSoon = std::function<void(std::shared_ptr<RunningQuery>)>;
 
-  RunningQuery(QueryRequest request, const QueryLimits& limits, std::string id, Clock& clock, OnEnd on_end);
+  RunningQuery(QueryRequest request, const QueryLimits& limits, std::string id, Clock& clock, OnEnd on_end,
+               EndSoon end_soon);
 
   const QueryRequest& request() const { return request_; }
   const std::string& id() const { return id_; }
@@ -41,8 +44,11 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
   Result<std::shared_ptr<arrow::RecordBatch>> Next() EXCLUDES(mutex_);
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
 
-  /// Ends the query with `why`, at once when nobody is working on it, else as soon as the engine lets go.
+  /// Ends the query with `why` as soon as the engine lets go. Does not wait for that, which takes as long as the
+  /// longest call that one of its threads is in.
   void Stop(Status why) EXCLUDES(mutex_);
+  /// Ends a query that was stopped while nobody worked on it.
+  void EndStopped() EXCLUDES(mutex_);
   /// Ends it before it had a cursor.
   Status Fail(Status why) EXCLUDES(mutex_);
 
@@ -72,6 +78,7 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
   const int64_t started_monotonic_;
   const int64_t deadline_;
   const OnEnd on_end_;
+  const EndSoon end_soon_;
   std::atomic<bool> stopped_ = false;
   /// Set by Start before anybody reads it.
   std::shared_ptr<arrow::Schema> schema_;
