@@ -33,11 +33,14 @@ Resident ReadResident() {
 
 int64_t ProcessResidentBytes() { return ReadResident().bytes; }
 
+int64_t AllocatedBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
 int64_t UnaccountedResidentBytes() {
   const Resident resident = ReadResident();
-  const struct mallinfo2 info = mallinfo2();
-  const auto given_out = static_cast<int64_t>(info.uordblks + info.hblkhd);
-  return std::max<int64_t>(0, resident.bytes - resident.of_files - given_out);
+  return std::max<int64_t>(0, resident.bytes - resident.of_files - AllocatedBytes());
 }
 
 void ReleaseFreedMemory() { malloc_trim(0); }

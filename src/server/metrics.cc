@@ -1,5 +1,6 @@
 #include "server/metrics.h"
 
+#include <arrow/memory_pool.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -124,6 +125,11 @@ void CollectMemory(const MetricSources& sources, Collected& out) {
   if (sources.request_memory != nullptr) {
     out.Gauge(kUsed, kUsedHelp, static_cast<double>(sources.request_memory->used_bytes()), share("requests"));
   }
+  out.Gauge("tarn_memory_arrow_bytes", "Held by Arrow: rows of buffers, requests, flushes, compaction and results.",
+            static_cast<double>(arrow::default_memory_pool()->bytes_allocated()));
+  out.Gauge("tarn_memory_allocated_bytes",
+            "All that is allocated outside the engine: what Arrow holds, metadata of tables, requests.",
+            static_cast<double>(AllocatedBytes()));
   out.Gauge("process_resident_memory_bytes", "Resident memory of this process.",
             static_cast<double>(ProcessResidentBytes()));
 }
