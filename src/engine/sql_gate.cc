@@ -1,15 +1,11 @@
+// Layers 1 and 2 of the gate: the statement and its parse tree.
 #include "engine/sql_gate.h"
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
-#include "duckdb/catalog/catalog_entry/schema_catalog_entry.hpp"
-#include "duckdb/catalog/catalog_entry/table_catalog_entry.hpp"
 #include "duckdb/common/string_util.hpp"
-#include "duckdb/main/client_context_state.hpp"
-#include "duckdb/optimizer/optimizer_extension.hpp"
 #include "duckdb/parser/constraints/check_constraint.hpp"
 #include "duckdb/parser/expression/conjunction_expression.hpp"
 #include "duckdb/parser/expression/function_expression.hpp"
@@ -32,110 +28,13 @@
 #include "duckdb/parser/statement/select_statement.hpp"
 #include "duckdb/parser/statement/update_statement.hpp"
 #include "duckdb/parser/tableref/list.hpp"
-#include "duckdb/planner/expression/bound_function_expression.hpp"
-#include "duckdb/planner/logical_operator_visitor.hpp"
-#include "duckdb/planner/operator/logical_create_table.hpp"
-#include "duckdb/planner/operator/logical_delete.hpp"
-#include "duckdb/planner/operator/logical_get.hpp"
-#include "duckdb/planner/operator/logical_insert.hpp"
-#include "duckdb/planner/operator/logical_merge_into.hpp"
-#include "duckdb/planner/operator/logical_simple.hpp"
-#include "duckdb/planner/operator/logical_update.hpp"
 #include "engine/exception_barrier.h"
-#include "engine/lake_catalog.h"
-#include "engine/table_changes_function.h"
+#include "engine/gate_names.h"
 
 namespace tarn::engine {
 namespace {
 
-using Names = std::unordered_set<std::string_view>;
-
-/// What a session may read from. The lake's own scans are added by name, since users cannot call them: layer 2 does
-/// not list them.
-const Names& AllowedTableFunctions() {
-  static const Names names{"range",
-                           "generate_series",
-                           "unnest",
-                           "repeat",
-                           "repeat_row",
-                           "json_each",
-                           "json_tree",
-                           kTableChangesFunction,
-                           "summary",
-                           "duckdb_tables",
-                           "duckdb_columns",
-                           "duckdb_views",
-                           "duckdb_schemas",
-                           "duckdb_databases",
-                           "duckdb_types",
-                           "duckdb_constraints",
-                           "duckdb_indexes",
-                           "duckdb_sequences",
-                           "duckdb_functions",
-                           "duckdb_keywords",
-                           "pg_timezone_names",
-                           "icu_calendar_names"};
-  return names;
-}
-
-/// Table macros, which layer 3 sees only as what they expand to.
-const Names& AllowedTableMacros() {
-  static const Names names{"histogram", "histogram_values"};
-  return names;
-}
-
-const Names& LocalFileFunctions() {
-  static const Names names{"read_parquet",
-                           "parquet_scan",
-                           "read_csv",
-                           "read_csv_auto",
-                           "read_json",
-                           "read_json_auto",
-                           "read_json_objects",
-                           "read_json_objects_auto",
-                           "read_ndjson",
-                           "read_ndjson_auto",
-                           "read_ndjson_objects",
-                           "parquet_metadata",
-                           "parquet_file_metadata",
-                           "parquet_kv_metadata",
-                           "parquet_schema",
-                           "sniff_csv",
-                           "glob"};
-  return names;
-}
-
-/// Functions of the lake's catalog, reached through table names only.
-const Names& CatalogScans() {
-  static const Names names{"lake_scan", "system_scan"};
-  return names;
-}
-
-/// Scalar functions that read the process's surroundings, keep state, wait, or carry SQL in a string.
-const Names& DeniedFunctions() {
-  static const Names names{"getenv",
-                           "current_setting",
-                           "getvariable",
-                           "nextval",
-                           "currval",
-                           "setseed",
-                           "write_log",
-                           "sleep_ms",
-                           "pg_sleep",
-                           "txid_current",
-                           "current_query",
-                           "version",
-                           "json_execute_serialized_sql",
-                           "json_serialize_sql",
-                           "json_serialize_plan",
-                           "json_deserialize_sql",
-                           "parse_duckdb_log_message"};
-  return names;
-}
-
 constexpr size_t kMaxComments = 1000;
-
-[[noreturn]] void Deny(const std::string& what) { ThrowStatus(Status::PermissionDenied(what)); }
 
 /// The parser takes quadratic time in comments that begin within comments, and nothing interrupts it.
 void CheckComments(const std::string& sql) {
@@ -147,12 +46,10 @@ void CheckComments(const std::string& sql) {
   }
 }
 
-bool Contains(const Names& names, const std::string& name) { return names.count(name) > 0; }
-
 /// Whether the first word is one that a query begins with.
 bool BeginsQuery(const std::string& sql) {
-  static const Names words{"select", "with",      "from", "values", "table",   "describe",
-                           "desc",   "summarize", "show", "pivot",  "unpivot", "explain"};
+  static const GateNames words{"select", "with",      "from", "values", "table",   "describe",
+                               "desc",   "summarize", "show", "pivot",  "unpivot", "explain"};
   for (const duckdb::SimplifiedToken& token : duckdb::Parser::Tokenize(sql)) {
     if (token.type != duckdb::SimplifiedTokenType::SIMPLIFIED_TOKEN_KEYWORD) continue;
     const std::string rest = duckdb::StringUtil::Lower(sql.substr(token.start, 16));
@@ -463,7 +360,7 @@ class TreeGate {
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
       const auto& function = expression.Cast<duckdb::FunctionExpression>();
       const std::string name = duckdb::StringUtil::Lower(function.function_name);
-      if (Contains(DeniedFunctions(), name)) Deny("function " + name + " is not allowed");
+      if (DeniedFunctions().contains(name)) Deny("function " + name + " is not allowed");
     }
     if (expression.GetExpressionClass() == duckdb::ExpressionClass::CONJUNCTION) {
       work_.terms += expression.Cast<duckdb::ConjunctionExpression>().children.size();
@@ -481,8 +378,8 @@ class TreeGate {
       Deny("this kind of table function is not allowed");
     }
     const std::string name = duckdb::StringUtil::Lower(ref.function->Cast<duckdb::FunctionExpression>().function_name);
-    const bool allowed = Contains(AllowedTableFunctions(), name) || Contains(AllowedTableMacros(), name) ||
-                         (policy_.local_files && Contains(LocalFileFunctions(), name));
+    const bool allowed = AllowedTableFunctions().contains(name) || AllowedTableMacros().contains(name) ||
+                         (policy_.local_files && LocalFileFunctions().contains(name));
     if (!allowed) Deny("table function " + name + " is not allowed");
     CheckExpression(*ref.function);
     if (ref.subquery) CheckNode(*ref.subquery->node);
@@ -580,119 +477,9 @@ class TreeGate {
   PlanningWork work_;
 };
 
-bool AllowedOperator(duckdb::LogicalOperatorType type) {
-  using enum duckdb::LogicalOperatorType;
-  switch (type) {
-    case LOGICAL_PROJECTION:
-    case LOGICAL_FILTER:
-    case LOGICAL_AGGREGATE_AND_GROUP_BY:
-    case LOGICAL_WINDOW:
-    case LOGICAL_UNNEST:
-    case LOGICAL_LIMIT:
-    case LOGICAL_ORDER_BY:
-    case LOGICAL_TOP_N:
-    case LOGICAL_DISTINCT:
-    case LOGICAL_SAMPLE:
-    case LOGICAL_PIVOT:
-    case LOGICAL_GET:
-    case LOGICAL_CHUNK_GET:
-    case LOGICAL_DELIM_GET:
-    case LOGICAL_EXPRESSION_GET:
-    case LOGICAL_DUMMY_SCAN:
-    case LOGICAL_EMPTY_RESULT:
-    case LOGICAL_CTE_REF:
-    case LOGICAL_JOIN:
-    case LOGICAL_DELIM_JOIN:
-    case LOGICAL_COMPARISON_JOIN:
-    case LOGICAL_ANY_JOIN:
-    case LOGICAL_CROSS_PRODUCT:
-    case LOGICAL_POSITIONAL_JOIN:
-    case LOGICAL_ASOF_JOIN:
-    case LOGICAL_DEPENDENT_JOIN:
-    case LOGICAL_UNION:
-    case LOGICAL_EXCEPT:
-    case LOGICAL_INTERSECT:
-    case LOGICAL_RECURSIVE_CTE:
-    case LOGICAL_MATERIALIZED_CTE:
-    case LOGICAL_EXPLAIN:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// Layer 3.
-class PlanGate : public duckdb::LogicalOperatorVisitor {
- public:
-  explicit PlanGate(const SessionPolicy& policy) : policy_(policy) {}
-
-  void VisitOperator(duckdb::LogicalOperator& op) override {
-    if (!AllowedOperator(op.type) && !(policy_.writes && ChangesLake(op))) {
-      Deny("operator " + op.GetName() + " is not allowed on a read-only connection");
-    }
-    if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
-      const std::string& name = op.Cast<duckdb::LogicalGet>().function.name;
-      const bool allowed = Contains(AllowedTableFunctions(), name) || Contains(CatalogScans(), name) ||
-                           (policy_.local_files && Contains(LocalFileFunctions(), name));
-      if (!allowed) Deny("table function " + name + " is not allowed");
-    }
-    VisitOperatorExpressions(op);
-    VisitOperatorChildren(op);
-  }
-
- protected:
-  duckdb::unique_ptr<duckdb::Expression> VisitReplace(duckdb::BoundFunctionExpression& function,
-                                                      duckdb::unique_ptr<duckdb::Expression>*) override {
-    if (Contains(DeniedFunctions(), function.function.name)) {
-      Deny("function " + function.function.name + " is not allowed");
-    }
-    return nullptr;
-  }
-
- private:
-  /// A change of a table of the lake, and not of another catalog that is attached.
-  static bool ChangesLake(duckdb::LogicalOperator& op) {
-    using enum duckdb::LogicalOperatorType;
-    const auto is_lake = [](const duckdb::Catalog& catalog) { return catalog.GetName() == kLakeCatalogName; };
-    switch (op.type) {
-      case LOGICAL_INSERT:
-        return is_lake(op.Cast<duckdb::LogicalInsert>().table.catalog);
-      case LOGICAL_DELETE:
-        return is_lake(op.Cast<duckdb::LogicalDelete>().table.catalog);
-      case LOGICAL_UPDATE:
-        return is_lake(op.Cast<duckdb::LogicalUpdate>().table.catalog);
-      case LOGICAL_MERGE_INTO:
-        return is_lake(op.Cast<duckdb::LogicalMergeInto>().table.catalog);
-      case LOGICAL_CREATE_TABLE:
-        return is_lake(op.Cast<duckdb::LogicalCreateTable>().schema.catalog);
-      case LOGICAL_ALTER: {
-        const auto& info = op.Cast<duckdb::LogicalSimple>().info->Cast<duckdb::AlterInfo>();
-        return info.type == duckdb::AlterType::ALTER_TABLE && info.catalog == kLakeCatalogName;
-      }
-      default:
-        return false;
-    }
-  }
-
-  const SessionPolicy policy_;
-};
-
-struct PlanGateInfo : public duckdb::OptimizerExtensionInfo {
-  explicit PlanGateInfo(const SessionPolicy& of_session) : policy(of_session) {}
-  const SessionPolicy policy;
-};
-
-constexpr char kTrustedKey[] = "tarn_trusted";
-class Trusted : public duckdb::ClientContextState {};
-
-void CheckPlan(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
-  if (input.context.registered_state->Get<Trusted>(kTrustedKey)) return;
-  PlanGate(static_cast<const PlanGateInfo&>(*input.info).policy).VisitOperator(*plan);
-}
-
 }  // namespace
 
-bool IsDeniedFunction(const std::string& name) { return Contains(DeniedFunctions(), name); }
+bool IsDeniedFunction(const std::string& name) { return DeniedFunctions().contains(name); }
 
 ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options,
                               const SessionPolicy& policy) {
@@ -726,17 +513,6 @@ bool ChangesTables(const std::string& sql) {
     writes = ParseAndCheck(sql, options, {.local_files = true, .writes = true}).writes;
   });
   return parsed.ok() && writes;
-}
-
-void RegisterPlanGate(duckdb::DBConfig& config, const SessionPolicy& policy) {
-  duckdb::OptimizerExtension extension;
-  extension.pre_optimize_function = CheckPlan;
-  extension.optimizer_info = duckdb::make_shared_ptr<PlanGateInfo>(policy);
-  duckdb::OptimizerExtension::Register(config, extension);
-}
-
-void TrustConnection(duckdb::ClientContext& context) {
-  context.registered_state->Insert(kTrustedKey, duckdb::make_shared_ptr<Trusted>());
 }
 
 }  // namespace tarn::engine
