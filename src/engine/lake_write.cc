@@ -4,10 +4,10 @@
 
 #include "duckdb/planner/operator/logical_create_table.hpp"
 #include "duckdb/planner/operator/logical_delete.hpp"
-#include "duckdb/planner/operator/logical_get.hpp"
 #include "duckdb/planner/operator/logical_insert.hpp"
 #include "duckdb/planner/operator/logical_update.hpp"
 #include "engine/exception_barrier.h"
+#include "engine/lake_table.h"
 #include "engine/lake_table_ddl.h"
 #include "engine/lake_write_operator.h"
 
@@ -96,18 +96,6 @@ class LakeUpdate final : public LakeWrite {
   const NewRow columns_;
 };
 
-/// Whether a plan reads the table that it changes.
-bool Reads(const duckdb::LogicalOperator& op, const duckdb::TableCatalogEntry& table) {
-  if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
-    auto entry = const_cast<duckdb::LogicalGet&>(op.Cast<duckdb::LogicalGet>()).GetTable();
-    if (entry && entry.get() == &table) return true;
-  }
-  for (const auto& child : op.children) {
-    if (Reads(*child, table)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 PhysicalOperator& PlanLakeInsert(duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner,
@@ -118,7 +106,7 @@ PhysicalOperator& PlanLakeInsert(duckdb::ClientContext& context, duckdb::Physica
   }
   if (!insert.column_index_map.empty()) rows = planner.ResolveDefaultsProjection(insert, *rows);
   TableEdit::Statement statement{.operation = "WRITE", .parameters = {{"mode", "Append"}}};
-  for (const auto& child : insert.children) statement.reads_table |= Reads(*child, insert.table);
+  statement.reads_table = insert.table.Cast<LakeTable>().scanned();
   const bool in_order = duckdb::PhysicalPlanGenerator::PreserveInsertionOrder(context, *rows);
   auto& write = planner.Make<LakeInsert>(insert.types, catalog, EditOf(insert.table), std::move(statement),
                                          insert.return_chunk, RowLayout::Of(insert.table.GetColumns()), in_order);

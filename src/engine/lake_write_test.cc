@@ -142,6 +142,13 @@ TEST_F(LakeWriteTest, TablesAreMadeWithTheLowestProtocol) {
             "InvalidArgument: there is no table property 'delta.apendonly' to set");
 }
 
+TEST_F(LakeWriteTest, RowsMadeOfTheTableItselfAreNoBlindAppend) {
+  MakeTable();
+  Both("insert into db.t select id + 100, name, day from db.t");
+  EXPECT_THAT(Commit(3), HasSubstr(R"("isBlindAppend":false)"));
+  Both("insert into db.t select max(id) + 1, 'next', null from db.t where id < (select count(*) from db.t)");
+}
+
 TEST_F(LakeWriteTest, WhatADeltaTableCannotHaveIsRefusedByName) {
   const auto refused = [&](const std::string& columns, const std::string& why) {
     EXPECT_THAT(Value("create table db.x (" + columns + ")"), HasSubstr(why));
