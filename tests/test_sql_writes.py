@@ -7,6 +7,7 @@ import threading
 
 import deltalake
 import polars
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run_tarn
@@ -75,25 +76,35 @@ def test_others_read_what_sql_changed(tmp_path):
     assert polars.read_delta(str(plain)).height == expected["false"][-1].num_rows
 
 
-@pytest.mark.parametrize(
-    "name", ["spark-deletion-vectors", "spark-partitioned", "deltars-partitioned", "spark-v2-checkpoint"]
-)
+@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir()))
 def test_tables_of_others_are_changed(tmp_path, name):
     lake = tmp_path / "lake"
-    shutil.copytree(CORPUS / name / "table", lake / "db" / "t")
-    before = rows(lake, "from db.t", tmp_path / "before.parquet")
-    column = before.schema.names[0]
-    kept = rows(
-        lake, f'from db.t where "{column}" is distinct from (select max("{column}") from db.t)', tmp_path / "kept"
-    )
-    sql(lake, f'delete from db.t where "{column}" = (select max("{column}") from db.t)')
-    after = rows(lake, "from db.t", tmp_path / "after.parquet")
-    assert 0 < after.num_rows < before.num_rows
-    assert_same_rows(after, kept)
-    assert json.loads(run_tarn("table", "fsck", lake / "db" / "t", "--check-data", "--json").stdout)["errors"] == 0
-    done = run_tarn("sql", "-t", f"t={lake / 'db' / 't'}", "delete from t")
+    table = lake / "db" / "t"
+    shutil.copytree(CORPUS / name / "table", table)
+
+    def content(condition: str = "true"):
+        return rows(lake, f"from db.t where {condition}", tmp_path / "rows.parquet")
+
+    before = content()
+    sql(lake, "insert into db.t select * from db.t")
+    assert_same_rows(content(), pa.concat_tables([before, before]))
+    column = f'"{before.schema.names[0]}"'
+    largest = f"{column} = (select max({column}) from db.t)"
+    if name == "spark-change-feed":
+        refused = run_tarn("sql", "--lake", lake, f"delete from db.t where {largest}")
+        assert refused.returncode == 6 and "change feed" in refused.stderr
+    else:
+        doubled = content()
+        sql(lake, f"update db.t set {column} = {column} where {largest}")
+        assert_same_rows(content(), doubled)
+        kept = content(f"({largest}) is not true")
+        sql(lake, f"delete from db.t where {largest}")
+        assert kept.num_rows < doubled.num_rows
+        assert_same_rows(content(), kept)
+    assert json.loads(run_tarn("table", "fsck", table, "--check-data", "--json").stdout)["errors"] == 0
+    done = run_tarn("sql", "-t", f"t={table}", "delete from t")
     assert done.returncode == 0, done.stderr
-    assert rows(lake, "from db.t", tmp_path / "none.parquet").num_rows == 0
+    assert content().num_rows == 0
 
 
 def test_a_server_changes_tables_only_when_it_is_told_to(make_server):
