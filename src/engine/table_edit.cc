@@ -9,15 +9,6 @@
 #include "delta/operations/row_change.h"
 
 namespace tarn::engine {
-namespace {
-
-/// Errors behind which nothing can have been committed.
-bool IsCertain(const Status& status) {
-  return !status.Is(StatusCode::kIndeterminate) && !status.Is(StatusCode::kUnavailable) &&
-         !status.Is(StatusCode::kInternal);
-}
-
-}  // namespace
 
 TableEdit::TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
                      std::optional<delta::CreateTableOptions> create)
@@ -66,7 +57,7 @@ Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Commit(const Statement
   TARN_ASSIGN_OR_RETURN(std::vector<delta::Add> files, writer_.Finish());
   if (files.empty() && gone_.count() == 0 && !create_) return std::shared_ptr<const delta::Snapshot>();
   auto committed = gone_.count() > 0 ? Replace(statement, std::move(files)) : Append(statement, std::move(files));
-  keeps_files_ = committed.ok() || !IsCertain(committed.status());
+  keeps_files_ = committed.ok() || !delta::IsSurelyNotCommitted(committed.status());
   return committed;
 }
 

@@ -127,13 +127,6 @@ Result<std::unique_ptr<RowCondition>> ReplacedBy(const Snapshot& snapshot, const
   return MakeCondition(*snapshot.schema(), {});
 }
 
-/// Errors behind which nothing can have been committed.
-bool IsCertain(const Status& status) {
-  return status.Is(StatusCode::kConflict) || status.Is(StatusCode::kUnsupported) ||
-         status.Is(StatusCode::kPermissionDenied) || status.Is(StatusCode::kInvalidArgument) ||
-         status.Is(StatusCode::kNotFound);
-}
-
 }  // namespace
 
 Result<ChangeResult> Overwrite(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
@@ -162,7 +155,7 @@ Result<ChangeResult> Overwrite(const TableContext& table, std::shared_ptr<const 
   request.parameters = ParametersOf(options);
   request.files = options.files;
   auto result = ChangeRows(table, std::move(snapshot), request);
-  if (!result.ok() && IsCertain(result.status())) DeleteUncommitted(table, writer.keys());
+  if (!result.ok() && IsSurelyNotCommitted(result.status())) DeleteUncommitted(table, writer.keys());
   return result;
 }
 

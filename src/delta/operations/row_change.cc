@@ -69,6 +69,20 @@ std::map<std::string, std::string> PredicateParameter(const std::string& predica
   return {{"predicate", list}};
 }
 
+bool IsSurelyNotCommitted(const Status& failure) {
+  switch (failure.code()) {
+    case StatusCode::kConflict:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kUnsupported:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kNotFound:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Result<ChangeResult> ChangeRows(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                                 const ChangeRequest& request) {
   TARN_CHECK((request.condition != nullptr) != (request.places != nullptr));

@@ -70,6 +70,10 @@ struct ChangeRequest {
   TableWriterOptions files;
 };
 
+/// Whether a commit that failed surely published nothing, so that its new files may be deleted. Behind any other error
+/// it may be in the log.
+bool IsSurelyNotCommitted(const Status& failure);
+
 /// Deletes, updates or replaces rows in one commit, file by file: with deletion vectors where
 /// `delta.enableDeletionVectors` asks for them, else by writing the files anew. Behind a conflicting commit it is
 /// planned again on the newest version, a bounded number of times, unless the table's schema or properties changed,
