@@ -198,9 +198,10 @@ TEST_F(RemoteLakeTest, WhateverS3AnswersRowsAreThereOnce) {
   for (const Fault& fault : faults) {
     for (int first = 1; first <= kRequests; ++first) {
       const TableName name = {"db", fault.name + std::to_string(first)};
-      std::atomic<int> requests = 0;
-      const auto meddle = [&](const FakeRequest&) -> std::optional<FakeReply> {
-        const int request = ++requests;
+      // A request of the round before may still be under way.
+      const auto requests = std::make_shared<std::atomic<int>>(0);
+      const auto meddle = [requests, first, &fault](const FakeRequest&) -> std::optional<FakeReply> {
+        const int request = ++*requests;
         if (request < first || request >= first + kFaults) return std::nullopt;
         return fault.reply;
       };
