@@ -118,7 +118,6 @@ class LakeMerge final : public LakeWrite {
         Remove(chunk, rows, state);
         state.deleted += rows.count;
         state.count += rows.count;
-        if (returns_rows()) ThrowStatus(Status::Unsupported("RETURNING of a MERGE that deletes"));
         return;
       }
       case MergeActionType::MERGE_UPDATE:
@@ -220,7 +219,12 @@ duckdb::PhysicalOperator& PlanLakeMerge(duckdb::PhysicalPlanGenerator& planner, 
   BeginEdit begin = EditOf(merge.table);
   Actions actions;
   for (auto& [kind, bound] : merge.actions) {
-    for (auto& each : bound) actions[kind].push_back(MakeAction(merge, *each));
+    for (auto& each : bound) {
+      if (merge.return_chunk && each->action_type == MergeActionType::MERGE_DELETE) {
+        ThrowStatus(Status::Unsupported("RETURNING of a MERGE that deletes"));
+      }
+      actions[kind].push_back(MakeAction(merge, *each));
+    }
   }
   const PlaceColumns place{merge.row_id_start, merge.row_id_start + 1};
   auto& write =

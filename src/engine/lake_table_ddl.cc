@@ -25,9 +25,6 @@ namespace {
 using duckdb::LogicalType;
 using duckdb::LogicalTypeId;
 
-/// How often a change of the schema is begun anew behind other commits.
-constexpr int kMaxAttempts = 8;
-
 Result<std::shared_ptr<arrow::DataType>> NestedType(const LogicalType& type) {
   switch (type.id()) {
     case LogicalTypeId::STRUCT: {
@@ -215,15 +212,11 @@ Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, 
     return Status::Unsupported("ALTER TABLE can only add columns");
   }
   const auto& add = info.Cast<duckdb::AddColumnInfo>();
-  Status conflict;
-  for (int attempt = 0; attempt < kMaxAttempts; attempt++) {
-    TARN_ASSIGN_OR_RETURN(const auto table, catalog.PinForChange(name));
-    std::shared_ptr<const delta::Snapshot> committed;
-    conflict = AddColumn(table, add.new_column, add.if_column_not_exists, committed);
-    if (committed != nullptr) catalog.NoteCommit(name, committed);
-    if (!conflict.Is(StatusCode::kConflict)) return conflict;
-  }
-  return conflict;
+  TARN_ASSIGN_OR_RETURN(const auto table, catalog.PinForChange(name));
+  std::shared_ptr<const delta::Snapshot> committed;
+  TARN_RETURN_NOT_OK(AddColumn(table, add.new_column, add.if_column_not_exists, committed));
+  if (committed != nullptr) catalog.NoteCommit(name, committed);
+  return Status::Ok();
 }
 
 }  // namespace tarn::engine
