@@ -17,7 +17,7 @@ def resident_bytes(server: Server, peak: bool = False) -> int:
 
 
 def settles_below(server: Server, limit: int, seconds: float = 20) -> bool:
-    """Freed memory is given back about once a second."""
+    """Freed memory is given back about once a second; the system tells of it only to who asks, so this asks again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if resident_bytes(server) < limit:
