@@ -1,10 +1,11 @@
-"""Write the generated pages of docs/ anew (the command line's help) and check every link between pages."""
+"""Write the generated pages of docs/ anew (the command line's help, the Delta library's reference) and check every link
+between pages."""
 
 import argparse
 import re
 import subprocess
 
-from . import build
+from . import build, delta_reference
 from .paths import ROOT, tracked
 from .run import TaskError, say
 
@@ -39,14 +40,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev docs")
     parser.add_argument("--check", action="store_true", help="fail when a page is stale instead of writing it")
     options = parser.parse_args(arguments)
-    page = ROOT / "docs" / "command_line.md"
-    wanted = command_line_page()
-    if options.check:
-        if not page.exists() or page.read_text() != wanted:
-            raise TaskError("docs/command_line.md is stale; run ./dev docs")
-    else:
-        page.parent.mkdir(exist_ok=True)
-        page.write_text(wanted)
+    pages = {ROOT / "docs" / "command_line.md": command_line_page(), delta_reference.PAGE: delta_reference.page()}
+    for page, wanted in pages.items():
+        if not options.check:
+            page.write_text(wanted)
+        elif not page.exists() or page.read_text() != wanted:
+            raise TaskError(f"docs/{page.name} is stale; run ./dev docs")
     problems = broken_links()
     for problem in problems:
         say(problem)
