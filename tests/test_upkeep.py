@@ -171,6 +171,25 @@ def test_spark_reads_tables_that_were_vacuumed_and_cleaned(written, tmp_path):
     )
 
 
+def test_optimize_keeps_to_the_sizes_asked_for(tmp_path):
+    table = tmp_path / "t"
+    for first in range(0, 50_000, 10_000):
+        deltalake.write_deltalake(table, batch(*range(first, first + 10_000)), mode="append")
+    small = min(path.stat().st_size for path in table.glob("*.parquet"))
+
+    def plan(*options) -> dict:
+        return json.loads(tarn("optimize", table, "--dry-run", "--json", *options))
+
+    assert (plan()["groups"], plan()["files_removed"]) == (1, 5)
+    assert plan("--min-file-size", str(small))["files_removed"] == 0
+    assert plan("--target-size", str(2 * small + small // 2))["groups"] == 2
+    for option in ("--target-size", "--min-file-size"):
+        wrong = run_tarn("table", "optimize", table, option, "0")
+        assert wrong.returncode == 2 and f"{option}: " in wrong.stderr
+    tarn("optimize", table, "--target-size", "1MiB")
+    assert deltalake.DeltaTable(str(table)).to_pyarrow_dataset().count_rows() == 50_000
+
+
 def test_restore_takes_a_table_back(written):
     deltalake.DeltaTable(str(written)).optimize.compact()
     old = rows_at(written, 2)

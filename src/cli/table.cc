@@ -15,6 +15,7 @@
 #include "delta/log/commit_json.h"
 #include "delta/operations/optimize.h"
 #include "delta/table.h"
+#include "server/config.h"
 
 namespace tarn::cli {
 
@@ -26,6 +27,9 @@ struct TableOptions {
   int64_t limit = 20;
   bool dry_run = false;
   bool json = false;
+  /// Of optimize; empty when not given.
+  std::string target_size;
+  std::string min_file_size;
   /// Lake and table aside, as those below.
   FsckOptions fsck;
   UpkeepOptions upkeep;
@@ -179,10 +183,25 @@ Status History(const TableOptions& options) {
 }
 
 /// What a merge would take; how many files come out is only known then.
-Status PlanOptimize(const TableOptions& options, const delta::Snapshot* snapshot) {
+/// What the options ask for.
+Result<delta::OptimizeOptions> SizesOf(const TableOptions& options) {
+  delta::OptimizeOptions sizes;
+  const auto take = [](const char* option, const std::string& text, int64_t& bytes) -> Status {
+    if (text.empty()) return Status::Ok();
+    const auto parsed = server::ParseSize(text);
+    if (!parsed.ok()) return parsed.status().WithContext(option);
+    bytes = *parsed;
+    return bytes > 0 ? Status::Ok() : Status::InvalidArgument(std::string(option) + ": must be more than 0");
+  };
+  TARN_RETURN_NOT_OK(take("--target-size", options.target_size, sizes.target_file_bytes));
+  TARN_RETURN_NOT_OK(take("--min-file-size", options.min_file_size, sizes.min_file_bytes));
+  return sizes;
+}
+
+Status PlanOptimize(const TableOptions& options, const delta::OptimizeOptions& sizes, const delta::Snapshot* snapshot) {
   std::vector<delta::OptimizeGroup> plan;
   if (snapshot != nullptr) {
-    TARN_ASSIGN_OR_RETURN(plan, delta::PlanOptimize(*snapshot, {}));
+    TARN_ASSIGN_OR_RETURN(plan, delta::PlanOptimize(*snapshot, sizes));
   }
   int64_t files = 0;
   int64_t bytes = 0;
@@ -216,24 +235,25 @@ Status TellOptimized(const TableOptions& options, const delta::OptimizeResult& r
 }
 
 /// Of a table by its folder, in a lake or not.
-Status OptimizeFolder(const TableOptions& options) {
+Status OptimizeFolder(const TableOptions& options, const delta::OptimizeOptions& sizes) {
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
   TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(table.context));
-  if (options.dry_run) return PlanOptimize(options, snapshot.get());
-  TARN_ASSIGN_OR_RETURN(const auto result, delta::Optimize(table.context, snapshot, {}));
+  if (options.dry_run) return PlanOptimize(options, sizes, snapshot.get());
+  TARN_ASSIGN_OR_RETURN(const auto result, delta::Optimize(table.context, snapshot, sizes));
   return TellOptimized(options, result);
 }
 
 Status Optimize(const TableOptions& options) {
-  if (options.table.find('/') != std::string::npos) return OptimizeFolder(options);
+  TARN_ASSIGN_OR_RETURN(const delta::OptimizeOptions sizes, SizesOf(options));
+  if (options.table.find('/') != std::string::npos) return OptimizeFolder(options, sizes);
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseName(options.table));
   if (options.dry_run) {
     TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kRead));
     TARN_ASSIGN_OR_RETURN(const auto view, local.lake->Pin(name, std::nullopt));
-    return PlanOptimize(options, view->snapshot.get());
+    return PlanOptimize(options, sizes, view->snapshot.get());
   }
   TARN_ASSIGN_OR_RETURN(const LocalLake local, OpenLocalLake(options.lake, LakeAccess::kWrite));
-  TARN_ASSIGN_OR_RETURN(const auto result, local.lake->Optimize(name, {}));
+  TARN_ASSIGN_OR_RETURN(const auto result, local.lake->Optimize(name, sizes));
   TARN_RETURN_NOT_OK(local.lake->FlushAll());
   local.lake->Close();
   return TellOptimized(options, result);
@@ -277,6 +297,14 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
   fsck->add_flag("--dry-run", options.dry_run, "With --repair: change nothing, say what would be");
   CLI::App* optimize = add_command("optimize", "Merge a table's small files now; writers need not stop", Optimize);
   optimize->add_flag("--dry-run", options.dry_run, "Merge nothing; say how much would be");
+  optimize->add_option("--target-size", options.target_size, "Of the files that are written [128MiB]")
+      ->type_name("SIZE")
+      ->check(MustNotBeEmpty);
+  optimize
+      ->add_option("--min-file-size", options.min_file_size,
+                   "Files at least this large are left alone [three quarters of the target]")
+      ->type_name("SIZE")
+      ->check(MustNotBeEmpty);
   CLI::App* vacuum =
       add_command("vacuum", "Delete files that no version within the retention needs", RunUpkeep<Vacuum>);
   vacuum
