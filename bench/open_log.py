@@ -29,9 +29,13 @@ print(len(table.file_uris([("date", "=", "2024-01-15")])))
 """
 
 
-def add(number: int) -> str:
+def date_of(number: int) -> str:
     day = number % DAYS
-    date = f"2024-{day // 28 + 1:02d}-{day % 28 + 1:02d}"
+    return f"2024-{day // 28 + 1:02d}-{day % 28 + 1:02d}"
+
+
+def add(number: int) -> str:
+    date = date_of(number)
     low = number * 1000
     stats = json.dumps(
         {
@@ -62,11 +66,11 @@ def add(number: int) -> str:
     )
 
 
-def make_table(path) -> None:
+def make_table(path, files: int = FILES, commits: int = COMMITS) -> None:
     log = path / "_delta_log"
     log.mkdir(parents=True)
-    per_commit = FILES // COMMITS
-    for version in range(COMMITS):
+    per_commit = files // commits
+    for version in range(commits):
         with open(log / f"{version:020d}.json", "w") as out:
             if version == 0:
                 out.write('{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}\n')

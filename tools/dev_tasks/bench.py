@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     if unknown := sorted(set(arguments) - set(names)):
         raise TaskError(f"no benchmark {', '.join(unknown)}; there are {', '.join(names)}")
     setup.debian(["bench"])
-    build.program()
+    build.build("release", ["tarn", "tarn_figures"], quiet=True)
     python = setup.venv("bench", (BENCH / "requirements.txt").read_text().split())
     (BUILD / "bench").mkdir(parents=True, exist_ok=True)
     for name in arguments or names:
