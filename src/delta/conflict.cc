@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "delta/letter_case.h"
 #include "delta/log/commit_json.h"
 #include "delta/protocol_features.h"
 #include "delta/table.h"
@@ -150,10 +150,7 @@ std::string_view IsolationLevelName(IsolationLevel level) {
 IsolationLevel IsolationLevelOf(const Metadata& metadata) {
   const auto found = metadata.configuration.find("delta.isolationLevel");
   if (found == metadata.configuration.end()) return IsolationLevel::kWriteSerializable;
-  const std::string_view lenient = IsolationLevelName(IsolationLevel::kWriteSerializable);
-  const bool is_lenient =
-      std::equal(found->second.begin(), found->second.end(), lenient.begin(), lenient.end(),
-                 [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+  const bool is_lenient = SameButForCase(found->second, IsolationLevelName(IsolationLevel::kWriteSerializable));
   return is_lenient ? IsolationLevel::kWriteSerializable : IsolationLevel::kSerializable;
 }
 

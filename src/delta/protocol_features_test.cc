@@ -109,16 +109,46 @@ TEST(ProtocolFeatures, UnknownVersionsAndContradictionsAreRefused) {
   EXPECT_EQ(CheckWritable({1, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
 }
 
-TEST(ProtocolFeatures, ANewTableGetsTheLowestProtocol) {
+using Names = std::vector<std::string>;
+
+TEST(ProtocolFeatures, WhatIsInUseIsKnownFromPropertiesAndColumns) {
+  const auto plain = arrow::schema({arrow::field("id", arrow::int64())});
   Metadata metadata;
-  metadata.configuration["delta.enableChangeDataFeed"] = "false";
-  EXPECT_EQ(LowestProtocol(metadata), Protocol());
-  metadata.configuration["delta.enableDeletionVectors"] = "true";
-  const Protocol protocol = LowestProtocol(metadata);
-  EXPECT_EQ(protocol.min_reader_version, 3);
-  EXPECT_EQ(protocol.min_writer_version, 7);
-  EXPECT_EQ(protocol.reader_features, (std::vector<std::string>{"deletionVectors"}));
-  EXPECT_EQ(protocol.writer_features, (std::vector<std::string>{"appendOnly", "deletionVectors", "invariants"}));
+  metadata.configuration = {{"delta.enableChangeDataFeed", "false"}, {"delta.columnMapping.mode", "none"}};
+  EXPECT_EQ(FeaturesInUse(metadata, *plain), std::set<std::string>());
+  metadata.configuration = {{"delta.enableChangeDataFeed", "TRUE"},  {"delta.columnMapping.mode", "id"},
+                            {"delta.enableDeletionVectors", "true"}, {"delta.enableInCommitTimestamps", "true"},
+                            {"delta.checkpointPolicy", "v2"},        {"delta.appendOnly", "true"},
+                            {"delta.constraints.c", "id > 0"}};
+  const auto zoneless = arrow::list(arrow::timestamp(arrow::TimeUnit::MICRO));
+  EXPECT_EQ(FeaturesInUse(metadata, *arrow::schema({arrow::field("times", zoneless)})),
+            (std::set<std::string>{"appendOnly", "changeDataFeed", "checkConstraints", "columnMapping",
+                                   "deletionVectors", "inCommitTimestamp", "timestampNtz", "v2Checkpoint"}));
+}
+
+TEST(ProtocolFeatures, TheProtocolIsRaisedAsLittleAsCanBe) {
+  EXPECT_EQ(*RaiseFor({}, {}), Protocol());
+  EXPECT_EQ(*RaiseFor({}, {"appendOnly", "invariants"}), Protocol());
+  EXPECT_EQ(*RaiseFor({}, {"checkConstraints"}), (Protocol{1, 3, {}, {}}));
+  EXPECT_EQ(*RaiseFor({}, {"columnMapping"}), (Protocol{2, 5, {}, {}}));
+  EXPECT_EQ(*RaiseFor({2, 5, {}, {}}, {"checkConstraints"}), (Protocol{2, 5, {}, {}}));
+  EXPECT_EQ(*RaiseFor({}, {"deletionVectors"}),
+            (Protocol{3, 7, Names{"deletionVectors"}, Names{"appendOnly", "deletionVectors", "invariants"}}));
+  EXPECT_EQ(*RaiseFor({}, {"domainMetadata"}),
+            (Protocol{1, 7, {}, Names{"appendOnly", "domainMetadata", "invariants"}}));
+  // Behind lists everything is listed, and no more than that.
+  EXPECT_EQ(*RaiseFor({1, 7, {}, Names{"appendOnly"}}, {"checkConstraints"}),
+            (Protocol{1, 7, {}, Names{"appendOnly", "checkConstraints"}}));
+  EXPECT_EQ(*RaiseFor({1, 7, {}, Names{}}, {"columnMapping"}),
+            (Protocol{3, 7, Names{"columnMapping"}, Names{"columnMapping"}}));
+  EXPECT_EQ(*RaiseFor({2, 5, {}, {}}, {"deletionVectors"}),
+            (Protocol{3, 7, Names{"columnMapping", "deletionVectors"},
+                      Names{"appendOnly", "changeDataFeed", "checkConstraints", "columnMapping", "deletionVectors",
+                            "generatedColumns", "invariants"}}));
+  const Protocol listed = {3, 7, Names{"v2Checkpoint"}, Names{"v2Checkpoint", "fromTheFuture"}};
+  EXPECT_EQ(*RaiseFor(listed, {"v2Checkpoint"}), listed);
+  EXPECT_EQ(RaiseFor({}, {"rowTracking"}).status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(RaiseFor({}, {"fromTheFuture"}).status().code(), StatusCode::kUnsupported);
 }
 
 TEST(ProtocolFeatures, OldVersionsStandForFeatures) {

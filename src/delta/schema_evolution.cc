@@ -2,9 +2,10 @@
 
 #include <arrow/api.h>
 
-#include <algorithm>
 #include <set>
 #include <string>
+
+#include "delta/letter_case.h"
 
 namespace tarn::delta {
 
@@ -12,17 +13,12 @@ namespace {
 
 constexpr std::string_view kNamesNeedingMapping = " ,;{}()\n\t=";
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record, bool any_name) {
   std::set<std::string> names;
   for (const auto& field : fields) {
     if (is_record) {
       if (field->name().empty()) return Status::InvalidArgument("a column has an empty name");
-      if (!names.insert(Lower(field->name())).second) {
+      if (!names.insert(LowerCase(field->name())).second) {
         return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
       }
       if (!any_name) TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
@@ -54,11 +50,16 @@ Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped) {
   return CheckPlainFields(schema.fields(), /*is_record=*/true, columns_are_mapped);
 }
 
+bool NeedsMapping(const arrow::Schema& schema) {
+  return CheckPlainFields(schema.fields(), /*is_record=*/true, /*any_name=*/true).ok() &&
+         !CheckPlainFields(schema.fields(), /*is_record=*/true, /*any_name=*/false).ok();
+}
+
 Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after) {
   int expected = 0;
   std::set<std::string> names;
   for (const auto& field : after.fields()) {
-    if (!names.insert(Lower(field->name())).second) {
+    if (!names.insert(LowerCase(field->name())).second) {
       return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
     }
     if (expected < before.num_fields() && before.field(expected)->name() == field->name()) {

@@ -16,6 +16,9 @@ Status CheckPlainName(std::string_view name);
 /// feature.
 Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped = false);
 
+/// Whether a name, at any depth, keeps a table of the lowest protocol from having these columns, and nothing else does.
+bool NeedsMapping(const arrow::Schema& schema);
+
 /// OK when `after` is `before` with nullable columns added; InvalidArgument otherwise.
 Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after);
 

@@ -1,47 +1,102 @@
 #include "delta/table_properties.h"
 
-#include <algorithm>
 #include <array>
-#include <cctype>
+#include <charconv>
+
+#include "delta/letter_case.h"
+#include "delta/log/interval.h"
+#include "delta/protocol_features.h"
 
 namespace tarn::delta {
 namespace {
 
 constexpr std::string_view kPrefix = "delta.";
+constexpr std::string_view kFeaturePrefix = "delta.feature.";
 
-/// Those that the protocol or its common writers give a meaning, and that a user may set.
-constexpr std::array kNames = {
-    std::string_view("delta.appendOnly"),
-    std::string_view("delta.checkpoint.writeStatsAsJson"),
-    std::string_view("delta.checkpoint.writeStatsAsStruct"),
-    std::string_view("delta.checkpointInterval"),
-    std::string_view("delta.checkpointPolicy"),
-    std::string_view("delta.columnMapping.mode"),
-    std::string_view("delta.dataSkippingNumIndexedCols"),
-    std::string_view("delta.dataSkippingStatsColumns"),
-    std::string_view("delta.deletedFileRetentionDuration"),
-    std::string_view("delta.enableChangeDataFeed"),
-    std::string_view("delta.enableDeletionVectors"),
-    std::string_view("delta.enableExpiredLogCleanup"),
-    std::string_view("delta.enableInCommitTimestamps"),
-    std::string_view("delta.isolationLevel"),
-    std::string_view("delta.logRetentionDuration"),
-    std::string_view("delta.setTransactionRetentionDuration"),
+/// Each says whether the text is such a value.
+bool IsBoolean(std::string_view text) { return SameButForCase(text, "true") || SameButForCase(text, "false"); }
+
+template <int64_t kLeast>
+bool IsNumber(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && number >= kLeast;
+}
+
+bool IsDuration(std::string_view text) { return ParseIntervalMillis(text).ok(); }
+bool IsCheckpointPolicy(std::string_view text) { return text == "classic" || text == "v2"; }
+bool IsMappingMode(std::string_view text) { return text == "none" || text == "name" || text == "id"; }
+bool IsIsolationLevel(std::string_view text) {
+  return SameButForCase(text, "Serializable") || SameButForCase(text, "WriteSerializable");
+}
+bool IsAnything(std::string_view) { return true; }
+
+constexpr std::string_view kBoolean = "true or false";
+constexpr std::string_view kDuration = "a duration as 'interval 7 days'";
+
+struct Property {
+  std::string_view name;
+  bool (*takes)(std::string_view value);
+  /// What it takes, in words.
+  std::string_view values;
 };
 
-bool SameIgnoringCase(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
+/// Those that the protocol or its common writers give a meaning, and that a user may set.
+constexpr std::array kProperties = {
+    Property{"delta.appendOnly", IsBoolean, kBoolean},
+    Property{"delta.checkpoint.writeStatsAsJson", IsBoolean, kBoolean},
+    Property{"delta.checkpoint.writeStatsAsStruct", IsBoolean, kBoolean},
+    Property{"delta.checkpointInterval", IsNumber<1>, "a number of commits, at least 1"},
+    Property{"delta.checkpointPolicy", IsCheckpointPolicy, "classic or v2"},
+    Property{"delta.columnMapping.mode", IsMappingMode, "none, name or id"},
+    Property{"delta.dataSkippingNumIndexedCols", IsNumber<-1>, "a number of columns, or -1 for all"},
+    Property{"delta.dataSkippingStatsColumns", IsAnything, ""},
+    Property{"delta.deletedFileRetentionDuration", IsDuration, kDuration},
+    Property{"delta.enableChangeDataFeed", IsBoolean, kBoolean},
+    Property{"delta.enableDeletionVectors", IsBoolean, kBoolean},
+    Property{"delta.enableExpiredLogCleanup", IsBoolean, kBoolean},
+    Property{"delta.enableInCommitTimestamps", IsBoolean, kBoolean},
+    Property{"delta.isolationLevel", IsIsolationLevel, "Serializable or WriteSerializable"},
+    Property{"delta.logRetentionDuration", IsDuration, kDuration},
+    Property{"delta.setTransactionRetentionDuration", IsDuration, kDuration},
+};
 
 }  // namespace
 
 Result<std::string> PropertyName(std::string_view name) {
-  if (!SameIgnoringCase(name.substr(0, kPrefix.size()), kPrefix)) return std::string(name);
-  for (const std::string_view known : kNames) {
-    if (SameIgnoringCase(name, known)) return std::string(known);
+  if (!SameButForCase(name.substr(0, kPrefix.size()), kPrefix)) return std::string(name);
+  if (SameButForCase(name.substr(0, kFeaturePrefix.size()), kFeaturePrefix)) {
+    return std::string(kFeaturePrefix) + std::string(name.substr(kFeaturePrefix.size()));
+  }
+  for (const Property& property : kProperties) {
+    if (SameButForCase(name, property.name)) return std::string(property.name);
   }
   return Status::InvalidArgument("there is no table property '" + std::string(name) + "' to set");
+}
+
+Status CheckPropertyValue(const std::string& name, const std::string& value) {
+  for (const Property& property : kProperties) {
+    if (name != property.name || property.takes(value)) continue;
+    return Status::InvalidArgument("the table property " + name + " takes " + std::string(property.values) + ", not '" +
+                                   value + "'");
+  }
+  return Status::Ok();
+}
+
+Result<std::set<std::string>> TakeFeatures(std::map<std::string, std::string>& properties) {
+  std::set<std::string> features;
+  for (auto at = properties.begin(); at != properties.end();) {
+    if (!at->first.starts_with(kFeaturePrefix)) {
+      ++at;
+      continue;
+    }
+    if (at->second != "supported") {
+      return Status::InvalidArgument("the table property " + at->first + " takes supported, not '" + at->second + "'");
+    }
+    features.insert(FeatureName(at->first.substr(kFeaturePrefix.size())));
+    at = properties.erase(at);
+  }
+  return features;
 }
 
 }  // namespace tarn::delta

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -9,7 +11,15 @@ namespace tarn::delta {
 
 /// The name of a table property as the protocol spells it, whatever its case: for those who cannot keep to it, as SQL.
 /// Names that do not begin with "delta." belong to users and stay as they are; InvalidArgument for another one that
-/// this program does not know.
+/// this program does not know. `delta.feature.NAME` stays as it is but for the prefix; TakeFeatures knows the names.
 Result<std::string> PropertyName(std::string_view name);
+
+/// InvalidArgument, saying what would do, for a value that the property of this name (as PropertyName gives it) cannot
+/// have.
+Status CheckPropertyValue(const std::string& name, const std::string& value);
+
+/// Takes the `delta.feature.NAME = supported` out of the properties, which are no properties but wishes for the
+/// protocol, and gives the names as the protocol spells them. InvalidArgument for another value.
+Result<std::set<std::string>> TakeFeatures(std::map<std::string, std::string>& properties);
 
 }  // namespace tarn::delta

@@ -19,6 +19,7 @@
 #include "delta/protocol_features.h"
 #include "delta/schema_evolution.h"
 #include "delta/table_path.h"
+#include "delta/table_properties.h"
 #include "storage/stores.h"
 
 namespace tarn::delta {
@@ -62,6 +63,7 @@ class LogTransaction final : public Transaction {
     metadata_ = std::move(metadata);
     return Status::Ok();
   }
+  void SetProtocol(Protocol protocol) override { protocol_ = std::move(protocol); }
   void SetOperation(std::string operation, std::map<std::string, std::string> parameters) override {
     operation_ = std::move(operation);
     operation_parameters_ = std::move(parameters);
@@ -155,7 +157,8 @@ Status LogTransaction::CheckAdd(const Add& add, const std::vector<std::string>& 
 
 Status LogTransaction::CheckFiles() const {
   std::vector<std::string> partition_columns = metadata().partition_columns;
-  if (current_ != nullptr && current_->field_match() != columnar::FieldMatch::kName) {
+  TARN_ASSIGN_OR_RETURN(const columnar::FieldMatch match, FieldMatchOf(protocol(), metadata()));
+  if (match != columnar::FieldMatch::kName) {
     const arrow::Schema& schema = schema_ != nullptr ? *schema_ : *current_->schema();
     for (std::string& name : partition_columns) {
       const auto field = schema.GetFieldByName(name);
@@ -269,6 +272,12 @@ std::string LogTransaction::Render(int64_t version, const OwnChange& own) {
   if (PropertyIsTrue(metadata(), "delta.enableInCommitTimestamps")) {
     const int64_t previous = current_ != nullptr ? current_->timestamp_millis() : 0;
     info.in_commit_timestamp_millis = std::max(info.timestamp_millis, previous + 1);
+    if (current_ != nullptr && !PropertyIsTrue(current_->metadata(), "delta.enableInCommitTimestamps")) {
+      // Those of the versions before are where they were.
+      auto& properties = metadata_->configuration;
+      properties["delta.inCommitTimestampEnablementVersion"] = std::to_string(version);
+      properties["delta.inCommitTimestampEnablementTimestamp"] = std::to_string(*info.in_commit_timestamp_millis);
+    }
   }
   std::string text;
   AppendLine(text, info);
@@ -411,12 +420,17 @@ Result<std::unique_ptr<Transaction>> Transaction::Begin(const TableContext& tabl
 
 Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& table, const CreateTableOptions& options) {
   if (options.schema == nullptr) return Status::InvalidArgument("a table needs a schema");
-  TARN_RETURN_NOT_OK(CheckPlainSchema(*options.schema));
   Metadata metadata;
+  metadata.configuration = options.configuration;
+  TARN_ASSIGN_OR_RETURN(std::set<std::string> features, TakeFeatures(metadata.configuration));
+  const bool mapped = FeaturesInUse(metadata, *options.schema).contains("columnMapping");
+  TARN_RETURN_NOT_OK(CheckPlainSchema(*options.schema, mapped));
+  const auto given = mapped ? MapColumnsOfNewTable(*options.schema, *table.random) : options.schema;
+  if (mapped) RaiseMaxColumnId(*given, metadata);
   metadata.id = table.random->Uuid();
   metadata.name = options.name;
   metadata.description = options.description;
-  TARN_ASSIGN_OR_RETURN(metadata.schema_string, columnar::SchemaToDeltaJson(*options.schema));
+  TARN_ASSIGN_OR_RETURN(metadata.schema_string, columnar::SchemaToDeltaJson(*given));
   std::set<std::string> partitions;
   for (const std::string& column : options.partition_columns) {
     const auto field = options.schema->GetFieldByName(column);
@@ -430,10 +444,10 @@ Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& tab
     return Status::InvalidArgument("a table needs a column that does not partition it");
   }
   metadata.partition_columns = options.partition_columns;
-  metadata.configuration = options.configuration;
   metadata.created_time_millis = table.clock->WallMicros() / kMicrosPerMilli;
   TARN_ASSIGN_OR_RETURN(auto schema, columnar::SchemaFromDeltaJson(metadata.schema_string));
-  const Protocol protocol = LowestProtocol(metadata);
+  features.merge(FeaturesInUse(metadata, *schema));
+  TARN_ASSIGN_OR_RETURN(const Protocol protocol, RaiseFor(Protocol(), features));
   TARN_RETURN_NOT_OK(CheckWritable(protocol, metadata, *schema));
   auto transaction = std::make_unique<LogTransaction>(table, nullptr);
   transaction->SetCreation(protocol, std::move(metadata), std::move(schema));

@@ -14,6 +14,7 @@ namespace tarn::delta {
 struct CreateTableOptions {
   std::shared_ptr<arrow::Schema> schema;
   std::vector<std::string> partition_columns;
+  /// Table properties, which alone raise the protocol; `delta.feature.NAME = supported` among them.
   std::map<std::string, std::string> configuration;
   std::optional<std::string> name;
   std::optional<std::string> description;
@@ -55,7 +56,8 @@ class Transaction {
   /// Begins on an existing table. Unsupported when a writer feature is not ours.
   static Result<std::unique_ptr<Transaction>> Begin(const TableContext& table,
                                                     std::shared_ptr<const Snapshot> snapshot);
-  /// Begins the creation of a table at version 0; Commit returns AlreadyExists when another creator wins.
+  /// Begins the creation of a table at version 0; Commit returns AlreadyExists when another creator wins. Where the
+  /// properties map columns, those of the schema that have no physical name get one.
   static Result<std::unique_ptr<Transaction>> Create(const TableContext& table, const CreateTableOptions& options);
 
   /// What the change rests on. One that removes data and does not say counts as having read the whole table.
@@ -73,6 +75,8 @@ class Transaction {
   /// Replaces the metaData by one that need not be like it, as a restore does; Commit checks that it can be written.
   /// Corruption when its schema cannot be read.
   virtual Status SetMetadata(Metadata metadata) = 0;
+  /// Replaces the protocol by a higher one, as RaiseFor gives it; Commit checks that it can be written.
+  virtual void SetProtocol(Protocol protocol) = 0;
   virtual void SetOperation(std::string operation, std::map<std::string, std::string> parameters) = 0;
   /// For commitInfo, beside the numbers of files that are added and removed.
   virtual void SetMetrics(std::map<std::string, std::string> metrics) = 0;
@@ -82,7 +86,8 @@ class Transaction {
   virtual Result<Committed> Commit() = 0;
 };
 
-/// What a table that Transaction::Create makes begins with, without making it: for writing its first files.
+/// What a table that Transaction::Create makes begins with, without making it: for writing its first files. Where
+/// columns are mapped, the table is then to be made of this schema.
 Result<std::shared_ptr<const Snapshot>> SnapshotOfNewTable(const TableContext& table,
                                                            const CreateTableOptions& options);
 

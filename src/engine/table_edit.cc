@@ -32,6 +32,7 @@ Result<std::unique_ptr<TableEdit>> TableEdit::Change(lake::TableForChange table)
 Result<std::unique_ptr<TableEdit>> TableEdit::Create(const lake::TableName& name, delta::TableContext place,
                                                      delta::CreateTableOptions options) {
   TARN_ASSIGN_OR_RETURN(auto first, delta::SnapshotOfNewTable(place, options));
+  options.schema = first->schema();
   return std::unique_ptr<TableEdit>(new TableEdit(name, std::move(place), std::move(first), std::move(options)));
 }
 

@@ -16,6 +16,8 @@ using columnar::FieldMatch;
 constexpr int kLegacyReader = 2;
 constexpr int kFeaturesReader = 3;
 constexpr char kMaxColumnIdKey[] = "delta.columnMapping.maxColumnId";
+constexpr char kIdKey[] = "json:delta.columnMapping.id";
+constexpr char kPhysicalNameKey[] = "delta.columnMapping.physicalName";
 
 bool HasMapping(const Protocol& protocol) {
   if (protocol.min_reader_version < kFeaturesReader) return protocol.min_reader_version == kLegacyReader;
@@ -46,7 +48,7 @@ Status CheckFields(const arrow::FieldVector& fields, bool are_members, const std
     const std::string at = path.empty() ? field->name() : path + "." + field->name();
     if (are_members) {
       const auto id = columnar::MappingId(*field);
-      if (!id.has_value() || !field->metadata()->Contains("delta.columnMapping.physicalName")) {
+      if (!id.has_value() || !field->metadata()->Contains(kPhysicalNameKey)) {
         return Status::Corruption("column '" + at + "' has no physical name or id, but columns are mapped");
       }
       if (!ids.insert(*id).second) return Status::Corruption("column '" + at + "' has the id of another column");
@@ -76,26 +78,51 @@ int64_t MaxColumnId(const Metadata& metadata) {
   return std::from_chars(text.data(), text.data() + text.size(), id).ec == std::errc() ? id : 0;
 }
 
-/// Gives ids and names to new fields, whatever they had elsewhere: those of dropped columns are never used again.
+/// Gives ids and names in data files to fields at every depth.
 class Mapper {
  public:
-  Mapper(int64_t last_id, Random& random) : last_id_(last_id), random_(random) {}
+  enum class Rule : uint8_t {
+    /// A new one of each, whatever the field had elsewhere: those of dropped columns are never used again.
+    kAllNew,
+    /// New ones for fields that have none.
+    kWhereLacking,
+    /// Data files have the fields under their own names; ids only for those that have none.
+    kAsInFiles,
+  };
+
+  /// `random` is for the rules that make names.
+  Mapper(Rule rule, int64_t last_id, Random* random) : rule_(rule), last_id_(last_id), random_(random) {}
 
   std::shared_ptr<arrow::Field> Member(const std::shared_ptr<arrow::Field>& field) {
     // A struct's id comes before those of its members.
-    const auto mapping = arrow::key_value_metadata({"json:delta.columnMapping.id", "delta.columnMapping.physicalName"},
-                                                   {std::to_string(++last_id_), "col-" + random_.Uuid()});
+    const std::string id = IdOf(*field);
+    const auto mapping = arrow::key_value_metadata({kIdKey, kPhysicalNameKey}, {id, NameOf(*field)});
     return field->WithType(Type(field->type()))->WithMergedMetadata(mapping);
   }
 
+  arrow::FieldVector Members(const arrow::FieldVector& fields) {
+    arrow::FieldVector members;
+    for (const auto& field : fields) members.push_back(Member(field));
+    return members;
+  }
+
  private:
+  std::string IdOf(const arrow::Field& field) {
+    const auto id = rule_ == Rule::kAllNew ? std::nullopt : columnar::MappingId(field);
+    return std::to_string(id.has_value() ? *id : ++last_id_);
+  }
+
+  std::string NameOf(const arrow::Field& field) {
+    if (rule_ == Rule::kAsInFiles) return field.name();
+    const bool has_name = field.HasMetadata() && field.metadata()->Contains(kPhysicalNameKey);
+    if (rule_ == Rule::kWhereLacking && has_name) return columnar::PhysicalName(field);
+    return "col-" + random_->Uuid();
+  }
+
   std::shared_ptr<arrow::DataType> Type(const std::shared_ptr<arrow::DataType>& type) {
     switch (type->id()) {
-      case arrow::Type::STRUCT: {
-        arrow::FieldVector members;
-        for (const auto& member : type->fields()) members.push_back(Member(member));
-        return arrow::struct_(members);
-      }
+      case arrow::Type::STRUCT:
+        return arrow::struct_(Members(type->fields()));
       case arrow::Type::LIST:
         return arrow::list(type->field(0)->WithType(Type(type->field(0)->type())));
       case arrow::Type::MAP: {
@@ -108,15 +135,21 @@ class Mapper {
     }
   }
 
+  const Rule rule_;
   int64_t last_id_;
-  Random& random_;
+  Random* const random_;
 };
+
+/// The highest id that was ever given to a column of the table.
+int64_t LastId(const arrow::FieldVector& fields, const Metadata& metadata) {
+  return std::max(MaxColumnId(metadata), HighestId(fields));
+}
 
 }  // namespace
 
 std::shared_ptr<arrow::Schema> MapNewColumns(const arrow::Schema& current, const Metadata& metadata,
                                              const arrow::Schema& schema, Random& random) {
-  Mapper mapper(std::max(MaxColumnId(metadata), HighestId(current.fields())), random);
+  Mapper mapper(Mapper::Rule::kAllNew, LastId(current.fields(), metadata), &random);
   arrow::FieldVector fields;
   for (const auto& field : schema.fields()) {
     const auto known = current.GetFieldByName(field->name());
@@ -125,8 +158,26 @@ std::shared_ptr<arrow::Schema> MapNewColumns(const arrow::Schema& current, const
   return arrow::schema(std::move(fields), current.metadata());
 }
 
+std::shared_ptr<arrow::Field> MapNewColumn(const std::shared_ptr<arrow::Field>& field, Metadata& metadata,
+                                           const arrow::Schema& current, Random& random) {
+  Mapper mapper(Mapper::Rule::kAllNew, LastId(current.fields(), metadata), &random);
+  const auto mapped = mapper.Member(field);
+  RaiseMaxColumnId(*arrow::schema({mapped}), metadata);
+  return mapped;
+}
+
+std::shared_ptr<arrow::Schema> MapColumnsOfNewTable(const arrow::Schema& schema, Random& random) {
+  Mapper mapper(Mapper::Rule::kWhereLacking, HighestId(schema.fields()), &random);
+  return arrow::schema(mapper.Members(schema.fields()), schema.metadata());
+}
+
+std::shared_ptr<arrow::Schema> MapColumnsAsInFiles(const arrow::Schema& schema, const Metadata& metadata) {
+  Mapper mapper(Mapper::Rule::kAsInFiles, LastId(schema.fields(), metadata), nullptr);
+  return arrow::schema(mapper.Members(schema.fields()), schema.metadata());
+}
+
 void RaiseMaxColumnId(const arrow::Schema& schema, Metadata& metadata) {
-  metadata.configuration[kMaxColumnIdKey] = std::to_string(std::max(MaxColumnId(metadata), HighestId(schema.fields())));
+  metadata.configuration[kMaxColumnIdKey] = std::to_string(LastId(schema.fields(), metadata));
 }
 
 Result<FieldMatch> FieldMatchOf(const Protocol& protocol, const Metadata& metadata) {

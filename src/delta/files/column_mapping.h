@@ -21,6 +21,18 @@ Status CheckMapping(const arrow::Schema& schema, columnar::FieldMatch match);
 std::shared_ptr<arrow::Schema> MapNewColumns(const arrow::Schema& current, const Metadata& metadata,
                                              const arrow::Schema& schema, Random& random);
 
+/// One new column or struct member of such a table, and what it holds, with ids and physical names of their own;
+/// `delta.columnMapping.maxColumnId` follows.
+std::shared_ptr<arrow::Field> MapNewColumn(const std::shared_ptr<arrow::Field>& field, Metadata& metadata,
+                                           const arrow::Schema& current, Random& random);
+
+/// The schema of a new table that maps its columns. Ids and physical names that are there stay.
+std::shared_ptr<arrow::Schema> MapColumnsOfNewTable(const arrow::Schema& schema, Random& random);
+
+/// The schema of a table that maps its columns from now on: at every depth the physical name is the name that its
+/// files have, and each field has an id.
+std::shared_ptr<arrow::Schema> MapColumnsAsInFiles(const arrow::Schema& schema, const Metadata& metadata);
+
 /// Sets `delta.columnMapping.maxColumnId` to the highest id of the schema, unless it already is higher.
 void RaiseMaxColumnId(const arrow::Schema& schema, Metadata& metadata);
 

@@ -322,10 +322,18 @@ TEST(CheckpointWriter, SidecarsAreOfBoundedSize) {
 }
 
 TEST(CheckpointWriter, ClassicCheckpointsAreWrittenWithoutTheFeatureOrThePolicy) {
-  MemoryTable table;
-  const auto snapshot = table.Create(false, {{"delta.checkpointPolicy", "v2"}});
-  ASSERT_TRUE(WriteCheckpoint(table.context(), *snapshot).ok());
-  EXPECT_TRUE(table.store().Head(CheckpointKey(0)).ok());
+  MemoryTable without_policy;
+  const auto able = without_policy.Create(false, {{"delta.feature.v2Checkpoint", "supported"}});
+  ASSERT_TRUE(WriteCheckpoint(without_policy.context(), *able).ok());
+  EXPECT_TRUE(without_policy.store().Head(CheckpointKey(0)).ok());
+  MemoryTable without_feature;
+  std::string text = testing::FirstLines();
+  const std::string nothing = R"("configuration":{})";
+  ASSERT_NE(text.find(nothing), std::string::npos);
+  text.replace(text.find(nothing), nothing.size(), R"("configuration":{"delta.checkpointPolicy":"v2"})");
+  without_feature.PutCommit(0, text);
+  ASSERT_TRUE(WriteCheckpoint(without_feature.context(), **LoadSnapshot(without_feature.context())).ok());
+  EXPECT_TRUE(without_feature.store().Head(CheckpointKey(0)).ok());
 }
 
 TEST_P(CheckpointOfEitherKind, FaultsLeaveATableThatOpensTheSame) {

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/status.h"
+#include "delta/column_path.h"
+#include "delta/table.h"
+
+namespace tarn::delta {
+
+// What ALTER TABLE can ask for. Columns are found whatever the case of their names.
+
+/// Where a column comes to stand among its siblings; by default it is the last, or stays where it is.
+struct ColumnPosition {
+  bool first = false;
+  /// Behind this one.
+  std::string after = {};
+};
+
+struct AddColumns {
+  struct Column {
+    /// Empty for a column of the table, else the struct that gets a new member.
+    ColumnPath record;
+    /// Nullable; its metadata may hold a "comment".
+    std::shared_ptr<arrow::Field> field;
+    ColumnPosition position;
+  };
+  std::vector<Column> columns;
+};
+
+/// Needs column mapping, as does dropping: data files have the names.
+struct RenameColumn {
+  ColumnPath column;
+  std::string to;
+};
+
+struct DropColumns {
+  std::vector<ColumnPath> columns;
+};
+
+struct ChangeColumn {
+  ColumnPath column;
+  /// What is to become of it; nothing where it is empty.
+  std::optional<bool> nullable = {};
+  /// Removed where the text is empty.
+  std::optional<std::string> comment = {};
+  std::optional<ColumnPosition> position = {};
+};
+
+/// Table properties by the names that PropertyName gives; `delta.feature.NAME = supported` adds a table feature.
+struct SetProperties {
+  std::map<std::string, std::string> properties;
+};
+
+struct UnsetProperties {
+  std::vector<std::string> names;
+};
+
+struct SetTableComment {
+  /// Removed where it is empty.
+  std::string comment;
+};
+
+struct UpgradeProtocol {
+  int reader_version = 0;
+  int writer_version = 0;
+};
+
+using TableChange = std::variant<AddColumns, RenameColumn, DropColumns, ChangeColumn, SetProperties, UnsetProperties,
+                                 SetTableComment, UpgradeProtocol>;
+
+struct AlterOptions {
+  /// Finds out whether it can be done and what that would make of the table, and commits nothing.
+  bool dry_run = false;
+};
+
+struct AlterResult {
+  /// Nothing changed: the table is so already. There is no commit then.
+  bool is_as_before = false;
+  /// The table behind the change; in a dry run, or when nothing changed, as it was.
+  std::shared_ptr<const Snapshot> snapshot;
+  /// What it says from now on; in a dry run what it would.
+  Protocol protocol;
+  Metadata metadata;
+};
+
+/// Changes what a table says of itself by one commit, which history names as Spark does. No data file is touched.
+///
+/// The protocol is raised for properties that need a feature, by `delta.feature.NAME` and by UpgradeProtocol, and by
+/// nothing else. `delta.columnMapping.mode` can become `name` where columns are not mapped yet, and is then kept.
+/// Others' appends and compaction are in nobody's way; Conflict when somebody else changed metadata or protocol
+/// meanwhile, or committed anything beside NOT NULL, for which every row is looked at.
+///
+/// NotFound for columns and properties that are not there, AlreadyExists for a name that is taken, InvalidArgument for
+/// what no table can be, Unsupported for what needs a feature: the message says how to switch it on.
+Result<AlterResult> AlterTable(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
+                               const TableChange& change, const AlterOptions& options = {});
+
+}  // namespace tarn::delta
