@@ -211,6 +211,14 @@ Result<Credentials> CredentialProvider::Get() {
   }
 }
 
+Result<Credentials> CredentialProvider::GetForSigning() {
+  auto credentials = Get();
+  if (credentials.ok()) return credentials;
+  const Status& status = credentials.status();
+  const bool may_pass = status.Is(StatusCode::kUnavailable) || status.Is(StatusCode::kIndeterminate);
+  return Status(may_pass ? StatusCode::kUnavailable : StatusCode::kUnauthenticated, status.message());
+}
+
 Result<Credentials> CredentialProvider::Fetch() {
   for (const auto& source : sources_) {
     TARN_ASSIGN_OR_RETURN(std::optional<Credentials> found, source->Load());

@@ -42,6 +42,9 @@ class CredentialProvider {
 
   /// Unauthenticated when no place has keys.
   Result<Credentials> Get() EXCLUDES(mutex_);
+  /// The same for a request about to be sent: whatever is wrong with the keys says nothing of what it asks for, so that
+  /// a missing profile does not look like a missing object. Unavailable where it may pass, else Unauthenticated.
+  Result<Credentials> GetForSigning() EXCLUDES(mutex_);
 
  private:
   Result<Credentials> Fetch();

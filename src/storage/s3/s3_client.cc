@@ -5,14 +5,13 @@
 #include <charconv>
 #include <utility>
 
-#include "storage/http/time_text.h"
+#include "storage/http/printable.h"
 #include "storage/s3/xml.h"
 
 namespace tarn::storage::internal {
 
 namespace {
 
-constexpr size_t kShownMessageBytes = 300;
 /// A server may not hold us up for longer than this by Retry-After.
 constexpr int64_t kMaxRetryAfterSeconds = 20;
 
@@ -21,13 +20,6 @@ struct S3Error {
   std::string message;
   std::string request_id;
 };
-
-/// Of text that others wrote, what can stand in a message.
-std::string Printable(std::string_view text) {
-  std::string out(text.substr(0, kShownMessageBytes));
-  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
-  return out;
-}
 
 /// Only these three parts: S3 sends the key id and what was signed along.
 S3Error ErrorOf(const HttpResponse& answer) {
@@ -62,12 +54,6 @@ StatusCode CodeOfRefusal(const S3Error& error) {
   if (std::ranges::find(kNames, error.code) != kNames.end()) return StatusCode::kInvalidArgument;
   if (std::ranges::find(kKeys, error.code) != kKeys.end()) return StatusCode::kUnauthenticated;
   return StatusCode::kInternal;
-}
-
-/// Whatever is wrong with the keys says nothing of the object: that a profile is missing must not look as if it were.
-Status WithoutKeys(const Status& status) {
-  const bool may_pass = status.Is(StatusCode::kUnavailable) || status.Is(StatusCode::kIndeterminate);
-  return {may_pass ? StatusCode::kUnavailable : StatusCode::kUnauthenticated, status.message()};
 }
 
 StatusCode CodeOf(const S3Request& request, int http_status, const S3Error& error) {
@@ -173,23 +159,12 @@ Result<HttpRequest> S3Client::Signed(const S3Request& request) const {
                   .into = request.into,
                   .max_body_bytes = request.max_body_bytes};
   if (location_.anonymous) return out;
-  const auto credentials = seams_.credentials->Get();
-  if (!credentials.ok()) return WithoutKeys(credentials.status());
+  TARN_ASSIGN_OR_RETURN(const Credentials credentials, seams_.credentials->GetForSigning());
   const std::string hash = scheme_ == "https://" ? std::string(kUnsignedPayload) : Sha256Hex(request.body);
-  std::vector<HttpHeader> signed_headers = {
-      {"host", host_},
-      {"x-amz-content-sha256", hash},
-      {"x-amz-date", FormatAmzDate(seams_.clock->WallMicros() / kMicrosPerSecond)}};
-  if (!credentials->session_token.empty()) {
-    signed_headers.push_back({"x-amz-security-token", credentials->session_token});
-  }
-  out.headers.insert(out.headers.end(), signed_headers.begin(), signed_headers.end());
-  out.headers.push_back({"Authorization", Authorization({.method = request.method,
-                                                         .path = path,
-                                                         .query = query,
-                                                         .headers = std::move(signed_headers),
-                                                         .payload_hash = hash},
-                                                        {.region = location_.region, .service = "s3"}, *credentials)});
+  const auto headers = SignedHeaders(
+      {.method = request.method, .path = path, .query = query, .headers = {{"host", host_}}, .payload_hash = hash},
+      {.region = location_.region, .service = "s3"}, credentials, seams_.clock->WallMicros() / kMicrosPerSecond);
+  out.headers.insert(out.headers.end(), headers.begin(), headers.end());
   return out;
 }
 

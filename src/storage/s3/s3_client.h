@@ -29,8 +29,8 @@ struct S3Location {
   bool anonymous = false;
 };
 
-/// By AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_REGION or AWS_DEFAULT_REGION, the profile's settings of these, and
-/// AWS_VIRTUAL_HOSTED_STYLE_REQUEST and AWS_SKIP_SIGNATURE. InvalidArgument names the setting or the bucket.
+/// As LocateService has it, and by AWS_VIRTUAL_HOSTED_STYLE_REQUEST and AWS_SKIP_SIGNATURE. InvalidArgument names the
+/// setting or the bucket.
 Result<S3Location> LocateBucket(std::string_view bucket, const Environment& environment);
 
 struct S3Request {

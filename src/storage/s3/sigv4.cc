@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
+#include "storage/http/time_text.h"
 
 namespace tarn::storage::internal {
 
@@ -150,6 +152,18 @@ std::string Authorization(const SigningRequest& request, const SigningScope& sco
   const Digest signature = Hmac(KeyOf(SigningKey(credentials.secret_access_key, date, scope)), to_sign);
   return std::string(kAlgorithm) + " Credential=" + credentials.access_key_id + '/' + scope_text +
          ", SignedHeaders=" + names + ", Signature=" + Hex(signature);
+}
+
+std::vector<HttpHeader> SignedHeaders(SigningRequest request, const SigningScope& scope, const Credentials& credentials,
+                                      int64_t now_seconds) {
+  request.headers.push_back({"x-amz-content-sha256", std::string(request.payload_hash)});
+  request.headers.push_back({"x-amz-date", FormatAmzDate(now_seconds)});
+  if (!credentials.session_token.empty()) {
+    request.headers.push_back({"x-amz-security-token", credentials.session_token});
+  }
+  std::string authorization = Authorization(request, scope, credentials);
+  request.headers.push_back({"Authorization", std::move(authorization)});
+  return std::move(request.headers);
 }
 
 }  // namespace tarn::storage::internal

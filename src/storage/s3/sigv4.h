@@ -47,6 +47,10 @@ struct SigningScope {
 /// The value of the header Authorization. The time is the one of the header x-amz-date.
 std::string Authorization(const SigningRequest& request, const SigningScope& scope, const Credentials& credentials);
 
+/// The headers of the request and those that prove who sends it and when, Authorization among them.
+std::vector<HttpHeader> SignedHeaders(SigningRequest request, const SigningScope& scope, const Credentials& credentials,
+                                      int64_t now_seconds);
+
 /// SHA-256 in lower-case hex.
 std::string Sha256Hex(ByteSpan bytes);
 
