@@ -10,10 +10,13 @@
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/log/external_commits.h"
 #include "delta/operations/rewrite.h"
 #include "delta/table.h"
 #include "delta/testing/expect_valid.h"
+#include "delta/testing/fake_entries.h"
 #include "delta/transaction.h"
+#include "storage/proven_store.h"
 #include "storage/stores.h"
 #include "storage/testing/fake_s3.h"
 
@@ -105,6 +108,23 @@ TEST(ObjectStoreWriters, AConflictOfRequestsIsNoLostRace) {
     return storage::testing::FakeS3::Error(409, "ConditionalRequestConflict");
   });
   WriteTogether([&] { return server.MakeStore(); });
+}
+
+/// Neither overwriting nor races of the service matter where entries decide.
+TEST(ObjectStoreWriters, EntriesDecideWhereTheStoreCannot) {
+  for (const storage::testing::FakeS3::Habits habits : {storage::testing::FakeS3::Habits{.ignores_preconditions = true},
+                                                        storage::testing::FakeS3::Habits{.races = true}}) {
+    const storage::testing::FakeS3 server(habits);
+    const auto entries = std::make_shared<testing::FakeEntries>();
+    Random random(5);
+    const auto open = [&] { return storage::MakeProvenStore(server.MakeStore(), random); };
+    TableContext table{.store = open(), .clock = &SystemClock(), .random = &random, .commits = nullptr};
+    CreateTableOptions options;
+    options.schema = RowSchema();
+    EXPECT_EQ((*Transaction::Create(table, options))->Commit().status().code(), StatusCode::kUnsupported);
+    WriteTogether(
+        [&] { return MakeExternalCommits(open(), entries, {.root = "s3a://bucket"}, SystemClock(), random); });
+  }
 }
 
 class ServiceWriters : public ::testing::TestWithParam<std::string> {};

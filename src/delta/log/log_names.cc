@@ -51,6 +51,12 @@ std::optional<LogName> ParseCheckpointName(std::string_view rest, LogName name) 
 
 }  // namespace
 
+std::optional<LogKey> SplitLogKey(std::string_view key) {
+  const size_t log = key.rfind(kLogFolder);
+  if (log == std::string_view::npos || (log > 0 && key[log - 1] != '/')) return std::nullopt;
+  return LogKey{key.substr(0, log), key.substr(log + kLogFolder.size())};
+}
+
 std::optional<LogName> ParseLogName(std::string_view text) {
   LogName name;
   const auto version = TakeDigits(text, kVersionDigits);

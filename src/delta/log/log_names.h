@@ -33,6 +33,17 @@ struct LogName {
 /// Reads a name relative to the log folder; nullopt for a file that the protocol does not know.
 std::optional<LogName> ParseLogName(std::string_view name);
 
+/// A key within the log folder of some table.
+struct LogKey {
+  /// The table's folder: empty, or ending with '/'.
+  std::string_view table;
+  /// Relative to the log folder.
+  std::string_view name;
+};
+
+/// nullopt for a key that is in no log folder. The parts are views of `key`.
+std::optional<LogKey> SplitLogKey(std::string_view key);
+
 /// The version's 20 digits.
 std::string PaddedVersion(int64_t version);
 std::string ChecksumKey(int64_t version);
