@@ -11,17 +11,36 @@ from dev_tasks import parts
 KEY, SECRET, REGION = "AKTARNTEST", "tarn-test-secret", "us-east-1"
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def await_port(process: subprocess.Popen, port: int, log: Path) -> None:
+    """Waits until a service answers there."""
+    pause = threading.Event()
+    for _ in range(1500):
+        assert process.poll() is None, log.read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            pause.wait(0.02)
+    raise AssertionError("the service did not start:\n" + log.read_text())
+
+
 class Service:
     """One S3 service on a free loopback port, over a fresh folder, with the bucket `lake`."""
 
     def __init__(self, name: str, folder: Path, certificate: tuple[Path, Path] | None = None):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
-        data = folder / "data"
+        self.port = free_port()
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        data = self.data = folder / "data"
+        # So that a test can look at what the service holds.
+        self.objects_are_files = name == "versitygw"
         # A folder in its root is a bucket to versitygw, and to MinIO too.
         (data / "lake").mkdir(parents=True)
-        address = f"127.0.0.1:{port}"
+        address = f"127.0.0.1:{self.port}"
         if name == "versitygw":
             tls = ["--cert", certificate[0], "--key", certificate[1]] if certificate else []
             command = [
@@ -46,16 +65,8 @@ class Service:
         """Also once more after stop, over the same folder."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.command_env)
-        host, port = self.url.split("//")[1].split(":")
-        pause = threading.Event()
-        for _ in range(1500):
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                socket.create_connection((host, int(port)), timeout=5).close()
-                return self
-            except OSError:
-                pause.wait(0.02)
-        raise AssertionError("the service did not start:\n" + self.log.read_text())
+        await_port(self.process, self.port, self.log)
+        return self
 
     def stop(self) -> None:
         self.process.kill()

@@ -1,7 +1,5 @@
 """Lakes in an object store, written to: what was acknowledged is there once, whatever ends or goes away meanwhile."""
 
-import http.client
-import http.server
 import json
 import re
 import signal
@@ -11,6 +9,7 @@ import time
 import deltalake
 import pytest
 from conftest import run_tarn
+from gateway import Gateway
 from s3_service import Service
 
 QUICK = {"TARN_FLUSH_MAX_AGE": "50ms", "TARN_COMPACTION_INTERVAL": "200ms"}
@@ -269,39 +268,9 @@ def test_who_may_not_is_told_at_the_start(service, lake, env):
     assert done.returncode == 2 and "TARN_STATE_DIRECTORY" in done.stderr, done
 
 
-class Overlooking(http.server.BaseHTTPRequestHandler):
-    """Passes requests on to a service without the condition under which they hold, as some gateways do."""
-
-    protocol_version = "HTTP/1.1"
-    service: Service
-
-    def pass_on(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        inner = http.client.HTTPConnection(self.service.url.split("//")[1])
-        kept = {name: value for name, value in self.headers.items() if name.lower() != "if-none-match"}
-        inner.request(self.command, self.path, body, kept)
-        answer = inner.getresponse()
-        content = answer.read()
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", answer.getheader("Content-Length") or str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-        inner.close()
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
-
-    def log_message(self, *_):
-        pass
-
-
 def test_a_store_that_overlooks_conditions_is_refused_at_the_start(service, lake, env):
-    handler = type("Handler", (Overlooking,), {"service": service})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as gateway:
-        threading.Thread(target=gateway.serve_forever, daemon=True).start()
-        careless = {**env, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{gateway.server_port}"}
+    with Gateway(service.url, without="if-none-match") as gateway:
+        careless = {**env, "AWS_ENDPOINT_URL": gateway.url}
         for is_there in (False, True):
             for arguments in (["serve", "--addr-http", "127.0.0.1:0"], ["write", "-", "--to", "db"]):
                 done = run_tarn(*arguments, "--lake", lake, stdin=lines(9), env=careless)
@@ -311,5 +280,4 @@ def test_a_store_that_overlooks_conditions_is_refused_at_the_start(service, lake
                 assert run_tarn("write", "-", "--to", "db", "--lake", lake, stdin=lines(1), env=env).returncode == 0
         read = run_tarn("sql", "-o", "csv", "--lake", lake, "select v from db.m", env=careless)
         assert read.stdout == "v\n1\n", read
-        gateway.shutdown()
     assert rows_of_others(service, lake) == [1]

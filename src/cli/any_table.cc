@@ -3,29 +3,33 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/uri.h"
+#include "delta/table_store.h"
 #include "storage/stores.h"
 
 namespace tarn::cli {
 namespace {
 
 /// A table that cannot be read is no table to a lake, so its folder is found by its name alone.
-Result<std::shared_ptr<storage::ObjectStore>> OpenTableStore(const std::string& lake, const std::string& table) {
-  if (table.find('/') != std::string::npos) return storage::OpenStore(table);
+Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const std::string& table) {
+  TARN_ASSIGN_OR_RETURN(const delta::EntryTable entries, EntryTableOf(lake));
+  const Environment environment = ProcessEnvironment();
+  if (table.find('/') != std::string::npos) return delta::OpenTableStore(table, entries, environment);
   const size_t dot = table.find('.');
   if (dot == std::string::npos || dot == 0 || dot + 1 == table.size()) {
     return Status::InvalidArgument("'" + table + "' is neither a DATABASE.TABLE nor a path with a '/'");
   }
-  TARN_ASSIGN_OR_RETURN(auto store, storage::OpenStore(lake));
+  TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(lake.uri, entries, environment));
   return storage::MakePrefixStore(std::move(store),
                                   EncodePathPart(table.substr(0, dot)) + "/" + EncodePathPart(table.substr(dot + 1)));
 }
 
 }  // namespace
 
-Result<AnyTable> OpenAnyTable(const std::string& lake, const std::string& table) {
+Result<AnyTable> OpenAnyTable(const LakeChoice& lake, const std::string& table) {
   AnyTable opened;
-  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenTableStore(lake, table));
+  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, table));
   opened.random = std::make_unique<Random>(Random::FromSystem());
   opened.context.clock = &SystemClock();
   opened.context.random = opened.random.get();

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "cli/config_options.h"
 #include "delta/table.h"
 
 namespace tarn::cli {
@@ -17,6 +18,6 @@ struct AnyTable {
 
 /// `table` is DATABASE.TABLE of the lake or, with a '/' in it, the folder or URI of any Delta table, which need not be
 /// readable. InvalidArgument for anything else.
-Result<AnyTable> OpenAnyTable(const std::string& lake, const std::string& table);
+Result<AnyTable> OpenAnyTable(const LakeChoice& lake, const std::string& table);
 
 }  // namespace tarn::cli

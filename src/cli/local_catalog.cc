@@ -4,9 +4,9 @@
 
 #include <utility>
 
+#include "base/environment.h"
 #include "delta/table.h"
 #include "lake/committed_view.h"
-#include "storage/stores.h"
 
 namespace tarn::cli {
 
@@ -24,10 +24,10 @@ std::string LowerCase(std::string_view text) {
   return out;
 }
 
-Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri) {
+Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri, const delta::EntryTable& entries) {
   DeltaTable table;
   table.name = name;
-  TARN_ASSIGN_OR_RETURN(table.store, storage::OpenStore(uri));
+  TARN_ASSIGN_OR_RETURN(table.store, delta::OpenTableStore(uri, entries, ProcessEnvironment()));
   auto snapshot = delta::LoadSnapshot({.store = table.store, .clock = &clock_, .random = &random_});
   if (!snapshot.ok()) return snapshot.status().WithContext("'" + uri + "'");
   table.snapshot = std::move(snapshot).value();

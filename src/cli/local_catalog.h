@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/random.h"
+#include "delta/table_store.h"
 #include "lake/lake.h"
 #include "lake/table_view.h"
 
@@ -21,7 +22,7 @@ class LocalCatalog final : public lake::TableCatalog {
 
   /// Before the first query; the lake outlives the catalog.
   void SetLake(lake::Lake* lake) { lake_ = lake; }
-  Status AddDeltaTable(const std::string& name, const std::string& uri);
+  Status AddDeltaTable(const std::string& name, const std::string& uri, const delta::EntryTable& entries);
 
   Result<std::vector<std::string>> ListDatabases() override;
   Result<std::vector<std::string>> ListTables(const std::string& database) override;

@@ -16,10 +16,11 @@ constexpr char kStateVariable[] = "TARN_STATE_DIRECTORY";
 
 }  // namespace
 
-Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access) {
+Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access) {
   const Environment environment = ProcessEnvironment();
-  TARN_ASSIGN_OR_RETURN(const server::LakePlace place,
-                        server::FindLake(uri, std::string(ValueOf(environment, kStateVariable)), environment, access));
+  server::RemoteSettings settings{.state_directory = std::string(ValueOf(environment, kStateVariable)), .entries = {}};
+  TARN_ASSIGN_OR_RETURN(settings.entries, EntryTableOf(choice));
+  TARN_ASSIGN_OR_RETURN(const server::LakePlace place, server::FindLake(choice.uri, settings, environment, access));
   LocalLake result;
   lake::LakeOptions options;
   options.store = place.store;

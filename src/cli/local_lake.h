@@ -8,6 +8,7 @@
 #include "base/memory_budget.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "cli/config_options.h"
 #include "lake/lake.h"
 #include "server/lake_place.h"
 
@@ -26,7 +27,7 @@ using server::LakeAccess;
 
 /// Errors as server::FindLake has them. For reading, the rows in write-ahead logs without a living owner are replayed
 /// into memory; when another process lives, stderr says that its buffered rows are not seen.
-Result<LocalLake> OpenLocalLake(const std::string& uri, LakeAccess access);
+Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access);
 
 /// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.
 std::string DefaultLake();

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/command_line.h"
+#include "cli/config_options.h"
 #include "cli/last_call.h"
 #include "cli/stop_signals.h"
 #include "server/config.h"
@@ -30,7 +30,7 @@ constexpr int64_t kTeardownMicros = 5 * kMicrosPerSecond;
 struct ServeOptions {
   std::string config_file;
   /// By key: what was given as a flag.
-  std::map<std::string, std::string> flags;
+  GivenKeys flags;
   bool insecure_listen = false;
   bool json_log = false;
 };
@@ -90,20 +90,7 @@ Command AddServe(CLI::App& app) {
   app.add_option("-c,--config", options->config_file, "YAML file with the keys below")
       ->type_name("FILE")
       ->check(MustNotBeEmpty);
-  const std::map<std::string_view, std::string_view> kinds = {{"duration", "DURATION"}, {"size", "SIZE"},
-                                                              {"count", "N"},           {"switch", "true|false"},
-                                                              {"text", "TEXT"},         {"address", "HOST:PORT"}};
-  for (const server::ConfigKey& key : server::ConfigKeys()) {
-    std::string flag = "--" + std::string(key.name);
-    for (char& c : flag) {
-      if (c == '.' || c == '_') c = '-';
-    }
-    const std::string name(key.name);
-    app.add_option_function<std::string>(
-           flag, [options, name](const std::string& text) { options->flags[name] = text; },
-           std::string(key.help) + " [" + std::string(key.default_text) + "]")
-        ->type_name(std::string(kinds.at(key.kind)));
-  }
+  AddConfigOptions(app, "", options->flags);
   app.add_flag("--insecure-listen", options->insecure_listen,
                "Listen on an address that others can reach, although there is no authentication yet");
   app.add_flag("--log-json", options->json_log, "Write the log as JSON, one object per line");

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 constexpr char kFormats[] = "table, csv, json, ndjson, arrow, parquet and markdown";
 
 struct SqlOptions {
-  std::string lake;
+  LakeChoice lake;
   std::vector<std::string> tables;
   std::string server;
   std::string format;
@@ -116,7 +116,7 @@ Status RunRemote(const SqlOptions& options, frontends::ResultFormat format, Resu
 /// The lake that a local query sees; empty when it sees none. -t alone means these tables alone, and the lake in the
 /// working directory needs not be there.
 std::string LakeOf(const SqlOptions& options) {
-  if (!options.lake.empty() || !options.tables.empty()) return options.lake;
+  if (!options.lake.uri.empty() || !options.tables.empty()) return options.lake.uri;
   std::error_code error;
   return LakeIsInEnvironment() || fs::is_directory(DefaultLake(), error) ? DefaultLake() : "";
 }
@@ -127,10 +127,12 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   Random random = Random::FromSystem();
   LocalCatalog catalog(SystemClock(), random);
   if (const std::string uri = LakeOf(options); !uri.empty()) {
-    TARN_ASSIGN_OR_RETURN(
-        lake, OpenLocalLake(uri, engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
+    TARN_ASSIGN_OR_RETURN(lake,
+                          OpenLocalLake({.uri = uri, .entries = options.lake.entries},
+                                        engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
     catalog.SetLake(lake.lake.get());
   }
+  TARN_ASSIGN_OR_RETURN(const delta::EntryTable entries, EntryTableOf(options.lake));
   std::vector<NamedTable> files;
   std::set<std::string> names;
   for (const std::string& text : options.tables) {
@@ -143,7 +145,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
     if (file.has_value()) {
       files.push_back({table.name, *file});
     } else {
-      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri));
+      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri, entries));
     }
   }
   TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());
@@ -195,7 +197,7 @@ Status RunSql(SqlOptions options) {
   if (options.sql == "-") {
     TARN_ASSIGN_OR_RETURN(options.sql, ReadStdin());
   }
-  if (!options.server.empty() && (!options.lake.empty() || !options.tables.empty())) {
+  if (!options.server.empty() && (!options.lake.uri.empty() || !options.tables.empty())) {
     return Status::InvalidArgument("--server stands alone: the server has its own lake");
   }
   const std::string name = !options.format.empty() ? options.format : "table";
@@ -218,9 +220,7 @@ Status RunSql(SqlOptions options) {
 Command AddSql(CLI::App& app) {
   auto options = std::make_shared<SqlOptions>();
   app.add_option("sql", options->sql, "The query, or - to read it from standard input")->required();
-  app.add_option("--lake", options->lake, "The lake whose tables are database.table [TARN_LAKE, else ./tarn-data]")
-      ->type_name("URI")
-      ->check(MustNotBeEmpty);
+  AddLakeOptions(app, "The lake whose tables are database.table [TARN_LAKE, else ./tarn-data]", options->lake);
   app.add_option("-t,--table", options->tables,
                  "A table: a Delta folder, Parquet, CSV or NDJSON; may be given several times")
       ->type_name("NAME=URI")

@@ -22,7 +22,7 @@ namespace tarn::cli {
 namespace {
 
 struct TableOptions {
-  std::string lake;
+  LakeChoice lake;
   std::string table;
   int64_t limit = 20;
   bool dry_run = false;
@@ -338,13 +338,11 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
 Command AddTable(CLI::App& app) {
   auto options = std::make_shared<TableOptions>();
   auto chosen = std::make_shared<Status (*)(const TableOptions&)>(nullptr);
-  options->lake = DefaultLake();
+  options->lake.uri = DefaultLake();
   app.require_subcommand(1);
   const auto add = [&](const char* name, const char* description, Status (*run)(const TableOptions&)) {
     CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("--lake", options->lake, "The lake [TARN_LAKE, else ./tarn-data]")
-        ->type_name("URI")
-        ->check(MustNotBeEmpty);
+    AddLakeOptions(*command, "The lake [TARN_LAKE, else ./tarn-data]", options->lake);
     command->callback([chosen, run] { *chosen = run; });
     return command;
   };

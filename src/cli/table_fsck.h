@@ -3,11 +3,12 @@
 #include <string>
 
 #include "base/status.h"
+#include "cli/config_options.h"
 
 namespace tarn::cli {
 
 struct FsckOptions {
-  std::string lake;
+  LakeChoice lake;
   /// DATABASE.TABLE of the lake; or, with a '/' in it, the folder or URI of a Delta table.
   std::string table;
   bool check_files = false;

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "base/status.h"
+#include "cli/config_options.h"
 
 namespace tarn::cli {
 
 /// What keeps a table in order; of `OpenAnyTable`, so that any Delta table will do.
 struct UpkeepOptions {
-  std::string lake;
+  LakeChoice lake;
   std::string table;
   bool dry_run = false;
   bool json = false;

@@ -24,7 +24,7 @@ constexpr int64_t kMaxShownErrors = 20;
 struct WriteOptions {
   std::vector<std::string> files;
   std::string to;
-  std::string lake;
+  LakeChoice lake;
   std::string server;
   std::string precision = "ns";
 };
@@ -56,8 +56,9 @@ class LineWriter {
 
   Status Open() {
     if (!options_.server.empty()) return Status::Ok();
-    TARN_ASSIGN_OR_RETURN(lake_,
-                          OpenLocalLake(options_.lake.empty() ? DefaultLake() : options_.lake, LakeAccess::kWrite));
+    LakeChoice lake = options_.lake;
+    if (lake.uri.empty()) lake.uri = DefaultLake();
+    TARN_ASSIGN_OR_RETURN(lake_, OpenLocalLake(lake, LakeAccess::kWrite));
     service_ = std::make_unique<ingest::WriteService>(*lake_.lake, SystemClock());
     return Status::Ok();
   }
@@ -180,7 +181,7 @@ class LineWriter {
 };
 
 Status RunWrite(const WriteOptions& options) {
-  if (!options.server.empty() && !options.lake.empty()) {
+  if (!options.server.empty() && !options.lake.uri.empty()) {
     return Status::InvalidArgument("--server stands alone: the server has its own lake");
   }
   for (const std::string& file : options.files) {
@@ -221,9 +222,7 @@ Command AddWrite(CLI::App& app) {
                  "DATABASE.TABLE: only lines of that measurement are kept; DATABASE: each measurement is a table")
       ->required()
       ->type_name("DATABASE.TABLE");
-  app.add_option("--lake", options->lake, "The lake to write to [TARN_LAKE, else ./tarn-data]")
-      ->type_name("URI")
-      ->check(MustNotBeEmpty);
+  AddLakeOptions(app, "The lake to write to [TARN_LAKE, else ./tarn-data]", options->lake);
   app.add_option("--server", options->server, "Write through a running server instead")
       ->type_name("URL")
       ->check(MustNotBeEmpty);

@@ -79,6 +79,21 @@ Status SetText(Config& config, const std::string& text) {
   return Status::Ok();
 }
 
+template <std::string delta::EntryTable::* Member>
+Status SetEntryText(Config& config, const std::string& text) {
+  if (text.empty()) return Status::InvalidArgument("must not be empty");
+  config.dynamodb.*Member = text;
+  return Status::Ok();
+}
+
+Status SetEntryScheme(Config& config, const std::string& text) {
+  if (text.empty() || !std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0; })) {
+    return Status::InvalidArgument("is what stands before :// in a URI, as s3a");
+  }
+  config.dynamodb.scheme = text;
+  return Status::Ok();
+}
+
 Status SetAddress(Config& config, const std::string& text) {
   TARN_RETURN_NOT_OK(ParseAddress(text).status());
   config.addr_http = text;
@@ -288,6 +303,15 @@ const std::vector<ConfigKey>& ConfigKeys() {
        SetText<&Config::state_directory>},
       {"temp_directory", "text", "<lake>/_tarn/tmp", "where queries spill; emptied at start",
        SetText<&Config::temp_directory>},
+      {"dynamodb.table", "text", "<none>",
+       "the DynamoDB table whose entries decide commits to tables in S3, as Spark's S3DynamoDBLogStore has it; "
+       "without one If-None-Match decides",
+       SetEntryText<&delta::EntryTable::name>},
+      {"dynamodb.region", "text", "<AWS_REGION>", "where that table is", SetEntryText<&delta::EntryTable::region>},
+      {"dynamodb.endpoint", "text", "<AWS_ENDPOINT_URL_DYNAMODB>", "the service that has it, as https://host:8000",
+       SetEntryText<&delta::EntryTable::endpoint>},
+      {"dynamodb.scheme", "text", "s3a", "what Spark calls the tables by in entries: s3a://bucket/folder",
+       SetEntryScheme},
   };
   return kKeys;
 }

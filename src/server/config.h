@@ -10,6 +10,7 @@
 
 #include "base/environment.h"
 #include "base/status.h"
+#include "delta/table_store.h"
 
 namespace tarn::server {
 
@@ -31,6 +32,7 @@ struct Config {
   std::string state_directory;
   /// Empty is LakePlace::temp_root.
   std::string temp_directory;
+  delta::EntryTable dynamodb;
 };
 
 /// One key of the configuration: the only table of them, from which files, environment, flags and documentation follow.

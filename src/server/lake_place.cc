@@ -50,7 +50,7 @@ Result<LakePlace> FindLocalLake(const std::string& uri, LakeAccess access) {
 
 }  // namespace
 
-Result<LakePlace> FindLake(const std::string& uri, const std::string& state_directory, const Environment& environment,
+Result<LakePlace> FindLake(const std::string& uri, const RemoteSettings& settings, const Environment& environment,
                            LakeAccess access) {
   if (!storage::IsRemoteUri(uri)) return FindLocalLake(uri, access);
   const bool takes_rows = uri.starts_with("s3://") || uri.starts_with("s3a://");
@@ -58,8 +58,8 @@ Result<LakePlace> FindLake(const std::string& uri, const std::string& state_dire
     return Status::Unsupported("'" + uri + "': rows are written to lakes in a local folder and in S3 (s3://) only");
   }
   LakePlace place;
-  TARN_ASSIGN_OR_RETURN(place.store, storage::OpenStore(uri));
-  TARN_ASSIGN_OR_RETURN(const std::string state, StateDirectory(state_directory, environment));
+  TARN_ASSIGN_OR_RETURN(place.store, delta::OpenTableStore(uri, settings.entries, environment));
+  TARN_ASSIGN_OR_RETURN(const std::string state, StateDirectory(settings.state_directory, environment));
   if (!state.empty()) {
     place.wal_root = JoinPath(state, "wal");
     place.temp_root = JoinPath(state, "tmp");

@@ -5,6 +5,7 @@
 
 #include "base/environment.h"
 #include "base/status.h"
+#include "delta/table_store.h"
 #include "storage/object_store.h"
 
 namespace tarn::server {
@@ -22,10 +23,17 @@ struct LakePlace {
 
 enum class LakeAccess : uint8_t { kRead, kWrite };
 
+/// What matters for lakes in object stores.
+struct RemoteSettings {
+  std::string state_directory;
+  /// Where commits are decided.
+  delta::EntryTable entries;
+};
+
 /// By a path or a URI. A local lake has all of it within itself; for others it is below `state_directory`, else
 /// $XDG_STATE_HOME/tarn, else ~/.local/state/tarn. NotFound when there is no such folder to be read; Unsupported for
 /// stores that this access is not for; InvalidArgument when rows would be written and none of the three is set.
-Result<LakePlace> FindLake(const std::string& uri, const std::string& state_directory, const Environment& environment,
+Result<LakePlace> FindLake(const std::string& uri, const RemoteSettings& settings, const Environment& environment,
                            LakeAccess access);
 
 }  // namespace tarn::server

@@ -101,7 +101,9 @@ class WholeServer final : public Server {
 
   Status OpenLake() override {
     const int64_t began = clock_.MonotonicMicros();
-    TARN_ASSIGN_OR_RETURN(const LakePlace place, FindLake(options_.config.lake, options_.config.state_directory,
+    TARN_ASSIGN_OR_RETURN(const LakePlace place, FindLake(options_.config.lake,
+                                                          {.state_directory = options_.config.state_directory,
+                                                           .entries = options_.config.dynamodb},
                                                           ProcessEnvironment(), LakeAccess::kWrite));
     TARN_RETURN_NOT_OK(OpenTables(place));
     TARN_RETURN_NOT_OK(OpenEngine(place));

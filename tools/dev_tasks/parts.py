@@ -14,6 +14,7 @@ TELEGRAF_TAGS = (
 )
 VERSITYGW = "v1.8.0"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
+MOTO = ["moto[dynamodb,server]==5.2.5"]
 SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "pyarrow==26.0.1"]
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
@@ -43,6 +44,11 @@ def versitygw() -> Path:
 def minio() -> Path:
     """Another S3 service. AGPL: run by tests, never linked or shipped."""
     return _go_program("minio", "github.com/minio/minio", MINIO)
+
+
+def moto() -> Path:
+    """The interpreter that has moto, of which the tests use DynamoDB (Apache-2.0)."""
+    return setup.venv("moto", MOTO)
 
 
 def influx_cli() -> Path:
