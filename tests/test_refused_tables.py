@@ -34,19 +34,21 @@ def make_foreign_table(folder, fields, protocol=(1, 3), configuration=None, feat
 
 
 def make_foreign_tables(lake):
-    make_foreign_table(lake / "ext2" / "cc", FIELDS["cc"], configuration={"delta.constraints.pos": "v > 0"})
+    make_foreign_table(lake / "ext2" / "cc", FIELDS["cc"], configuration={"delta.constraints.pos": "v rlike '1'"})
+    make_foreign_table(lake / "ext2" / "pos", FIELDS["cc"], configuration={"delta.constraints.pos": "v > 0"})
     make_foreign_table(lake / "ext2" / "nn", FIELDS["nn"], protocol=(1, 2))
     make_foreign_table(lake / "ext2" / "dv", FIELDS["dv"], protocol=(1, 7), features=["rowTracking"])
     (lake / "ext2" / "garb" / "_delta_log").mkdir(parents=True)
     (lake / "ext2" / "garb" / "_delta_log" / f"{0:020}.json").write_text("this is no JSON\n")
 
 
-LINES = "cc v=1 1\nok v=1 1\nnn v=2 2\nnn req=3 3\ndv v=4 4\nok v=2 2\ncc v=6 6\n"
+LINES = "cc v=1 1\nok v=1 1\nnn v=2 2\nnn req=3 3\ndv v=4 4\nok v=2 2\ncc v=6 6\npos v=1 1\npos v=-1 2\n"
 REASONS = {
-    1: ("ext2.cc", "checkConstraints"),
+    1: ("ext2.cc", "the CHECK constraint pos (v rlike '1'): not understood at position 3"),
     3: ("'req'", "must not be null"),
     5: ("ext2.dv", "rowTracking"),
-    7: ("ext2.cc", "checkConstraints"),
+    7: ("ext2.cc", "the CHECK constraint pos"),
+    9: ("the CHECK constraint pos (v > 0) is violated",),
 }
 
 
@@ -62,7 +64,7 @@ def test_lines_of_tables_that_cannot_be_written_are_refused_alone(make_server, t
             reasons = {
                 int(text.split(":", 1)[0].removeprefix("line ")): text for text in document["message"].split("; ")[1:]
             }
-            assert document["message"].startswith("partial write: 4 of 7 lines")
+            assert document["message"].startswith("partial write: 5 of 9 lines")
         else:
             reasons = {error["line_number"]: error["error_message"] for error in answer.json()["data"]}
         assert reasons.keys() == REASONS.keys(), answer
@@ -70,6 +72,7 @@ def test_lines_of_tables_that_cannot_be_written_are_refused_alone(make_server, t
             assert all(word in reasons[line] for word in words), reasons[line]
     assert server.value("select count(*) from ext2.ok") == 6
     assert server.value("select count(*) from ext2.nn") == 3
+    assert server.value("select count(*) from ext2.pos") == 3
     assert server.stop() == 0
 
 
@@ -116,7 +119,7 @@ def test_tarn_write_names_the_lines_of_tables_that_cannot_be_written(make_server
         for line, words in REASONS.items():
             (told,) = [text for text in done.stderr.splitlines() if f"{lines}:{line}: " in text]
             assert all(word in told for word in words), told
-        assert "4 lines not kept" in done.stderr
+        assert "5 lines not kept" in done.stderr
         read = run_tarn("sql", "-o", "csv", *target, "select count(*) from ext2.ok")
         assert read.stdout.split()[1:] == ["2"], read.stderr
 

@@ -14,28 +14,10 @@ constexpr int64_t kDaysPerEra = 146'097;
 /// From 0000-03-01, where eras begin, to 1970-01-01.
 constexpr int64_t kEraOffsetDays = 719'468;
 
-struct Civil {
-  int64_t year;
-  int month;
-  int day;
-};
-
 int64_t FloorDiv(int64_t a, int64_t b) { return a / b - static_cast<int64_t>(a % b < 0); }
 
 // Both directions count years from March, so that the leap day is the last of its year.
-Civil CivilOf(int64_t days) {
-  const int64_t shifted = days + kEraOffsetDays;
-  const int64_t era = FloorDiv(shifted, kDaysPerEra);
-  const int64_t day_of_era = shifted - era * kDaysPerEra;
-  const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
-  const auto day = static_cast<int>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
-  const auto month = static_cast<int>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-  return {year_of_era + era * 400 + static_cast<int64_t>(month <= 2), month, day};
-}
-
-int64_t DaysOf(const Civil& civil) {
+int64_t DaysOf(const CivilDate& civil) {
   const int64_t year = civil.year - static_cast<int64_t>(civil.month <= 2);
   const int64_t era = FloorDiv(year, 400);
   const int64_t year_of_era = year - era * 400;
@@ -142,8 +124,20 @@ std::optional<int64_t> ScanZone(Scanner& in) {
 
 }  // namespace
 
+CivilDate CivilOfDay(int64_t days) {
+  const int64_t shifted = days + kEraOffsetDays;
+  const int64_t era = FloorDiv(shifted, kDaysPerEra);
+  const int64_t day_of_era = shifted - era * kDaysPerEra;
+  const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t shifted_month = (5 * day_of_year + 2) / 153;
+  const auto day = static_cast<int>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
+  const auto month = static_cast<int>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
+  return {year_of_era + era * 400 + static_cast<int64_t>(month <= 2), month, day};
+}
+
 void AppendDate(std::string& out, int64_t days) {
-  const Civil civil = CivilOf(days);
+  const CivilDate civil = CivilOfDay(days);
   if (civil.year < 0) out.push_back('-');
   if (civil.year > 9999) out.push_back('+');
   AppendPadded(out, civil.year < 0 ? -civil.year : civil.year, 4);
@@ -174,7 +168,7 @@ void AppendTimestamp(std::string& out, int64_t micros, TimestampStyle style) {
   if (style == TimestampStyle::kUtc) out.push_back('Z');
 }
 
-int64_t YearOfDay(int64_t days) { return CivilOf(days).year; }
+int64_t YearOfDay(int64_t days) { return CivilOfDay(days).year; }
 
 int64_t DayOfMicros(int64_t micros) { return FloorDiv(micros, kMicrosPerDay); }
 

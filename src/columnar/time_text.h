@@ -25,6 +25,13 @@ void AppendDate(std::string& out, int64_t days);
 /// Microseconds since 1970-01-01T00:00:00.
 void AppendTimestamp(std::string& out, int64_t micros, TimestampStyle style);
 
+/// A day of the calendar.
+struct CivilDate {
+  int64_t year = 0;
+  int month = 0;
+  int day = 0;
+};
+CivilDate CivilOfDay(int64_t days);
 /// The year of a timestamp or, with 86'400'000'000 micros a day, of a date.
 int64_t YearOfDay(int64_t days);
 /// Floor division: the day that contains the instant.

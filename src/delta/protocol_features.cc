@@ -85,9 +85,10 @@ bool WantsV2Checkpoints(const Metadata& metadata, const arrow::Schema&) {
 
 const Feature kFeatures[] = {
     {"appendOnly", 0, 2, true, true, IsOn<kAppendOnly>},
-    {"invariants", 0, 2, true, false,
+    // Rows are checked where they are written, and what is not understood is refused there.
+    {"invariants", 0, 2, true, true,
      [](const Metadata&, const arrow::Schema& schema) { return HasFieldMetadata(schema, "delta.invariants"); }},
-    {"checkConstraints", 0, 3, true, false,
+    {"checkConstraints", 0, 3, true, true,
      [](const Metadata& metadata, const arrow::Schema&) { return HasPropertyPrefix(metadata, "delta.constraints."); }},
     // Appends and removals of whole files need no change files; changes of single rows are refused where they are made.
     {"changeDataFeed", 0, 4, true, true, IsOn<kChangeDataFeed>},

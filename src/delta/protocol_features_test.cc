@@ -24,8 +24,8 @@ struct FeatureCase {
 // Every feature of PROTOCOL.md, "Valid Feature Names in Table Features", and the previews that are about.
 const FeatureCase kCases[] = {
     {"appendOnly", May::kWrite, May::kWrite, "delta.appendOnly"},
-    {"invariants", May::kWrite, May::kRead, "", "", "delta.invariants"},
-    {"checkConstraints", May::kWrite, May::kRead, "delta.constraints.positive", "id > 0"},
+    {"invariants", May::kWrite, May::kWrite, "", "", "delta.invariants"},
+    {"checkConstraints", May::kWrite, May::kWrite, "delta.constraints.positive", "id > 0"},
     {"changeDataFeed", May::kWrite, May::kWrite, "delta.enableChangeDataFeed"},
     {"generatedColumns", May::kWrite, May::kRead, "", "", "delta.generationExpression"},
     {"columnMapping", May::kWrite, May::kWrite, "delta.columnMapping.mode", "name"},
@@ -95,10 +95,10 @@ TEST(ProtocolFeatures, OldVersionsImplyTheFeaturesOfTheirTime) {
   Metadata mapped;
   mapped.configuration["delta.columnMapping.mode"] = "id";
   ExpectMay(May::kWrite, {2, 5, {}, {}}, mapped, *plain, "columnMapping");
-  Metadata constrained;
-  constrained.configuration["delta.constraints.positive"] = "id > 0";
-  ExpectMay(May::kWrite, {1, 2, {}, {}}, constrained, *plain, "checkConstraints");
-  ExpectMay(May::kRead, {1, 3, {}, {}}, constrained, *plain, "checkConstraints");
+  const auto generated = arrow::schema({arrow::field(
+      "id", arrow::int64(), true, arrow::key_value_metadata({"delta.generationExpression"}, {"id + 1"}))});
+  ExpectMay(May::kWrite, {1, 3, {}, {}}, {}, *generated, "generatedColumns");
+  ExpectMay(May::kRead, {1, 4, {}, {}}, {}, *generated, "generatedColumns");
 }
 
 TEST(ProtocolFeatures, UnknownVersionsAndContradictionsAreRefused) {

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "columnar/delta_schema.h"
 #include "delta/conflict.h"
+#include "delta/constraints.h"
 #include "delta/files/column_mapping.h"
 #include "delta/log/commit_json.h"
 #include "delta/log/commit_store.h"
@@ -449,6 +450,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& tab
   features.merge(FeaturesInUse(metadata, *schema));
   TARN_ASSIGN_OR_RETURN(const Protocol protocol, RaiseFor(Protocol(), features));
   TARN_RETURN_NOT_OK(CheckWritable(protocol, metadata, *schema));
+  TARN_RETURN_NOT_OK(RowConstraints::Of(metadata, schema).status());
   auto transaction = std::make_unique<LogTransaction>(table, nullptr);
   transaction->SetCreation(protocol, std::move(metadata), std::move(schema));
   return std::unique_ptr<Transaction>(std::move(transaction));

@@ -204,20 +204,23 @@ TEST(TransactionTest, AppendOnlyTablesRefuseDeletes) {
 }
 
 TEST(TransactionTest, WriterFeaturesInUseAreRefusedByName) {
-  const auto begin = [](const std::string& property) {
+  const auto begin = [](const std::string& property, const std::string& features = "") {
     MemoryTable table;
     const std::string first = FirstLines();
     std::string text = first;
     const size_t at = text.find("\"configuration\":{}");
     text.replace(at, 18, "\"configuration\":{" + property + "}");
-    text.replace(text.find("\"minWriterVersion\":2"), 20, "\"minWriterVersion\":4");
+    const std::string version = features.empty() ? "4" : R"(7,"writerFeatures":[)" + features + "]";
+    text.replace(text.find("\"minWriterVersion\":2"), 20, "\"minWriterVersion\":" + version);
     table.PutCommit(0, text);
     const auto snapshot = LoadSnapshot(table.context());
     EXPECT_TRUE(snapshot.ok()) << snapshot.status().ToString();
     return Transaction::Begin(table.context(), *snapshot).status();
   };
   EXPECT_TRUE(begin("").ok());
-  EXPECT_NE(begin(R"("delta.constraints.c":"id > 0")").message().find("checkConstraints"), std::string::npos);
+  EXPECT_TRUE(begin(R"("delta.constraints.c":"id > 0")").ok());
+  EXPECT_NE(begin(R"("delta.enableIcebergCompatV2":"true")", R"("icebergCompatV2")").message().find("icebergCompatV2"),
+            std::string::npos);
   EXPECT_TRUE(begin(R"("delta.enableChangeDataFeed":"true")").ok());
 }
 

@@ -85,9 +85,10 @@ class BodyParser {
   bool ParseTimestamp();
   bool CheckLine(const char* line_begin);
   bool HasRequiredColumns();
+  bool IsRefused(const char* line_begin);
 
   bool UseMeasurement(std::string name);
-  void CommitLine();
+  void CommitLine(const char* line_begin);
   void CommitField(const StagedField& field, int64_t row);
   void AddError(const char* line_begin, const char* line_end);
 
@@ -118,6 +119,8 @@ class BodyParser {
   std::vector<StagedField> fields_;
   int64_t nanos_ = 0;
 
+  /// Refused lines that were met.
+  size_t refused_ = 0;
   // Lines are only counted up to the errors.
   const char* counted_to_;
   int64_t lines_counted_ = 0;
@@ -134,7 +137,7 @@ ParsedLines BodyParser::Run() {
     } else if (!AtLineEnd(at_)) {
       ++line_serial_;
       if (ParseLine() && CheckLine(line_begin)) {
-        CommitLine();
+        CommitLine(line_begin);
       } else {
         if (measurement_ != nullptr) measurement_->Rollback();
         at_ = FindLineEnd(line_begin, end_);
@@ -145,7 +148,7 @@ ParsedLines BodyParser::Run() {
     if (at_ < end_) ++at_;
   }
   for (Measurement* measurement : order_) {
-    result_.measurements.push_back({measurement->name(), measurement->Finish()});
+    result_.measurements.push_back({measurement->name(), measurement->Finish(), measurement->TakeLines()});
   }
   return std::move(result_);
 }
@@ -369,7 +372,15 @@ bool BodyParser::HasRequiredColumns() {
          Fail("column " + Quoted(missing->name()) + " of the table must not be null, and the line has no value for it");
 }
 
+bool BodyParser::IsRefused(const char* line_begin) {
+  const auto place = static_cast<size_t>(line_begin - begin_);
+  const std::vector<RefusedLine>& refused = options_.refused_lines;
+  while (refused_ < refused.size() && refused[refused_].place < place) ++refused_;
+  return refused_ < refused.size() && refused[refused_].place == place;
+}
+
 bool BodyParser::CheckLine(const char* line_begin) {
+  if (IsRefused(line_begin)) return Fail(std::string(options_.refused_lines[refused_].reason));
   const auto length = static_cast<size_t>(at_ - line_begin);
   if (length > options_.max_line_bytes) {
     return Fail("the line is longer than " + std::to_string(options_.max_line_bytes) + " bytes");
@@ -388,7 +399,7 @@ bool BodyParser::CheckLine(const char* line_begin) {
   return true;
 }
 
-void BodyParser::CommitLine() {
+void BodyParser::CommitLine(const char* line_begin) {
   const int64_t row = measurement_->rows();
   if (row == 0) order_.push_back(measurement_);
   if (known_series_ != nullptr) {
@@ -408,7 +419,7 @@ void BodyParser::CommitLine() {
     memo_.Insert(series_text_, measurement_, series_tags_);
   }
   for (const StagedField& field : fields_) CommitField(field, row);
-  measurement_->CommitRow(nanos_);
+  measurement_->CommitRow(nanos_, static_cast<size_t>(line_begin - begin_));
   ++result_.lines_kept;
   result_.values_kept += static_cast<int64_t>(fields_.size());
 }

@@ -31,6 +31,15 @@ struct LineError {
 struct MeasurementRows {
   std::string measurement;
   std::shared_ptr<arrow::RecordBatch> rows;
+  /// Of each row the place of its line in the body.
+  std::vector<size_t> lines;
+};
+
+/// A line that must not be kept, whatever is in it.
+struct RefusedLine {
+  /// As MeasurementRows has it.
+  size_t place = 0;
+  std::string_view reason;
 };
 
 struct ParsedLines {
@@ -53,6 +62,8 @@ struct LineProtocolOptions {
   std::function<Status(std::string_view measurement)> check_measurement;
   /// Whether a column that the table lacks may have this name, asked once per column of a body; likewise.
   std::function<Status(std::string_view column)> check_column;
+  /// In the order of places.
+  std::vector<RefusedLine> refused_lines;
   /// Reads `\n`, `\r` and `\t` in strings as control characters, as the Go library does; InfluxDB and Telegraf keep
   /// both characters.
   bool expand_string_controls = false;

@@ -172,7 +172,7 @@ void Measurement::NoteFirstUse(Column& column, ColumnRole role) {
   order.push_back(&column);
 }
 
-void Measurement::CommitRow(int64_t nanos) {
+void Measurement::CommitRow(int64_t nanos, size_t line) {
   committed_columns_ = columns_.size();
   int64_t micros = nanos / 1000;
   int64_t remainder = nanos % 1000;
@@ -181,6 +181,7 @@ void Measurement::CommitRow(int64_t nanos) {
     --micros;
   }
   micros_.push_back(micros);
+  lines_.push_back(line);
   if (remainder != 0 || !remainders_.empty()) {
     has_remainders_ = true;
     remainders_.resize(micros_.size(), 0);

@@ -57,13 +57,15 @@ class Measurement {
   Column* FieldAt(size_t n) const { return n < field_order_.size() ? field_order_[n] : nullptr; }
 
   /// Keeps the columns added since the last call and ends the row whose values the caller has appended at `rows()`.
-  void CommitRow(int64_t nanos);
+  /// `line` is the place of its line in the body.
+  void CommitRow(int64_t nanos, size_t line);
   /// Drops the columns added since the last commit.
   void Rollback();
   /// Tells that `column` is about to get its first value: from now on its role and place in the output are fixed.
   void NoteFirstUse(Column& column, ColumnRole role);
 
   std::shared_ptr<arrow::RecordBatch> Finish();
+  std::vector<size_t> TakeLines() { return std::move(lines_); }
 
  private:
   bool ClaimSlowly(Column& column, ColumnRole role, ValueKind kind, int64_t line, std::string& reason);
@@ -81,6 +83,7 @@ class Measurement {
   std::vector<Column*> tag_order_;
   std::vector<Column*> field_order_;
   std::vector<int64_t> micros_;
+  std::vector<size_t> lines_;
   /// Sub-microsecond remainders; empty until the first that is not zero, unless the table has the column.
   std::vector<int16_t> remainders_;
   bool has_remainders_ = false;

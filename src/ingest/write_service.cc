@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -38,7 +39,7 @@ class Write {
   }
 
   WriteOutcome Run(std::string_view body) {
-    Status status;
+    Status status = Status::Conflict("its constraints refused other lines each time");
     for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
       passing_fault_ = Status::Ok();
       ParsedLines parsed = ParseLineProtocol(body, options_);
@@ -46,6 +47,7 @@ class Write {
       if (!accept_partial_ && parsed.error_count > 0) {
         return {.errors = std::move(parsed.errors), .error_count = parsed.error_count};
       }
+      if (RefuseViolations(parsed)) continue;
       status = Append(parsed);
       if (status.ok()) {
         return {.errors = std::move(parsed.errors), .error_count = parsed.error_count, .lines_kept = parsed.lines_kept};
@@ -74,6 +76,25 @@ class Write {
       return status;
     }
     return Status::InvalidArgument(refused_.emplace(measurement, status.message()).first->second);
+  }
+
+  // Finds the rows that break a constraint of their table and refuses their lines from now on. False when there is
+  // none.
+  bool RefuseViolations(const ParsedLines& parsed) {
+    const size_t refused_before = options_.refused_lines.size();
+    for (const MeasurementRows& rows : parsed.measurements) {
+      // What Append will not take is for Append to say.
+      const auto refusals = lake_.Violations({.name = {database_, rows.measurement}, .rows = rows.rows});
+      if (!refusals.ok()) continue;
+      for (const lake::RowRefusal& refusal : *refusals) {
+        const std::string& reason = *reasons_.insert(refusal.reason).first;
+        for (const int64_t row : refusal.rows) {
+          options_.refused_lines.push_back({rows.lines[static_cast<size_t>(row)], reason});
+        }
+      }
+    }
+    std::ranges::sort(options_.refused_lines, {}, &RefusedLine::place);
+    return options_.refused_lines.size() > refused_before;
   }
 
   Status Append(const ParsedLines& parsed) {
@@ -119,6 +140,8 @@ class Write {
   LineProtocolOptions options_;
   /// Measurement -> why.
   std::map<std::string, std::string, std::less<>> refused_;
+  /// Of refused lines.
+  std::set<std::string> reasons_;
   /// Met while the body was read.
   Status passing_fault_;
 };

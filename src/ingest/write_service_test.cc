@@ -50,6 +50,18 @@ class FakeLake final : public lake::Lake {
     }
     return Status::Ok();
   }
+  Result<std::vector<lake::RowRefusal>> Violations(const lake::TableBatch& batch) override {
+    std::vector<lake::RowRefusal> refusals;
+    if (const auto found = forbidden.find(batch.name.table); found != forbidden.end()) {
+      const auto values = std::static_pointer_cast<arrow::DoubleArray>(batch.rows->GetColumnByName("v"));
+      lake::RowRefusal refusal{.rows = {}, .reason = "v must not be " + std::to_string(found->second)};
+      for (int64_t row = 0; values != nullptr && row < values->length(); ++row) {
+        if (values->IsValid(row) && values->Value(row) == found->second) refusal.rows.push_back(row);
+      }
+      if (!refusal.rows.empty()) refusals.push_back(std::move(refusal));
+    }
+    return refusals;
+  }
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName& name) override {
     ++schemas_read;
     if (const auto found = schema_failures.find(name.table); found != schema_failures.end()) return found->second;
@@ -83,6 +95,8 @@ class FakeLake final : public lake::Lake {
   std::deque<std::function<Status()>> answers;
   /// By table: the lake takes none of its rows, or does not even tell its schema.
   std::map<std::string, Status> refusals;
+  /// What the field `v` must not be, by table.
+  std::map<std::string, double> forbidden;
   std::map<std::string, Status> schema_failures;
   int appends = 0;
   int schemas_read = 0;
@@ -244,6 +258,28 @@ TEST_F(WriteServiceTest, LinesOfATableThatTakesNoRowsAreRefusedAlone) {
   EXPECT_EQ(outcome.errors[2].line_number, 4);
   EXPECT_EQ(outcome.errors[2].reason, "table db.gone does not exist");
   EXPECT_EQ(Kept(), (std::vector<Point>{{"ok", 2, {{"v", testing::FloatText(2)}}}}));
+}
+
+TEST_F(WriteServiceTest, LinesThatBreakAConstraintAreRefusedByNumber) {
+  lake_.forbidden["c"] = 2;
+  const std::string body =
+      "\xef\xbb\xbf"
+      "c v=1 1\n# none\nc v=2 2\nok v=2 3\n\nc v=2 4\nbad\nc v=3 5";
+  const WriteOutcome outcome = service_.WriteLines("db", body, {});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.ToString();
+  EXPECT_EQ(outcome.lines_kept, 3);
+  ASSERT_EQ(outcome.errors.size(), 3u);
+  EXPECT_EQ(outcome.errors[0].line_number, 3);
+  EXPECT_EQ(outcome.errors[0].reason, "v must not be 2.000000");
+  EXPECT_EQ(outcome.errors[0].original_line, "c v=2 2");
+  EXPECT_EQ(outcome.errors[1].line_number, 6);
+  EXPECT_EQ(outcome.errors[2].line_number, 7);
+  EXPECT_EQ(Kept(), (std::vector<Point>{{"c", 1, {{"v", testing::FloatText(1)}}},
+                                        {"c", 5, {{"v", testing::FloatText(3)}}},
+                                        {"ok", 3, {{"v", testing::FloatText(2)}}}}));
+  const WriteOutcome all_or_none = service_.WriteLines("db", "c v=1 1\nc v=2 2", {.accept_partial = false});
+  EXPECT_EQ(all_or_none.error_count, 1);
+  EXPECT_EQ(all_or_none.lines_kept, 0);
 }
 
 TEST_F(WriteServiceTest, AFaultThatMayPassRefusesTheBodyAndLosesNothing) {

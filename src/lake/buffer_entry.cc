@@ -123,19 +123,35 @@ bool EntryFits(const BufferEntry& entry, const TableColumns& columns) {
          entry.cut_by->derives_time_date() == columns.derives_time_date() && FitsWhole(*entry.schema, *columns.schema);
 }
 
-Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns) {
+Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns,
+                                const delta::RowConstraints* constraints) {
   RefittedRows out;
   for (const auto& segment : entry.segments) {
     TARN_ASSIGN_OR_RETURN(const auto batches, WholeRows(*segment, *entry.cut_by));
     for (const auto& batch : batches) {
       TARN_ASSIGN_OR_RETURN(FittedRows fitted, FitRows(batch, *columns.schema));
       if (fitted.rejected != nullptr) out.rejected.push_back({std::move(fitted.rejected), std::move(fitted.reason)});
+      if (fitted.kept != nullptr && constraints != nullptr) {
+        TARN_ASSIGN_OR_RETURN(fitted.kept, RowsThatKeep(fitted.kept, columns, *constraints, out.rejected));
+      }
       if (fitted.kept == nullptr) continue;
       TARN_ASSIGN_OR_RETURN(auto cut, CutByPartition(fitted.kept, columns));
       for (BufferSegment& part : cut) out.segments.push_back(ShareSegment(std::move(part), entry.memory));
     }
   }
   return out;
+}
+
+Result<bool> EntryKeeps(const BufferEntry& entry, const delta::RowConstraints& constraints) {
+  if (constraints.empty()) return true;
+  for (const auto& segment : entry.segments) {
+    TARN_ASSIGN_OR_RETURN(const auto batches, WholeRows(*segment, *entry.cut_by));
+    for (const auto& batch : batches) {
+      TARN_ASSIGN_OR_RETURN(const auto rows, TableRows(*batch, *entry.cut_by, constraints.schema()));
+      if (!constraints.Find(*rows, /*limit=*/1).empty()) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace tarn::lake

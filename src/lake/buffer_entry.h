@@ -60,15 +60,16 @@ std::vector<BufferEntry> SplitByRecord(const BufferEntry& entry);
 /// Rows of an entry as a table in another shape can hold them.
 struct RefittedRows {
   std::vector<std::shared_ptr<const BufferSegment>> segments;
-  struct Rejected {
-    std::shared_ptr<arrow::RecordBatch> rows;
-    std::string reason;
-  };
+  using Rejected = RejectedRows;
   std::vector<Rejected> rejected;
 };
 
 /// True when the entry's segments can be read as they are in a table with such columns.
 bool EntryFits(const BufferEntry& entry, const TableColumns& columns);
-Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns);
+/// Rows that break one of the constraints do not fit either, where there are any to keep.
+Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns,
+                                const delta::RowConstraints* constraints);
+/// Whether all rows of an entry that fits keep them.
+Result<bool> EntryKeeps(const BufferEntry& entry, const delta::RowConstraints& constraints);
 
 }  // namespace tarn::lake

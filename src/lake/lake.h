@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "delta/operations/optimize.h"
+#include "lake/row_refusal.h"
 #include "lake/table_view.h"
 #include "storage/object_store.h"
 #include "wal/wal.h"
@@ -121,6 +122,10 @@ class Lake : public TableCatalog {
   /// Whether Append would take the batch as things are, without keeping anything: finds the ones to blame after it
   /// refused several together. The message names the table.
   virtual Status CheckAppend(const TableBatch& batch) = 0;
+
+  /// Rows of a batch that break a constraint of their table as it is known: Append takes them all the same, and they
+  /// are set aside when they are flushed. Cheap where the table has no constraints. Errors are those of Append.
+  virtual Result<std::vector<RowRefusal>> Violations(const TableBatch& batch) = 0;
 
   /// The newest schema, buffered columns included; NotFound when the table does not exist. Cheap: no storage is touched
   /// for a table already open.

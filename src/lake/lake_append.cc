@@ -56,6 +56,14 @@ Status LakeImpl::CheckAppend(const TableBatch& batch) {
   return prepared;
 }
 
+Result<std::vector<RowRefusal>> LakeImpl::Violations(const TableBatch& batch) {
+  auto table = directory_.Find(batch.name, directory_.AMomentAgo());
+  if (table.status().Is(StatusCode::kNotFound)) return std::vector<RowRefusal>();
+  if (!table.ok()) return table.status();
+  TARN_RETURN_NOT_OK(AsLookupFault((*table)->EnsureLoaded()).WithContext(batch.name.ToString()));
+  return (*table)->Violations(*batch.rows);
+}
+
 Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
   std::shared_ptr<RowLog> log;
   {

@@ -44,6 +44,7 @@ class LakeImpl final : public Lake {
 
   Result<wal::Position> Append(std::vector<TableBatch> batches) override;
   Status CheckAppend(const TableBatch& batch) override;
+  Result<std::vector<RowRefusal>> Violations(const TableBatch& batch) override;
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const TableName& name) override;
   Status FlushAll() override;
   Status FlushDue() override;

@@ -225,9 +225,50 @@ Status LivingTable::CheckWritable() {
   }
   auto begun = delta::Transaction::Begin(context_, snapshot);
   if (!begun.ok()) return std::move(begun).status().WithContext(name_.ToString());
+  TARN_RETURN_NOT_OK(delta::RowConstraints::Of(*snapshot).status().WithContext(name_.ToString()));
   MutexLock guard(mutex_);
   writable_ = std::move(snapshot);
   return Status::Ok();
+}
+
+Result<std::shared_ptr<const delta::RowConstraints>> LivingTable::Constraints() {
+  std::shared_ptr<const delta::Snapshot> snapshot;
+  {
+    MutexLock guard(mutex_);
+    if (snapshot_ == constraints_of_) return constraints_;
+    snapshot = snapshot_;
+  }
+  std::shared_ptr<const delta::RowConstraints> constraints;
+  if (snapshot != nullptr) {
+    TARN_ASSIGN_OR_RETURN(constraints, delta::RowConstraints::Of(*snapshot));
+  }
+  MutexLock guard(mutex_);
+  constraints_of_ = std::move(snapshot);
+  constraints_ = constraints;
+  return constraints;
+}
+
+Result<std::vector<RowRefusal>> LivingTable::Violations(const arrow::RecordBatch& rows) {
+  TARN_ASSIGN_OR_RETURN(const auto constraints, Constraints());
+  if (constraints == nullptr || constraints->empty()) return std::vector<RowRefusal>();
+  TableColumns columns;
+  {
+    MutexLock guard(mutex_);
+    if (columns_ == nullptr) return std::vector<RowRefusal>();
+    columns = *columns_;
+  }
+  TARN_ASSIGN_OR_RETURN(const ColumnPlan plan, PlanColumns(*rows.schema(), columns));
+  TARN_ASSIGN_OR_RETURN(const auto fitting, ApplyPlan(rows, plan));
+  TARN_ASSIGN_OR_RETURN(const auto whole, TableRows(*fitting, columns, constraints->schema()));
+  std::map<size_t, RowRefusal> by_constraint;
+  for (const auto& violation : constraints->Find(*whole, static_cast<size_t>(whole->num_rows()))) {
+    RowRefusal& refusal = by_constraint[violation.constraint];
+    if (refusal.rows.empty()) refusal.reason = constraints->Reason(violation);
+    refusal.rows.push_back(violation.row);
+  }
+  std::vector<RowRefusal> refusals;
+  for (auto& [constraint, refusal] : by_constraint) refusals.push_back(std::move(refusal));
+  return refusals;
 }
 
 TableColumns LivingTable::ColumnsWithReservedLocked() const {
@@ -430,7 +471,7 @@ Status LivingTable::BuildViewLocked() {
     if (held.generation != generation_) {
       held.visible = held.entry->segments;
       if (!EntryFits(*held.entry, *columns_)) {
-        TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(*held.entry, *columns_));
+        TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(*held.entry, *columns_, /*constraints=*/nullptr));
         held.visible = std::move(refitted.segments);
       }
       held.generation = generation_;

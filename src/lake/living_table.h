@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "delta/table.h"
 #include "lake/buffer_entry.h"
+#include "lake/row_refusal.h"
 
 namespace tarn::lake {
 
@@ -73,8 +74,10 @@ class LivingTable {
   /// Makes a snapshot the table's state unless it knows a newer one, and drops the rows that it holds.
   void PublishSnapshot(std::shared_ptr<const delta::Snapshot> snapshot) EXCLUDES(mutex_);
 
-  /// Unsupported when the table needs a writer that we are not.
+  /// Unsupported when the table needs a writer that we are not, or has a constraint that is not understood.
   Status CheckWritable() EXCLUDES(mutex_);
+  /// Rows that break a constraint of the newest snapshot. Errors are those of Prepare, which tells more.
+  Result<std::vector<RowRefusal>> Violations(const arrow::RecordBatch& rows) EXCLUDES(mutex_);
   Result<PreparedRows> Prepare(const arrow::RecordBatch& rows) EXCLUDES(mutex_);
   void Cancel(const PreparedRows& prepared) EXCLUDES(mutex_);
   /// Makes rows visible; true when the table had none before.
@@ -137,6 +140,9 @@ class LivingTable {
   Result<std::shared_ptr<const delta::Snapshot>> ReadNewest(const std::shared_ptr<const delta::Snapshot>& old)
       EXCLUDES(mutex_);
 
+  /// Null for a table that does not exist yet.
+  Result<std::shared_ptr<const delta::RowConstraints>> Constraints() EXCLUDES(mutex_);
+
   using CoveredRows = std::vector<std::pair<std::shared_ptr<RowLog>, wal::Position>>;
 
   /// The table's columns and those that rows about to be acknowledged will add.
@@ -193,6 +199,9 @@ class LivingTable {
   std::map<std::string, Reservation> reserved_ GUARDED_BY(mutex_);
   int preparing_ GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const TableView> view_ GUARDED_BY(mutex_);
+  /// Those of one snapshot; null where there is none.
+  std::shared_ptr<const delta::RowConstraints> constraints_ GUARDED_BY(mutex_);
+  std::shared_ptr<const delta::Snapshot> constraints_of_ GUARDED_BY(mutex_);
   /// Protocol and schema for which CheckWritable said yes.
   std::shared_ptr<const delta::Snapshot> writable_ GUARDED_BY(mutex_);
   bool flushing_ GUARDED_BY(mutex_) = false;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "columnar/parquet_reader.h"
+#include "delta/log/commit_json.h"
 #include "delta/transaction.h"
 #include "lake/lake.h"
 #include "lake/testing/lake_world.h"
@@ -87,6 +88,90 @@ TEST(Rejected, RowsOfATableThatCannotBeWrittenAnyMoreAreSetAside) {
     ASSERT_OK(lake->FlushAll());
     EXPECT_EQ(lake->stats().flush_failures, 0);
   }
+}
+
+/// The table's metaData with a constraint, as another writer commits it.
+std::string ConstrainedBy(Lake& lake, const std::string& expression) {
+  delta::Metadata metadata = (*lake.Pin(kTable, std::nullopt))->snapshot->metadata();
+  metadata.configuration["delta.constraints.c"] = expression;
+  std::string line;
+  delta::AppendLine(line, metadata);
+  return R"({"protocol":{"minReaderVersion":1,"minWriterVersion":3}})"
+         "\n" +
+         line;
+}
+
+TEST(Rejected, RowsThatBreakAConstraintAreSetAsideAndTheOthersAreKept) {
+  for (const bool restarts : {false, true}) {
+    SCOPED_TRACE(restarts);
+    LakeWorld world;
+    auto lake = MustOpen(world);
+    ASSERT_OK(AppendIds(*lake, {1}));
+    ASSERT_OK(lake->FlushAll());
+    ASSERT_OK(AppendIds(*lake, {2, -3, 4}));
+    ASSERT_OK(AppendIds(*lake, {5}, /*day=*/1));
+    ASSERT_OK(AppendIds(*lake, {-6, 7}));
+    ASSERT_OK(CommitForeign(world, "db/cpu", ConstrainedBy(*lake, "id > 0 AND time_date < DATE '2100-01-01'")));
+    if (restarts) {
+      lake.reset();
+      world.nodes.LosePower();
+      lake = MustOpen(world);
+    }
+    ASSERT_OK(lake->FlushAll());
+    EXPECT_EQ(lake->stats().buffered_rows, 0);
+    EXPECT_EQ(lake->stats().rows_rejected, 2);
+    EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 2, 4, 5, 7}));
+    EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), (Ids{-6, -3}));
+    EXPECT_EQ(Reasons(world),
+              std::set<std::string>{"the CHECK constraint c (id > 0 AND time_date < DATE '2100-01-01') is violated"});
+  }
+}
+
+TEST(Rejected, AConstraintThatIsNotUnderstoodSetsAllRowsAside) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {2}));
+  ASSERT_OK(CommitForeign(world, "db/cpu", ConstrainedBy(*lake, "id RLIKE 'x'")));
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(lake->stats().buffered_rows, 0);
+  EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{2});
+  EXPECT_EQ(AppendIds(*lake, {3}).code(), StatusCode::kUnsupported);
+}
+
+TEST(Rejected, AConstraintThatComesDuringTheFlushIsNoticed) {
+  LakeWorld world;
+  std::string lines;
+  world.at_point = [&](std::string_view point) {
+    if (point != "before-commit" || lines.empty()) return Status::Ok();
+    return CommitForeign(world, "db/cpu", std::exchange(lines, {}));
+  };
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  ASSERT_OK(AppendIds(*lake, {-2, 3}));
+  lines = ConstrainedBy(*lake, "id > 0");
+  ASSERT_OK(lake->FlushAll());
+  EXPECT_EQ(IdsIn(*lake, kTable), (Ids{1, 3}));
+  EXPECT_EQ(RejectedIds(*world.store, "db/cpu"), Ids{-2});
+}
+
+TEST(Rejected, ViolationsAreKnownBeforeRowsAreAcknowledged) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  const TableBatch batch = {kTable, MakeRows({.ids = {5, -6, 7, -8}})};
+  EXPECT_TRUE(lake->Violations(batch)->empty());
+  EXPECT_TRUE(lake->Violations({{"db", "nowhere"}, batch.rows})->empty());
+  ASSERT_OK(CommitForeign(world, "db/cpu", ConstrainedBy(*lake, "id > 0 AND time_date IS NOT NULL")));
+  ASSERT_OK(lake->Pin(kTable, std::nullopt).status());
+  const auto violations = lake->Violations(batch);
+  ASSERT_TRUE(violations.ok()) << violations.status().ToString();
+  ASSERT_EQ(violations->size(), 1U);
+  EXPECT_EQ(violations->front().rows, (std::vector<int64_t>{1, 3}));
+  EXPECT_EQ(violations->front().reason, "the CHECK constraint c (id > 0 AND time_date IS NOT NULL) is violated");
 }
 
 TEST(Rejected, ARestartRemembersHowManyRowsWereSetAside) {

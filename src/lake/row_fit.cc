@@ -6,8 +6,11 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <map>
+
 #include "columnar/arrow_status.h"
 #include "columnar/delta_schema.h"
+#include "columnar/time_text.h"
 #include "columnar/value_array.h"
 #include "lake/row_shape.h"
 
@@ -106,6 +109,48 @@ Result<std::shared_ptr<arrow::RecordBatch>> ConformRows(const arrow::RecordBatch
     arrays.push_back(std::move(array));
   }
   return arrow::RecordBatch::Make(schema, rows.num_rows(), std::move(arrays));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> TableRows(const arrow::RecordBatch& rows, const TableColumns& columns,
+                                                      const std::shared_ptr<arrow::Schema>& schema) {
+  TARN_ASSIGN_OR_RETURN(auto conformed, ConformRows(rows, schema));
+  const int date = schema->GetFieldIndex(kTimeDateColumn);
+  if (date < 0 || !columns.derives_time_date()) return conformed;
+  const auto time = std::static_pointer_cast<arrow::TimestampArray>(conformed->GetColumnByName(kTimeColumn));
+  arrow::Date32Builder days;
+  for (int64_t row = 0; row < time->length(); ++row) {
+    TARN_RETURN_ARROW_NOT_OK(time->IsNull(row)
+                                 ? days.AppendNull()
+                                 : days.Append(static_cast<int32_t>(columnar::DayOfMicros(time->Value(row)))));
+  }
+  TARN_ASSIGN_OR_RETURN_ARROW(auto column, days.Finish());
+  return columnar::FromArrow(conformed->SetColumn(date, schema->field(date), std::move(column)));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> RowsThatKeep(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                         const TableColumns& columns,
+                                                         const delta::RowConstraints& constraints,
+                                                         std::vector<RejectedRows>& rejected) {
+  if (constraints.empty()) return rows;
+  TARN_ASSIGN_OR_RETURN(const auto whole, TableRows(*rows, columns, constraints.schema()));
+  const std::vector<bool> none(static_cast<size_t>(rows->num_rows()), false);
+  std::vector<bool> all = none;
+  struct Violators {
+    std::string reason;
+    std::vector<bool> rows;
+  };
+  std::map<size_t, Violators> by_constraint;
+  for (const auto& violation : constraints.Find(*whole, none.size())) {
+    auto [violators, is_new] = by_constraint.try_emplace(violation.constraint);
+    if (is_new) violators->second = {constraints.Reason(violation), none};
+    violators->second.rows[static_cast<size_t>(violation.row)] = true;
+    all[static_cast<size_t>(violation.row)] = true;
+  }
+  for (auto& [constraint, violators] : by_constraint) {
+    TARN_ASSIGN_OR_RETURN(auto taken, TakeWhere(rows, violators.rows, true));
+    rejected.push_back({std::move(taken), std::move(violators.reason)});
+  }
+  return TakeWhere(rows, all, false);
 }
 
 Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> WholeRows(const BufferSegment& segment,

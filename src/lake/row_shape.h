@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "delta/constraints.h"
 #include "lake/table_view.h"
 
 namespace tarn::lake {
@@ -71,6 +72,12 @@ struct FittedRows {
   std::string reason;
 };
 
+/// Rows that are set aside together.
+struct RejectedRows {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  std::string reason;
+};
+
 /// Rows were acknowledged with types that another writer may since have decided otherwise.
 Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::Schema& table_schema);
 
@@ -80,6 +87,16 @@ bool FitsWhole(const arrow::Schema& batch, const arrow::Schema& table_schema);
 /// `rows` with exactly the columns of `schema`: absent ones are null, others are left out.
 Result<std::shared_ptr<arrow::RecordBatch>> ConformRows(const arrow::RecordBatch& rows,
                                                         const std::shared_ptr<arrow::Schema>& schema);
+
+/// Rows as a table with such columns and that schema has them: ConformRows, and `time_date` where it is derived.
+Result<std::shared_ptr<arrow::RecordBatch>> TableRows(const arrow::RecordBatch& rows, const TableColumns& columns,
+                                                      const std::shared_ptr<arrow::Schema>& schema);
+
+/// The rows that keep the constraints; null when none does. The others go to `rejected`, one element a constraint.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsThatKeep(const std::shared_ptr<arrow::RecordBatch>& rows,
+                                                         const TableColumns& columns,
+                                                         const delta::RowConstraints& constraints,
+                                                         std::vector<RejectedRows>& rejected);
 
 /// Index of the column with that name without regard to case, or -1.
 int FindColumn(const arrow::Schema& schema, std::string_view name);

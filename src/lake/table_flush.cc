@@ -121,12 +121,16 @@ int64_t TableFlush::HeldUntil(const delta::Snapshot* snapshot) const {
 Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) const {
   Plan plan;
   plan.columns = snapshot != nullptr ? ColumnsOf(*snapshot) : *work_.entries.front()->cut_by;
-  if (snapshot != nullptr) plan.options = delta::DataFileOptionsOf(*snapshot);
+  if (snapshot != nullptr) {
+    plan.options = delta::DataFileOptionsOf(*snapshot);
+    TARN_ASSIGN_OR_RETURN(plan.constraints, delta::RowConstraints::Of(*snapshot));
+  }
   // A table that could not be read when the log was replayed turns out to hold some of the rows.
   const int64_t held = HeldUntil(snapshot);
   for (const auto& entry : work_.entries) {
     if (static_cast<int64_t>(entry->position) <= held) continue;
-    if (EntryFits(*entry, plan.columns)) {
+    TARN_ASSIGN_OR_RETURN(const bool fits, Fits(plan, *entry));
+    if (fits) {
       plan.columns = WithColumnsOf(plan.columns, *entry->schema);
       TARN_RETURN_NOT_OK(AddSegments(plan, entry->segments));
       continue;
@@ -141,8 +145,13 @@ Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) c
   return plan;
 }
 
+Result<bool> TableFlush::Fits(const Plan& plan, const BufferEntry& entry) {
+  if (!EntryFits(entry, plan.columns)) return false;
+  return plan.constraints == nullptr ? Result<bool>(true) : EntryKeeps(entry, *plan.constraints);
+}
+
 Status TableFlush::AddRefitted(Plan& plan, const BufferEntry& record) const {
-  TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(record, plan.columns));
+  TARN_ASSIGN_OR_RETURN(auto refitted, RefitEntry(record, plan.columns, plan.constraints.get()));
   for (const auto& segment : refitted.segments) {
     plan.columns = WithColumnsOf(plan.columns, *segment->batches.front()->schema());
   }

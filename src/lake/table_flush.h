@@ -28,9 +28,9 @@ struct FlushResult {
 /// Writes one FlushWork to its table: data files, rejected rows, one commit. Used once, by one thread.
 ///
 /// A commit that loses against another writer's is made again on the newest version, with rows matched anew: the
-/// table's schema decides, and what no longer fits goes to the rejected store before the commit that passes it over.
-/// When the table itself cannot be written any more (another writer made it use a feature that is not ours, or
-/// something else is in its place), no later attempt can help: all rows go to the rejected store.
+/// table's schema and constraints decide, and what no longer fits goes to the rejected store before the commit that
+/// passes it over. When the table itself cannot be written any more (another writer made it use a feature that is not
+/// ours, or something else is in its place), no later attempt can help: all rows go to the rejected store.
 class TableFlush {
  public:
   struct Surroundings {
@@ -62,6 +62,8 @@ class TableFlush {
   /// Everything that one attempt wants to write.
   struct Plan {
     TableColumns columns;
+    /// Null for a table that begins.
+    std::shared_ptr<const delta::RowConstraints> constraints;
     delta::DataFileOptions options;
     /// By folder, so that files come in a stable order.
     std::map<std::string, Partition> partitions;
@@ -75,7 +77,9 @@ class TableFlush {
   /// One attempt on that snapshot; null begins a table.
   Result<FlushResult> Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const;
   Result<Plan> MakePlan(const delta::Snapshot* snapshot) const;
-  /// Rows that the plan's columns do not take as they are.
+  /// Whether all rows can be kept as they are.
+  static Result<bool> Fits(const Plan& plan, const BufferEntry& entry);
+  /// Rows that the plan's columns or constraints do not take as they are.
   Status AddRefitted(Plan& plan, const BufferEntry& record) const;
   Status AddSegments(Plan& plan, const std::vector<std::shared_ptr<const BufferSegment>>& segments) const;
   Status WriteRejected(const std::vector<Rejected>& all) const;

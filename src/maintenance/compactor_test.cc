@@ -19,6 +19,9 @@ class ScriptedLake final : public lake::Lake {
   }
   Result<wal::Position> Append(std::vector<lake::TableBatch>) override { return Status::Unavailable("read only"); }
   Status CheckAppend(const lake::TableBatch&) override { return Status::Unavailable("read only"); }
+  Result<std::vector<lake::RowRefusal>> Violations(const lake::TableBatch&) override {
+    return std::vector<lake::RowRefusal>();
+  }
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const lake::TableName&) override { return Status::NotFound("none"); }
   Status FlushAll() override { return Status::Ok(); }
   Status FlushDue() override { return Status::Ok(); }

@@ -241,7 +241,7 @@ Status Planner::WriteBatch(const FileRows& live, const Selection& selected) {
     TARN_ASSIGN_OR_RETURN(const auto mask, MaskOf(kept));
     TARN_ASSIGN_OR_RETURN(const BatchPtr rows, Filtered(live.batch, mask));
     done_.counts.rows_copied += rows->num_rows();
-    TARN_RETURN_NOT_OK(writer_.Append(*rows));
+    TARN_RETURN_NOT_OK(writer_.AppendCopied(*rows));
   }
   TARN_ASSIGN_OR_RETURN(const auto mask, MaskOf(chosen));
   TARN_ASSIGN_OR_RETURN(const BatchPtr rows, Filtered(live.batch, mask));

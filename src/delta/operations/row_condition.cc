@@ -6,11 +6,11 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
 #include "columnar/arrow_status.h"
+#include "columnar/sql_order.h"
 #include "columnar/value_array.h"
 
 namespace tarn::delta {
@@ -21,15 +21,9 @@ using columnar::Value;
 /// nullopt is SQL's unknown.
 using Tristate = std::optional<bool>;
 
-bool IsNaN(const Value& value) {
-  const auto* number = std::get_if<double>(&value);
-  return number != nullptr && std::isnan(*number);
-}
-
 /// Neither is null.
 Result<std::strong_ordering> Order(const Value& left, const Value& right) {
-  if (IsNaN(left) || IsNaN(right)) return IsNaN(left) <=> IsNaN(right);
-  const auto order = columnar::Compare(left, right);
+  const auto order = columnar::CompareSql(left, right);
   if (!order.has_value()) return Status::InvalidArgument("a condition compares values of different kinds");
   return *order;
 }

@@ -12,6 +12,7 @@
 #include "columnar/arrow_status.h"
 #include "columnar/conform.h"
 #include "columnar/value_array.h"
+#include "delta/constraints.h"
 #include "delta/operations/rewrite.h"
 #include "delta/table_path.h"
 
@@ -40,13 +41,20 @@ TableWriter::TableWriter(const TableContext& table, std::shared_ptr<const Snapsh
       columns_(DataFileColumns(*snapshot_)),
       file_schema_(DataFileSchema(*snapshot_)) {}
 
-Status TableWriter::CheckRows(const arrow::RecordBatch& rows) const {
+Status TableWriter::CheckShape(const arrow::RecordBatch& rows) const {
   const arrow::Schema& schema = *snapshot_->schema();
   if (!rows.schema()->Equals(schema, /*check_metadata=*/false)) {
     return Status::InvalidArgument("rows of schema {" + rows.schema()->ToString() + "} do not fit the table's {" +
                                    schema.ToString() + "}");
   }
   return columnar::CheckRequired(rows);
+}
+
+Status TableWriter::CheckConstraints(const arrow::RecordBatch& rows) {
+  if (constraints_ == nullptr) {
+    TARN_ASSIGN_OR_RETURN(constraints_, RowConstraints::Of(*snapshot_));
+  }
+  return constraints_->Check(rows);
 }
 
 PartitionValues TableWriter::TextsOf(const Tuple& values) const {
@@ -60,7 +68,17 @@ PartitionValues TableWriter::TextsOf(const Tuple& values) const {
 }
 
 Status TableWriter::Append(const arrow::RecordBatch& rows) {
-  TARN_RETURN_NOT_OK(CheckRows(rows));
+  TARN_RETURN_NOT_OK(CheckShape(rows));
+  TARN_RETURN_NOT_OK(CheckConstraints(rows).WithContext(table_.store->uri()));
+  return Write(rows);
+}
+
+Status TableWriter::AppendCopied(const arrow::RecordBatch& rows) {
+  TARN_RETURN_NOT_OK(CheckShape(rows));
+  return Write(rows);
+}
+
+Status TableWriter::Write(const arrow::RecordBatch& rows) {
   if (rows.num_rows() == 0) return Status::Ok();
   const std::vector<int>& partition_columns = snapshot_->partition_columns();
   if (partition_columns.empty()) return AppendTo({}, rows);

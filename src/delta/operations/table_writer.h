@@ -15,6 +15,8 @@
 
 namespace tarn::delta {
 
+class RowConstraints;
+
 struct TableWriterOptions {
   int64_t target_file_bytes = 128 << 20;
   /// Row groups being encoded at once, one per partition that rows go to; the one idle for longest gives way.
@@ -28,9 +30,12 @@ class TableWriter {
  public:
   TableWriter(const TableContext& table, std::shared_ptr<const Snapshot> snapshot, const TableWriterOptions& options);
 
-  /// The batch has the columns of the table's schema, those that partition it included. InvalidArgument names a column
-  /// that is null and must not be, or a batch that does not fit.
+  /// New rows: the batch has the columns of the table's schema, those that partition it included. InvalidArgument names
+  /// a column that is null and must not be, a constraint that a row breaks, or a batch that does not fit; Unsupported a
+  /// constraint that is not understood.
   Status Append(const arrow::RecordBatch& rows);
+  /// Rows that the table has already, whatever its constraints say of them.
+  Status AppendCopied(const arrow::RecordBatch& rows);
   /// Publishes what is not yet and gives all files, with dataChange=true. Nothing may be appended afterwards.
   Result<std::vector<Add>> Finish();
   /// Of the files that were published, or may have been, for deleting them when they are not committed.
@@ -46,7 +51,9 @@ class TableWriter {
   /// By PartitionKey.
   using OpenFiles = std::map<std::string, OpenFile>;
 
-  Status CheckRows(const arrow::RecordBatch& rows) const;
+  Status CheckShape(const arrow::RecordBatch& rows) const;
+  Status CheckConstraints(const arrow::RecordBatch& rows);
+  Status Write(const arrow::RecordBatch& rows);
   /// Partition values as the log has them.
   PartitionValues TextsOf(const std::vector<columnar::Value>& values) const;
   Status AppendTo(const PartitionValues& partition, const arrow::RecordBatch& rows);
@@ -58,6 +65,8 @@ class TableWriter {
   const TableWriterOptions options_;
   const std::vector<int> columns_;
   const std::shared_ptr<arrow::Schema> file_schema_;
+  /// Null before the first new row.
+  std::shared_ptr<const RowConstraints> constraints_;
   OpenFiles open_;
   int64_t uses_ = 0;
   std::vector<Add> adds_;

@@ -10,6 +10,7 @@
 
 #include "columnar/delta_schema.h"
 #include "columnar/value.h"
+#include "delta/constraints.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/type_changes.h"
 #include "delta/protocol_features.h"
@@ -147,6 +148,17 @@ void Require(const Protocol& protocol, const std::string& feature, const std::st
   }
 }
 
+void CheckConstraints(const Protocol& protocol, const Metadata& metadata, const TableShape& shape, const Place& place,
+                      Findings& findings) {
+  const auto listed = ConstraintsOf(metadata, *shape.schema);
+  for (const Constraint& constraint : listed.ok() ? *listed : std::vector<Constraint>()) {
+    Require(protocol, constraint.is_invariant ? "invariants" : "checkConstraints", constraint.ToString(), place,
+            findings);
+  }
+  const auto understood = RowConstraints::Of(metadata, shape.schema);
+  if (!understood.ok()) findings.Warn("constraint", place, "no rows are taken: " + understood.status().message());
+}
+
 void CheckPartitionValues(const Add& add, const TableShape& shape, const Place& place, Findings& findings) {
   std::set<std::string> names;
   for (const auto& [name, text] : add.partition_values) {
@@ -270,6 +282,7 @@ TableShape CheckShape(const Protocol& protocol, const Metadata& metadata, const 
     Require(protocol, "timestampNtz", "a column of timestamp_ntz", place, findings);
   }
   CheckMappedIds(metadata, shape, place, findings);
+  CheckConstraints(protocol, metadata, shape, place, findings);
   SplitColumns(metadata, place, shape, findings);
   return shape;
 }
