@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "storage/forwarding_store.h"
 #include "storage/metering_store.h"
 #include "storage/retrying_store.h"
 #include "storage/served_store.h"
@@ -145,21 +146,13 @@ std::vector<std::string> Keys(ObjectStore& store, bool group_by_folder) {
 }
 
 /// Fails each listing after two entries.
-class InterruptedListing final : public ObjectStore {
+class InterruptedListing final : public ForwardingStore {
  public:
-  explicit InterruptedListing(std::shared_ptr<ObjectStore> inner) : inner_(std::move(inner)) {}
-  Result<ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
-  Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
-  Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& p) override {
-    return inner_->Put(key, bytes, p);
-  }
-  Result<std::unique_ptr<ObjectWriter>> OpenWriter(std::string_view key, const Precondition& p) override {
-    return inner_->OpenWriter(key, p);
-  }
+  using ForwardingStore::ForwardingStore;
   Status List(const ListOptions& options, const std::function<bool(const ListEntry&)>& visit) override {
     int left = 2;
     bool interrupted = false;
-    TARN_RETURN_NOT_OK(inner_->List(options, [&](const ListEntry& entry) {
+    TARN_RETURN_NOT_OK(inner().List(options, [&](const ListEntry& entry) {
       if (left-- == 0) {
         interrupted = true;
         return false;
@@ -168,12 +161,6 @@ class InterruptedListing final : public ObjectStore {
     }));
     return interrupted ? Status::Unavailable("interrupted") : Status::Ok();
   }
-  Status Delete(std::string_view key) override { return inner_->Delete(key); }
-  std::string uri() const override { return inner_->uri(); }
-  std::optional<std::string> LocalPath(std::string_view) const override { return std::nullopt; }
-
- private:
-  const std::shared_ptr<ObjectStore> inner_;
 };
 
 TEST_F(DecoratorsTest, ARetriedListingVisitsEachEntryOnce) {

@@ -8,6 +8,7 @@
 
 #include "base/executor.h"
 #include "base/mutex.h"
+#include "storage/forwarding_store.h"
 #include "storage/posix_file.h"
 
 namespace tarn::storage {
@@ -17,28 +18,21 @@ namespace {
 constexpr int kRivals = 8;
 constexpr int kRounds = 3;
 
-class ProvenStore final : public ObjectStore {
+class ProvenStore final : public ForwardingStore {
  public:
-  ProvenStore(std::shared_ptr<ObjectStore> inner, Random& random) : inner_(std::move(inner)), random_(random) {}
+  ProvenStore(std::shared_ptr<ObjectStore> store, Random& random)
+      : ForwardingStore(std::move(store)), random_(random) {}
 
-  Result<ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
-  Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     TARN_RETURN_NOT_OK(CheckKey(key));
     TARN_RETURN_NOT_OK(Prove(precondition));
-    return inner_->Put(key, bytes, precondition);
+    return inner().Put(key, bytes, precondition);
   }
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(std::string_view key, const Precondition& precondition) override {
     TARN_RETURN_NOT_OK(CheckKey(key));
     TARN_RETURN_NOT_OK(Prove(precondition));
-    return inner_->OpenWriter(key, precondition);
+    return inner().OpenWriter(key, precondition);
   }
-  Status List(const ListOptions& options, const std::function<bool(const ListEntry&)>& visit) override {
-    return inner_->List(options, visit);
-  }
-  Status Delete(std::string_view key) override { return inner_->Delete(key); }
-  std::string uri() const override { return inner_->uri(); }
-  std::optional<std::string> LocalPath(std::string_view key) const override { return inner_->LocalPath(key); }
 
  private:
   /// OK when the store is known to keep to kIfAbsent. One thread finds out, the others wait for it.
@@ -69,12 +63,12 @@ class ProvenStore final : public ObjectStore {
     }
     const Status status = Judge(key, outcomes);
     // What is left behind is never shown.
-    (void)inner_->Delete(key);
+    (void)inner().Delete(key);
     return status;
   }
 
   Status PutOnce(const std::string& key, int rival) {
-    return inner_->Put(key, AsBytes(std::to_string(rival)), Precondition::IfAbsent()).status();
+    return inner().Put(key, AsBytes(std::to_string(rival)), Precondition::IfAbsent()).status();
   }
 
   Status Judge(const std::string& key, const std::array<Status, kRivals>& outcomes) {
@@ -89,19 +83,18 @@ class ProvenStore final : public ObjectStore {
     if (winner < 0) return Refusal("no writer may put an object that is absent");
     if (!PutOnce(key, kRivals).Is(StatusCode::kAlreadyExists))
       return Refusal("an object that exists was put if absent");
-    TARN_ASSIGN_OR_RETURN(const std::string found, inner_->Get(key));
+    TARN_ASSIGN_OR_RETURN(const std::string found, inner().Get(key));
     if (found != std::to_string(winner)) return Refusal("the winner's object was overwritten");
     return Status::Ok();
   }
 
   Status Refusal(const std::string& why) const {
-    return Status::Unsupported(inner_->uri() +
+    return Status::Unsupported(uri() +
                                " cannot be committed to: it does not keep to If-None-Match, by which one of several "
                                "writers wins, and would lose commits (" +
                                why + ")");
   }
 
-  const std::shared_ptr<ObjectStore> inner_;
   Random& random_;
   Mutex mutex_;
   CondVar probed_;
