@@ -1,5 +1,6 @@
 """Commits that entries in DynamoDB decide, in Spark's layout: what is left behind, writers that die or come together."""
 
+import contextlib
 import os
 import re
 import signal
@@ -99,6 +100,7 @@ def test_writers_of_several_processes_lose_and_double_nothing(service, dynamodb,
     check_entries(dynamodb, service, lake, versions=1 + WRITERS * COMMITS)
 
 
+# Where a commit may be interrupted, and whether it is decided by then.
 STEPS = [
     ("before", "PUT .tmp", False),
     ("after", "PUT .tmp", False),
@@ -111,23 +113,25 @@ STEPS = [
 ]
 
 
-class Killer:
-    """Ends a process with SIGKILL before or after one step of its commit."""
+class Interrupted:
+    """A writer that gets a signal before or after one step of its commit, SIGKILL or SIGSTOP."""
 
-    def __init__(self, when: str, step: str):
+    def __init__(self, when: str, step: str, number: signal.Signals):
         self.fatal = (when, step)
+        self.signal = number
         self.items = 0
+        self.sent = threading.Event()
 
-    def run(self, arguments: list[str], env) -> None:
-        self.process = subprocess.Popen([TARN, *arguments], env={**os.environ, **env}, stderr=subprocess.DEVNULL)
-        assert self.process.wait(timeout=60) == -signal.SIGKILL, self.fatal
+    def start(self, arguments: list[str], env) -> None:
+        self.process = subprocess.Popen([TARN, *arguments], env={**os.environ, **env}, stderr=subprocess.PIPE)
 
     def at(self, when: str, name: str) -> bool:
         self.items += (when, name) == ("before", "PutItem")
-        if (when, self.step_of(name)) != self.fatal:
+        if (when, self.step_of(name)) != self.fatal or self.sent.is_set():
             return False
-        self.process.send_signal(signal.SIGKILL)
-        return True
+        self.process.send_signal(self.signal)
+        self.sent.set()
+        return self.signal == signal.SIGKILL
 
     def step_of(self, name: str) -> str:
         if name == "PutItem":
@@ -137,15 +141,22 @@ class Killer:
         return "PUT .json" if re.match(r"PUT .*/_delta_log/\d{20}\.json$", name) else name
 
 
+@contextlib.contextmanager
+def interrupted(service, dynamodb, env, when: str, step: str, number: signal.Signals, arguments: list[str]):
+    """While the block runs, the writer has got its signal."""
+    writer = Interrupted(when, step, number)
+    with Gateway(service.url, at=writer.at) as store, Gateway(dynamodb.url, at=writer.at) as entries:
+        writer.start(arguments, {**env, "AWS_ENDPOINT_URL": store.url, "AWS_ENDPOINT_URL_DYNAMODB": entries.url})
+        assert writer.sent.wait(60), (when, step)
+        yield writer.process
+
+
 def test_a_writer_killed_at_any_step_has_committed_or_not(service, dynamodb, lake, env):
     write(lake, [0], env)
     expected = [0]
     for value, (when, step, is_committed) in enumerate(STEPS, 1):
-        killer = Killer(when, step)
-        with Gateway(service.url, at=killer.at) as store, Gateway(dynamodb.url, at=killer.at) as entries:
-            killer.run(
-                insert(lake, value), {**env, "AWS_ENDPOINT_URL": store.url, "AWS_ENDPOINT_URL_DYNAMODB": entries.url}
-            )
+        with interrupted(service, dynamodb, env, when, step, signal.SIGKILL, insert(lake, value)) as process:
+            assert process.wait(timeout=60) == -signal.SIGKILL, (when, step)
         if is_committed:
             expected.append(value)
         assert rows(lake, env) == sorted(expected), (when, step)
@@ -155,6 +166,19 @@ def test_a_writer_killed_at_any_step_has_committed_or_not(service, dynamodb, lak
     assert rows(lake, env) == sorted(expected)
     check_entries(dynamodb, service, lake, versions=len(expected))
     assert run_tarn("table", "fsck", f"s3://{lake}/db/m", "--check-data", env=env).returncode == 0
+
+
+def test_a_writer_that_slept_at_any_step_finds_its_commit_done_or_goes_on(service, dynamodb, lake, env):
+    write(lake, [0], env)
+    expected = [0]
+    for value, (when, step, _) in enumerate(STEPS, 1):
+        with interrupted(service, dynamodb, env, when, step, signal.SIGSTOP, insert(lake, value)) as process:
+            assert run_tarn(*insert(lake, 100 + value), env=env).returncode == 0
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(timeout=60) == 0, (when, step, process.stderr.read())
+        expected += [value, 100 + value]
+    assert rows(lake, env) == sorted(expected)
+    check_entries(dynamodb, service, lake, versions=len(expected))
 
 
 def test_a_server_commits_by_entries_where_the_store_overlooks_conditions(service, dynamodb, lake, env, make_server):
