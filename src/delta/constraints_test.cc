@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "delta/operations/alter_table.h"
 #include "delta/operations/delete.h"
 #include "delta/operations/overwrite.h"
 #include "delta/operations/table_writer.h"
@@ -187,6 +188,35 @@ TEST_F(ConstrainedTable, AWinnerThatAddsAConstraintIsNotOverlooked) {
   EXPECT_EQ(append->Commit().status().code(), StatusCode::kConflict);
   for (const Add& add : *adds) ASSERT_TRUE(table_.store().Delete(add.path).ok());
   EXPECT_FALSE(Write(R"([{"v":50,"part":"a"}])").ok());
+}
+
+TEST_F(ConstrainedTable, ConstraintsComeAndGo) {
+  const auto alter = [&](const TableChange& change) {
+    return AlterTable(table_.context(), table_.Latest(), change).status();
+  };
+  EXPECT_THAT(alter(AddConstraint{"small", "v < 3"}).message(),
+              HasSubstr("the CHECK constraint small (v < 3) is violated by a row with v = 3"));
+  EXPECT_EQ(alter(AddConstraint{"POSITIVE", "v > 0"}).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(alter(AddConstraint{"odd", "v rlike 'x'"}).code(), StatusCode::kUnsupported);
+  EXPECT_EQ(alter(AddConstraint{"", "v > 0"}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(alter(DropConstraint{"small"}).code(), StatusCode::kNotFound);
+  ASSERT_TRUE(alter(AddConstraint{"Small", "v < 4 AND part <> 'z'"}).ok());
+  EXPECT_EQ(table_.Latest()->metadata().configuration.at("delta.constraints.small"), "v < 4 AND part <> 'z'");
+  EXPECT_FALSE(Write(R"([{"v":4,"part":"a"}])").ok());
+  ASSERT_TRUE(alter(DropConstraint{"SMALL"}).ok());
+  EXPECT_TRUE(Write(R"([{"v":4,"part":"a"}])").ok());
+}
+
+TEST(AlteredTable, AConstraintRaisesTheProtocol) {
+  DataTable table;
+  table.Create(arrow::schema(kColumns));
+  EXPECT_EQ(table.Latest()->protocol().min_writer_version, 2);
+  ASSERT_TRUE(AlterTable(table.context(), table.Latest(), AddConstraint{"positive", "v > 0"}).ok());
+  EXPECT_EQ(table.Latest()->protocol(), (Protocol{1, 3, std::nullopt, std::nullopt}));
+  DataTable listed;
+  listed.Create(arrow::schema(kColumns), {}, {{"delta.enableDeletionVectors", "true"}});
+  ASSERT_TRUE(AlterTable(listed.context(), listed.Latest(), AddConstraint{"positive", "v > 0"}).ok());
+  EXPECT_THAT(*listed.Latest()->protocol().writer_features, ::testing::Contains("checkConstraints"));
 }
 
 TEST_F(ConstrainedTable, WhatIsNotUnderstoodKeepsNewRowsOutAndTheValidatorSaysSo) {

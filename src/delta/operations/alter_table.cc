@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "columnar/delta_schema.h"
+#include "delta/constraints.h"
+#include "delta/expressions/expression.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/data_file_reader.h"
 #include "delta/letter_case.h"
@@ -118,6 +120,8 @@ class Planner {
   Status Apply(const SetProperties& change);
   Status Apply(const UnsetProperties& change);
   Status Apply(const SetTableComment& change);
+  Status Apply(const AddConstraint& change);
+  Status Apply(const DropConstraint& change);
   Status Apply(const UpgradeProtocol& change);
 
   bool is_mapped() const { return snapshot_.field_match() != columnar::FieldMatch::kName; }
@@ -133,6 +137,9 @@ class Planner {
   /// InvalidArgument where a rule of the table may be about the column.
   Status CheckUnmentioned(const ColumnPath& path, const std::string& verb) const;
   Status CheckNoNulls(int column) const;
+  std::map<std::string, std::string>::iterator FindConstraint(const std::string& name);
+  /// Whether all rows keep a constraint that would have this key.
+  Status CheckRows(const std::string& key, const std::string& expression) const;
 
   const TableContext& table_;
   const Snapshot& snapshot_;
@@ -384,6 +391,55 @@ Status Planner::Apply(const SetTableComment& change) {
   operation_ = change.comment.empty() ? "UNSET TBLPROPERTIES" : "SET TBLPROPERTIES";
   parameters_ = {
       {"properties", change.comment.empty() ? JsonList({kCommentKey}) : JsonMap({{kCommentKey, change.comment}})}};
+  return Status::Ok();
+}
+
+std::map<std::string, std::string>::iterator Planner::FindConstraint(const std::string& name) {
+  auto& properties = metadata_.configuration;
+  const std::string key = std::string(kConstraintPrefix) + name;
+  return std::find_if(properties.begin(), properties.end(),
+                      [&](const auto& property) { return SameButForCase(property.first, key); });
+}
+
+Status Planner::CheckRows(const std::string& key, const std::string& expression) const {
+  TARN_ASSIGN_OR_RETURN(const auto parsed, Expression::Parse(expression, *snapshot_.schema()));
+  // Of the columns that it names, without the rules that they have already.
+  arrow::FieldVector fields;
+  for (const int column : parsed->columns()) {
+    fields.push_back(snapshot_.schema()->field(column)->RemoveMetadata());
+  }
+  const Metadata alone{.configuration = {{key, expression}}};
+  TARN_ASSIGN_OR_RETURN(const auto constraint, RowConstraints::Of(alone, arrow::schema(std::move(fields))));
+  for (FileIndex index = 0; index < snapshot_.num_files(); ++index) {
+    TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
+    TARN_ASSIGN_OR_RETURN(const auto deleted, DeletedRows(*table_.store, file));
+    const auto look = [&](const FileRows& rows) { return constraint->Check(*rows.batch).WithContext(file.key); };
+    TARN_RETURN_NOT_OK(ScanDataFile(*table_.store, snapshot_, file, parsed->columns(), *deleted, look).status());
+  }
+  return Status::Ok();
+}
+
+Status Planner::Apply(const AddConstraint& change) {
+  if (change.name.empty()) return Status::InvalidArgument("a constraint needs a name");
+  if (FindConstraint(change.name) != metadata_.configuration.end()) {
+    return Status::AlreadyExists("the table has a constraint " + change.name);
+  }
+  const std::string key = std::string(kConstraintPrefix) + LowerCase(change.name);
+  TARN_RETURN_NOT_OK(
+      CheckRows(key, change.expression).WithContext("the constraint " + change.name + " cannot be added"));
+  metadata_.configuration[key] = change.expression;
+  read_table_ = true;
+  operation_ = "ADD CONSTRAINT";
+  parameters_ = {{"name", change.name}, {"expr", change.expression}};
+  return Status::Ok();
+}
+
+Status Planner::Apply(const DropConstraint& change) {
+  const auto found = FindConstraint(change.name);
+  if (found == metadata_.configuration.end()) return Status::NotFound("the table has no constraint " + change.name);
+  operation_ = "DROP CONSTRAINT";
+  parameters_ = {{"name", change.name}, {"expr", found->second}};
+  metadata_.configuration.erase(found);
   return Status::Ok();
 }
 

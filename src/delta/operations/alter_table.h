@@ -69,13 +69,24 @@ struct SetTableComment {
   std::string comment;
 };
 
+/// A CHECK constraint in Spark's SQL, which every row must keep, those of the table among them. Names differ by more
+/// than case.
+struct AddConstraint {
+  std::string name;
+  std::string expression;
+};
+
+struct DropConstraint {
+  std::string name;
+};
+
 struct UpgradeProtocol {
   int reader_version = 0;
   int writer_version = 0;
 };
 
 using TableChange = std::variant<AddColumns, RenameColumn, DropColumns, ChangeColumn, SetProperties, UnsetProperties,
-                                 SetTableComment, UpgradeProtocol>;
+                                 SetTableComment, AddConstraint, DropConstraint, UpgradeProtocol>;
 
 struct AlterOptions {
   /// Finds out whether it can be done and what that would make of the table, and commits nothing.
@@ -94,10 +105,10 @@ struct AlterResult {
 
 /// Changes what a table says of itself by one commit, which history names as Spark does. No data file is touched.
 ///
-/// The protocol is raised for properties that need a feature, by `delta.feature.NAME` and by UpgradeProtocol, and by
-/// nothing else. `delta.columnMapping.mode` can become `name` where columns are not mapped yet, and is then kept.
-/// Others' appends and compaction are in nobody's way; Conflict when somebody else changed metadata or protocol
-/// meanwhile, or committed anything beside NOT NULL, for which every row is looked at.
+/// The protocol is raised for properties and constraints that need a feature, by `delta.feature.NAME` and by
+/// UpgradeProtocol, and by nothing else. `delta.columnMapping.mode` can become `name` where columns are not mapped yet,
+/// and is then kept. Others' appends and compaction are in nobody's way; Conflict when somebody else changed metadata
+/// or protocol meanwhile, or committed anything beside NOT NULL or a new constraint, for which every row is looked at.
 ///
 /// NotFound for columns and properties that are not there, AlreadyExists for a name that is taken, InvalidArgument for
 /// what no table can be, Unsupported for what needs a feature: the message says how to switch it on.
