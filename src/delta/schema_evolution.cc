@@ -42,7 +42,7 @@ Status CheckPlainName(std::string_view name) {
                            : name[found] == '\t' ? "a tab"
                                                  : "'" + std::string(1, name[found]) + "'";
   return Status::Unsupported("the column name '" + std::string(name) + "' holds " + what +
-                             ", which needs the feature columnMapping");
+                             ", which needs column mapping (delta.columnMapping.mode = name)");
 }
 
 Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped) {

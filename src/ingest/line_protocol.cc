@@ -207,8 +207,7 @@ bool BodyParser::UseMeasurement(std::string name) {
     }
     Result<std::shared_ptr<arrow::Schema>> schema = std::shared_ptr<arrow::Schema>();
     if (options_.schema_of != nullptr) schema = options_.schema_of(name);
-    auto measurement =
-        std::make_unique<Measurement>(name, schema.ok() ? schema->get() : nullptr, options_.check_column);
+    auto measurement = std::make_unique<Measurement>(name, schema.ok() ? schema->get() : nullptr);
     if (!schema.ok()) measurement->Refuse(schema.status().message());
     measurement_ = measurement.get();
     measurements_.emplace(std::move(name), std::move(measurement));

@@ -60,8 +60,6 @@ struct LineProtocolOptions {
   std::function<Result<std::shared_ptr<arrow::Schema>>(std::string_view measurement)> schema_of;
   /// Whether a table of this name may be written; when not, its lines are errors with that message. Null allows all.
   std::function<Status(std::string_view measurement)> check_measurement;
-  /// Whether a column that the table lacks may have this name, asked once per column of a body; likewise.
-  std::function<Status(std::string_view column)> check_column;
   /// In the order of places.
   std::vector<RefusedLine> refused_lines;
   /// Reads `\n`, `\r` and `\t` in strings as control characters, as the Go library does; InfluxDB and Telegraf keep

@@ -60,8 +60,7 @@ std::string Quoted(std::string_view name) {
   return "'" + excerpt + (name.size() > kMaxQuotedBytes ? "…'" : "'");
 }
 
-Measurement::Measurement(std::string name, const arrow::Schema* schema, NameCheck check_column)
-    : name_(std::move(name)), check_column_(std::move(check_column)) {
+Measurement::Measurement(std::string name, const arrow::Schema* schema) : name_(std::move(name)) {
   if (schema == nullptr) return;
   for (const auto& field : schema->fields()) AddTableColumn(*field);
   committed_columns_ = columns_.size();
@@ -115,12 +114,6 @@ Column* Measurement::Resolve(std::string_view key, ColumnRole role, ValueKind ki
       return nullptr;
     }
     return Claim(column, role, kind, line, reason) ? &column : nullptr;
-  }
-  if (check_column_ != nullptr) {
-    if (const Status checked = check_column_(key); !checked.ok()) {
-      reason = checked.message();
-      return nullptr;
-    }
   }
   if (columns_.size() >= kMaxColumns) {
     reason = std::string(RoleName(role)) + " " + Quoted(key) + " would be column number " +

@@ -21,11 +21,8 @@ inline constexpr size_t kMaxColumns = 10'000;
 /// for the time being, then either commits all of its values or rolls back; so a bad line leaves nothing behind.
 class Measurement {
  public:
-  using NameCheck = std::function<Status(std::string_view column)>;
-
-  /// `schema` is the table's, or null when there is none. `check_column` judges the names of new columns; it may be
-  /// null.
-  Measurement(std::string name, const arrow::Schema* schema, NameCheck check_column);
+  /// `schema` is the table's, or null when there is none.
+  Measurement(std::string name, const arrow::Schema* schema);
 
   const std::string& name() const { return name_; }
   int64_t rows() const { return static_cast<int64_t>(micros_.size()); }
@@ -72,7 +69,6 @@ class Measurement {
   void AddTableColumn(const arrow::Field& field);
 
   const std::string name_;
-  const NameCheck check_column_;
   std::string refusal_;
   std::vector<std::unique_ptr<Column>> columns_;
   size_t committed_columns_ = 0;

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "delta/schema_evolution.h"
 #include "ingest/measurement.h"
 #include "ingest/text_scan.h"
 
@@ -34,7 +33,6 @@ class Write {
     options_.precision = write.precision;
     options_.now_nanos = now_nanos;
     options_.check_measurement = [this](std::string_view measurement) { return CheckMeasurement(measurement); };
-    options_.check_column = delta::CheckPlainName;
     options_.schema_of = [this](std::string_view measurement) { return SchemaOf(measurement); };
   }
 

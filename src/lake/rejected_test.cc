@@ -380,11 +380,10 @@ TEST(Rejected, ColumnsThatNoFlushCouldAddAreRefusedBeforeRowsAreAcknowledged) {
   const auto append = [&](const std::string& name, std::shared_ptr<arrow::DataType> type) {
     return lake->Append({{kTable, MakeRows({.ids = {1}, .extra_name = name, .extra_type = std::move(type)})}}).status();
   };
-  const Status refused = append("room temp", arrow::float64());
+  const Status refused = append("local", arrow::timestamp(arrow::TimeUnit::MICRO));
   EXPECT_EQ(refused.code(), StatusCode::kUnsupported);
-  EXPECT_NE(refused.message().find("'room temp' holds ' '"), std::string::npos) << refused.ToString();
+  EXPECT_NE(refused.message().find("timestampNtz"), std::string::npos) << refused.ToString();
   ASSERT_OK(append("plain", arrow::float64()));
-  EXPECT_EQ(append("a=b", arrow::int64()).code(), StatusCode::kUnsupported);
   ASSERT_OK(lake->FlushAll());
   EXPECT_EQ(IdsIn(*lake, kTable), Ids{1});
 }

@@ -44,7 +44,7 @@ struct ColumnPlan {
 Result<TableColumns> ColumnsOfNewTable(const arrow::Schema& batch);
 
 /// Matches a batch with a table. Touches no row. InvalidArgument for names that clash, reserved ones, types that Delta
-/// cannot hold, and missing columns that must not be null; Unsupported for names and types that need a table feature;
+/// cannot hold, and missing columns that must not be null; Unsupported for types that need a table feature;
 /// Conflict when a type does not fit the table's.
 Result<ColumnPlan> PlanColumns(const arrow::Schema& batch, const TableColumns& table);
 

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/uri.h"
 #include "columnar/arrow_status.h"
+#include "columnar/delta_schema.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/operations/alter_table.h"
+#include "delta/schema_evolution.h"
 #include "delta/table_path.h"
-#include "delta/transaction.h"
 #include "lake/digits.h"
 #include "lake/rejected_store.h"
 
@@ -22,6 +25,7 @@ namespace {
 constexpr int kMaxAttempts = 16;
 /// Small batches are put together to this many rows before they are encoded.
 constexpr int64_t kEncodeRows = 16 * 1024;
+constexpr char kMappingMode[] = "delta.columnMapping.mode";
 
 /// What a data file holds: the columns that are not in its path.
 std::shared_ptr<arrow::Schema> FileSchema(const TableColumns& columns) {
@@ -65,7 +69,7 @@ Result<FlushResult> TableFlush::KeepRows() {
 }
 
 Result<FlushResult> TableFlush::Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const {
-  TARN_ASSIGN_OR_RETURN(const Plan plan, MakePlan(snapshot.get()));
+  TARN_ASSIGN_OR_RETURN(const Plan plan, MakePlan(snapshot));
   TARN_RETURN_NOT_OK(WriteRejected(plan.rejected));
   TARN_RETURN_NOT_OK(At("before-data-file"));
   TARN_ASSIGN_OR_RETURN(const auto adds, WriteFiles(plan));
@@ -118,7 +122,7 @@ int64_t TableFlush::HeldUntil(const delta::Snapshot* snapshot) const {
   return snapshot == nullptr ? -1 : snapshot->TxnVersion(work_.log->app_id()).value_or(-1);
 }
 
-Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) const {
+Result<TableFlush::Plan> TableFlush::MakePlan(const std::shared_ptr<const delta::Snapshot>& snapshot) const {
   Plan plan;
   plan.columns = snapshot != nullptr ? ColumnsOf(*snapshot) : *work_.entries.front()->cut_by;
   if (snapshot != nullptr) {
@@ -126,7 +130,7 @@ Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) c
     TARN_ASSIGN_OR_RETURN(plan.constraints, delta::RowConstraints::Of(*snapshot));
   }
   // A table that could not be read when the log was replayed turns out to hold some of the rows.
-  const int64_t held = HeldUntil(snapshot);
+  const int64_t held = HeldUntil(snapshot.get());
   for (const auto& entry : work_.entries) {
     if (static_cast<int64_t>(entry->position) <= held) continue;
     TARN_ASSIGN_OR_RETURN(const bool fits, Fits(plan, *entry));
@@ -138,11 +142,45 @@ Result<TableFlush::Plan> TableFlush::MakePlan(const delta::Snapshot* snapshot) c
     // Rejected rows are named by their record's position, however records were put together in memory.
     for (const BufferEntry& record : SplitByRecord(*entry)) TARN_RETURN_NOT_OK(AddRefitted(plan, record));
   }
+  TARN_RETURN_NOT_OK(MapColumns(snapshot, plan));
+  return plan;
+}
+
+Status TableFlush::MapColumns(const std::shared_ptr<const delta::Snapshot>& snapshot, Plan& plan) const {
+  plan.create = {.schema = plan.columns.schema, .partition_columns = plan.columns.partition_columns};
   if (plan.options.match != columnar::FieldMatch::kName) {
     plan.columns.schema =
         delta::MapNewColumns(*snapshot->schema(), snapshot->metadata(), *plan.columns.schema, *around_.random);
+    return Status::Ok();
   }
-  return plan;
+  arrow::FieldVector added = plan.columns.schema->fields();
+  if (snapshot != nullptr) added.erase(added.begin(), added.begin() + snapshot->schema()->num_fields());
+  if (!delta::NeedsMapping(*arrow::schema(added))) return Status::Ok();
+  if (snapshot != nullptr) return BeginMapping(snapshot, plan);
+  plan.create.configuration[kMappingMode] = "name";
+  TARN_ASSIGN_OR_RETURN(const auto begun, delta::SnapshotOfNewTable(table_.context(), plan.create));
+  plan.create.schema = begun->schema();
+  plan.columns.schema = begun->schema();
+  plan.options = delta::DataFileOptionsOf(*begun);
+  for (auto& [folder, partition] : plan.partitions) {
+    for (size_t i = 0; i < partition.values.size(); ++i) {
+      partition.values[i].first = begun->StoredName(begun->partition_columns()[i]);
+    }
+  }
+  return Status::Ok();
+}
+
+Status TableFlush::BeginMapping(const std::shared_ptr<const delta::Snapshot>& snapshot, Plan& plan) const {
+  const delta::SetProperties change{{{kMappingMode, "name"}}};
+  TARN_ASSIGN_OR_RETURN(delta::AlterResult mapped,
+                        delta::AlterTable(table_.context(), snapshot, change, {.dry_run = true}));
+  TARN_ASSIGN_OR_RETURN(const auto current, columnar::SchemaFromDeltaJson(mapped.metadata.schema_string));
+  plan.columns.schema = delta::MapNewColumns(*current, mapped.metadata, *plan.columns.schema, *around_.random);
+  delta::RaiseMaxColumnId(*plan.columns.schema, mapped.metadata);
+  TARN_ASSIGN_OR_RETURN(mapped.metadata.schema_string, columnar::SchemaToDeltaJson(*plan.columns.schema));
+  plan.options.match = columnar::FieldMatch::kPhysicalName;
+  plan.mapping = {std::move(mapped.protocol), std::move(mapped.metadata)};
+  return Status::Ok();
 }
 
 Result<bool> TableFlush::Fits(const Plan& plan, const BufferEntry& entry) {
@@ -248,13 +286,13 @@ Result<std::shared_ptr<const delta::Snapshot>> TableFlush::Commit(
     const std::vector<delta::Add>& adds) const {
   std::unique_ptr<delta::Transaction> transaction;
   if (snapshot == nullptr) {
-    delta::CreateTableOptions create;
-    create.schema = plan.columns.schema;
-    create.partition_columns = plan.columns.partition_columns;
-    TARN_ASSIGN_OR_RETURN(transaction, delta::Transaction::Create(table_.context(), create));
+    TARN_ASSIGN_OR_RETURN(transaction, delta::Transaction::Create(table_.context(), plan.create));
   } else {
     TARN_ASSIGN_OR_RETURN(transaction, delta::Transaction::Begin(table_.context(), snapshot));
-    if (plan.columns.schema->num_fields() != snapshot->schema()->num_fields()) {
+    if (plan.mapping.has_value()) {
+      transaction->SetProtocol(plan.mapping->protocol);
+      TARN_RETURN_NOT_OK(transaction->SetMetadata(plan.mapping->metadata));
+    } else if (plan.columns.schema->num_fields() != snapshot->schema()->num_fields()) {
       TARN_RETURN_NOT_OK(transaction->SetSchema(plan.columns.schema));
     }
   }
@@ -263,6 +301,11 @@ Result<std::shared_ptr<const delta::Snapshot>> TableFlush::Commit(
       {work_.log->app_id(), static_cast<int64_t>(work_.position), around_.clock->WallMicros() / kMicrosPerMilli});
   transaction->SetOperation("WRITE", {{"mode", "Append"}});
   TARN_ASSIGN_OR_RETURN(auto committed, transaction->Commit());
+  const bool was_mapped = snapshot != nullptr && snapshot->field_match() != columnar::FieldMatch::kName;
+  if (plan.options.match != columnar::FieldMatch::kName && !was_mapped) {
+    Log(LogLevel::kWarning, "a name needs column mapping: readers that do not know it cannot read the table any more",
+        {{"table", table_.name().ToString()}, {"version", committed.version}});
+  }
   return committed.snapshot;
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/status.h"
 #include "delta/actions.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/transaction.h"
 #include "lake/living_table.h"
 
 namespace tarn::lake {
@@ -65,6 +67,14 @@ class TableFlush {
     /// Null for a table that begins.
     std::shared_ptr<const delta::RowConstraints> constraints;
     delta::DataFileOptions options;
+    /// Of a table that maps its columns from this commit on, because the name of a new one needs it.
+    struct Mapping {
+      delta::Protocol protocol;
+      delta::Metadata metadata;
+    };
+    std::optional<Mapping> mapping;
+    /// The table that is to begin, with every property.
+    delta::CreateTableOptions create;
     /// By folder, so that files come in a stable order.
     std::map<std::string, Partition> partitions;
     std::vector<Rejected> rejected;
@@ -76,7 +86,10 @@ class TableFlush {
   Result<FlushResult> SetAside(const Status& why) const;
   /// One attempt on that snapshot; null begins a table.
   Result<FlushResult> Attempt(const std::shared_ptr<const delta::Snapshot>& snapshot) const;
-  Result<Plan> MakePlan(const delta::Snapshot* snapshot) const;
+  Result<Plan> MakePlan(const std::shared_ptr<const delta::Snapshot>& snapshot) const;
+  /// Gives new columns ids and names for data files where the table maps its columns, or has to from now on.
+  Status MapColumns(const std::shared_ptr<const delta::Snapshot>& snapshot, Plan& plan) const;
+  Status BeginMapping(const std::shared_ptr<const delta::Snapshot>& snapshot, Plan& plan) const;
   /// Whether all rows can be kept as they are.
   static Result<bool> Fits(const Plan& plan, const BufferEntry& entry);
   /// Rows that the plan's columns or constraints do not take as they are.

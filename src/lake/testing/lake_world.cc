@@ -74,6 +74,7 @@ std::shared_ptr<arrow::Array> ExtraColumn(const RowsOf& rows) {
     arrow::Int64Builder builder;
     EXPECT_TRUE(builder.AppendValues(rows.ids).ok());
     EXPECT_TRUE(builder.Finish(&array).ok());
+    array = *array->View(rows.extra_type);
   }
   return array;
 }
