@@ -8,6 +8,7 @@
 #include "cli/any_table.h"
 #include "cli/command_line.h"
 #include "cli/local_lake.h"
+#include "cli/table_alter.h"
 #include "cli/table_fsck.h"
 #include "cli/table_text.h"
 #include "cli/table_upkeep.h"
@@ -33,6 +34,7 @@ struct TableOptions {
   /// Lake and table aside, as those below.
   FsckOptions fsck;
   UpkeepOptions upkeep;
+  AlterOptions alter;
 };
 
 Result<lake::TableName> ParseName(const std::string& text) {
@@ -79,6 +81,30 @@ Status List(const TableOptions& options) {
   return WriteStdout(text.ToString());
 }
 
+/// A JSON object of texts.
+std::string MapJson(const std::map<std::string, std::string>& values) {
+  std::string json = "{";
+  for (const auto& [key, value] : values) {
+    if (json.size() > 1) json += ',';
+    delta::AppendJsonString(json, key);
+    json += ':';
+    delta::AppendJsonString(json, value);
+  }
+  return json + "}";
+}
+
+/// Lines for what a table says of itself where it says anything.
+std::string PropertiesText(const delta::Snapshot& snapshot) {
+  const delta::Metadata& metadata = snapshot.metadata();
+  std::string text;
+  if (metadata.description.has_value()) text += "comment    " + *metadata.description + "\n";
+  const char* heading = "properties ";
+  for (const auto& [key, value] : metadata.configuration) {
+    text += std::exchange(heading, "           ") + key + " = " + value + "\n";
+  }
+  return text;
+}
+
 std::string ViewJson(const lake::TableView& view, int64_t buffered) {
   std::string json = NameJson(view.name);
   AppendMember(json, "location", view.store->uri());
@@ -86,9 +112,10 @@ std::string ViewJson(const lake::TableView& view, int64_t buffered) {
     const delta::Snapshot& snapshot = *view.snapshot;
     json += R"(,"version":)" + std::to_string(snapshot.version());
     AppendMember(json, "timestamp", TimestampText(snapshot.timestamp_millis()));
-    json += R"(,"min_reader_version":)" + std::to_string(snapshot.protocol().min_reader_version) +
-            R"(,"min_writer_version":)" + std::to_string(snapshot.protocol().min_writer_version) + R"(,"files":)" +
-            std::to_string(snapshot.num_files()) + R"(,"bytes":)" + std::to_string(snapshot.total_bytes());
+    json += "," + ProtocolMembers(snapshot.protocol()) + R"(,"maps_columns":)" +
+            (snapshot.field_match() == columnar::FieldMatch::kName ? "false" : "true") + R"(,"properties":)" +
+            MapJson(snapshot.metadata().configuration) + R"(,"files":)" + std::to_string(snapshot.num_files()) +
+            R"(,"bytes":)" + std::to_string(snapshot.total_bytes());
   } else {
     json += R"(,"version":-1)";
   }
@@ -118,8 +145,7 @@ Status Describe(const TableOptions& options) {
   if (view->snapshot != nullptr) {
     const delta::Snapshot& snapshot = *view->snapshot;
     text += "version    " + std::to_string(snapshot.version()) + " of " + TimestampText(snapshot.timestamp_millis()) +
-            "\nprotocol   reader " + std::to_string(snapshot.protocol().min_reader_version) + ", writer " +
-            std::to_string(snapshot.protocol().min_writer_version) + "\nfiles      " +
+            "\nprotocol   " + ProtocolText(snapshot.protocol()) + "\n" + PropertiesText(snapshot) + "files      " +
             std::to_string(snapshot.num_files()) + ", " + std::to_string(snapshot.total_bytes()) + " bytes\n";
   }
   text += "buffered   " + std::to_string(buffered) + " rows\n";
@@ -133,18 +159,6 @@ Status Describe(const TableOptions& options) {
     columns.Add({field->name(), columnar::DeltaTypeName(*field->type()), field->nullable() ? "yes" : "no"});
   }
   return WriteStdout(text + "\n" + columns.ToString());
-}
-
-/// A JSON object of texts.
-std::string MapJson(const std::map<std::string, std::string>& values) {
-  std::string json = "{";
-  for (const auto& [key, value] : values) {
-    if (json.size() > 1) json += ',';
-    delta::AppendJsonString(json, key);
-    json += ':';
-    delta::AppendJsonString(json, value);
-  }
-  return json + "}";
 }
 
 std::string EntryJson(const delta::HistoryEntry& entry) {
@@ -268,6 +282,14 @@ Status RunFsck(const TableOptions& options) {
   return Fsck(fsck);
 }
 
+Status RunAlter(const TableOptions& options) {
+  AlterOptions alter = options.alter;
+  alter.lake = options.lake;
+  alter.table = options.table;
+  alter.json = options.json;
+  return Alter(alter);
+}
+
 template <Status (*Run)(const UpkeepOptions&)>
 Status RunUpkeep(const TableOptions& options) {
   UpkeepOptions upkeep = options.upkeep;
@@ -330,6 +352,8 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
       ->type_name("TIME")
       ->check(MustNotBeEmpty);
   restore->add_flag("--dry-run", options.dry_run, "Change nothing; look for the files and say what would be");
+  AddAlterOptions(*add_command("alter", "Change a table's columns, properties or protocol, by one commit", RunAlter),
+                  options.alter);
   add_command("checkpoint", "Write a checkpoint of the newest version", RunUpkeep<Checkpoint>);
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/command_line.h"
 #include "delta/log/commit_json.h"
+#include "delta/protocol_features.h"
 #include "frontends/encoding/value_text.h"
 
 namespace tarn::cli {
@@ -37,6 +38,30 @@ void AppendMember(std::string& json, std::string_view key, std::string_view text
 
 std::string CountText(int64_t count, const std::string& what) {
   return (count == 0 ? "no" : std::to_string(count)) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string ProtocolText(const delta::Protocol& protocol) {
+  std::string text = "reader " + std::to_string(protocol.min_reader_version) + ", writer " +
+                     std::to_string(protocol.min_writer_version);
+  std::string features;
+  for (const std::string& feature : delta::ReaderFeaturesOf(protocol)) {
+    features += (features.empty() ? "" : ", ") + feature;
+  }
+  return features.empty() ? text : text + "; readers must know " + features;
+}
+
+std::string ProtocolMembers(const delta::Protocol& protocol) {
+  const auto list = [](const auto& features) {
+    std::string json = "[";
+    for (const std::string& feature : features) {
+      if (json.size() > 1) json += ',';
+      delta::AppendJsonString(json, feature);
+    }
+    return json + "]";
+  };
+  return R"("min_reader_version":)" + std::to_string(protocol.min_reader_version) + R"(,"min_writer_version":)" +
+         std::to_string(protocol.min_writer_version) + R"(,"features":)" + list(delta::FeaturesOf(protocol)) +
+         R"(,"reader_features":)" + list(delta::ReaderFeaturesOf(protocol));
 }
 
 StreamedText& StreamedText::operator+=(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "delta/actions.h"
 
 namespace tarn::cli {
 
@@ -28,6 +29,12 @@ void AppendMember(std::string& json, std::string_view key, std::string_view text
 
 /// "no files", "1 file", "2 files"
 std::string CountText(int64_t count, const std::string& what);
+
+/// "reader 2, writer 5", and which features a reader must know.
+std::string ProtocolText(const delta::Protocol& protocol);
+
+/// The same as members of a JSON object: versions, and all features that are listed or implied.
+std::string ProtocolMembers(const delta::Protocol& protocol);
 
 /// Standard output in pieces, for what is too long to be held. The first failure ends the writing.
 class StreamedText {

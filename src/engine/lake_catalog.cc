@@ -22,6 +22,7 @@
 #include "duckdb/storage/storage_extension.hpp"
 #include "engine/exception_barrier.h"
 #include "engine/lake_table.h"
+#include "engine/lake_table_alter.h"
 #include "engine/lake_table_ddl.h"
 #include "engine/lake_transaction.h"
 #include "engine/lake_write.h"

@@ -5,14 +5,12 @@
 #include <set>
 #include <utility>
 
-#include "delta/log/commit_json.h"
 #include "delta/table_properties.h"
 #include "duckdb/execution/operator/projection/physical_projection.hpp"
 #include "duckdb/execution/physical_plan_generator.hpp"
 #include "duckdb/parser/constraints/not_null_constraint.hpp"
 #include "duckdb/parser/expression/columnref_expression.hpp"
 #include "duckdb/parser/expression/constant_expression.hpp"
-#include "duckdb/parser/parsed_data/alter_table_info.hpp"
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "duckdb/planner/parsed_data/bound_create_table_info.hpp"
@@ -75,28 +73,6 @@ std::set<uint64_t> RequiredColumns(const duckdb::CreateTableInfo& info) {
     required.insert(constraint->Cast<duckdb::NotNullConstraint>().index.index);
   }
   return required;
-}
-
-Status AddColumn(const lake::TableForChange& table, const duckdb::ColumnDefinition& column, bool if_not_exists,
-                 std::shared_ptr<const delta::Snapshot>& committed) {
-  const auto& schema = table.view->snapshot->schema();
-  for (const auto& field : schema->fields()) {
-    if (!duckdb::StringUtil::CIEquals(field->name(), column.Name())) continue;
-    if (if_not_exists) return Status::Ok();
-    return Status::AlreadyExists("table " + table.view->name.ToString() + " has a column " + field->name());
-  }
-  if (column.HasDefaultValue()) return Status::Unsupported("ALTER TABLE: a default for a column");
-  TARN_ASSIGN_OR_RETURN(auto type, StoredType(column.Type()));
-  TARN_ASSIGN_OR_RETURN(const auto transaction, delta::Transaction::Begin(table.context, table.view->snapshot));
-  arrow::FieldVector fields = schema->fields();
-  fields.push_back(arrow::field(column.Name(), std::move(type)));
-  TARN_RETURN_NOT_OK(transaction->SetSchema(arrow::schema(std::move(fields))));
-  std::string name;
-  delta::AppendJsonString(name, column.Name());
-  transaction->SetOperation("ADD COLUMNS", {{"columns", R"([{"column":{"name":)" + name + "}}]"}});
-  TARN_ASSIGN_OR_RETURN(auto done, transaction->Commit());
-  committed = std::move(done.snapshot);
-  return Status::Ok();
 }
 
 }  // namespace
@@ -172,7 +148,10 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   for (const auto& key : info.partition_keys) table.options.partition_columns.push_back(NameOf(*key));
   // The parser gives names in lower case.
   for (const auto& [name, value] : info.options) {
-    table.options.configuration[ValueOrThrow(delta::PropertyName(name))] = TextOf(name, *value);
+    const std::string property = ValueOrThrow(delta::PropertyName(name));
+    std::string text = TextOf(name, *value);
+    ThrowIfError(delta::CheckPropertyValue(property, text));
+    table.options.configuration[property] = std::move(text);
   }
   return table;
 }
@@ -203,19 +182,6 @@ Status CreateLakeTable(lake::TableCatalog& catalog, const lake::TableName& name,
   transaction->SetOperation("CREATE TABLE", {});
   TARN_ASSIGN_OR_RETURN(const auto committed, transaction->Commit());
   catalog.NoteCommit(name, committed.snapshot);
-  return Status::Ok();
-}
-
-Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::AlterInfo& info) {
-  if (info.type != duckdb::AlterType::ALTER_TABLE ||
-      info.Cast<duckdb::AlterTableInfo>().alter_table_type != duckdb::AlterTableType::ADD_COLUMN) {
-    return Status::Unsupported("ALTER TABLE can only add columns");
-  }
-  const auto& add = info.Cast<duckdb::AddColumnInfo>();
-  TARN_ASSIGN_OR_RETURN(const auto table, catalog.PinForChange(name));
-  std::shared_ptr<const delta::Snapshot> committed;
-  TARN_RETURN_NOT_OK(AddColumn(table, add.new_column, add.if_column_not_exists, committed));
-  if (committed != nullptr) catalog.NoteCommit(name, committed);
   return Status::Ok();
 }
 

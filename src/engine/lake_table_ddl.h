@@ -11,13 +11,12 @@
 #include "lake/table_view.h"
 
 namespace duckdb {
-struct AlterInfo;
 struct BoundCreateTableInfo;
 class PhysicalOperator;
 class PhysicalPlanGenerator;
 }  // namespace duckdb
 
-/// CREATE TABLE and ALTER TABLE of lake tables. What DuckDB calls throws.
+/// CREATE TABLE of lake tables. What DuckDB calls throws.
 namespace tarn::engine {
 
 /// The type of a Delta column that holds every value of an SQL type: itself where Delta has it, a wider one for
@@ -39,8 +38,5 @@ duckdb::PhysicalOperator& CastRows(duckdb::PhysicalPlanGenerator& planner, duckd
 
 /// Makes a table without rows.
 Status CreateLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::BoundCreateTableInfo& info);
-
-/// Adds a column; Unsupported names any other change.
-Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::AlterInfo& info);
 
 }  // namespace tarn::engine

@@ -262,8 +262,75 @@ TEST_P(LakeChangeTest, ColumnsAreAdded) {
   Make();
   Both("alter table db.t add column extra int");
   Both("update db.t set extra = id where id < 3");
-  EXPECT_EQ(Value("alter table db.t add column EXTRA int"), "AlreadyExists: table db.t has a column extra");
-  EXPECT_THAT(Value("alter table db.t drop column extra"), HasSubstr("can only add columns"));
+  EXPECT_EQ(Value("alter table db.t add column EXTRA int"), "AlreadyExists: db.t: there is a column extra already");
+  const int64_t version = Latest()->version();
+  EXPECT_EQ(Value("alter table db.t add column if not exists EXTRA int"), "(no rows)");
+  EXPECT_THAT(Value("alter table db.t drop column extra"), HasSubstr("delta.columnMapping.mode = name"));
+  EXPECT_THAT(Value("alter table db.t rename column extra to more"), HasSubstr("delta.columnMapping.mode = name"));
+  EXPECT_EQ(Latest()->version(), version);
+}
+
+TEST_P(LakeChangeTest, ColumnsAreRenamedAndDropped) {
+  Make();
+  Both("insert into db.t values (7, 'before', null)");
+  EXPECT_EQ(Value("alter table db.t set ('delta.columnMapping.mode' = 'name', owner = 'me')"), "(no rows)");
+  EXPECT_EQ(Latest()->field_match(), columnar::FieldMatch::kPhysicalName);
+  Both("insert into db.t values (8, 'behind', null)");
+  Both("alter table db.t rename column name to \"the; title\"");
+  Both("update db.t set \"the; title\" = 'new' where id = 7");
+  Both("alter table db.t add column name varchar");
+  Both("update db.t set name = \"the; title\" where id = 8");
+  Both("alter table db.t drop column \"the; title\"");
+  Both("alter table db.t drop column if exists nothing");
+  Both("alter table db.t rename column day to date");
+  Both("insert into db.t values (9, null, 'ten')");
+  Both("delete from db.t where name = 'behind'");
+  EXPECT_THAT(Value("alter table db.t drop column date"), HasSubstr("partitions the table"));
+  EXPECT_THAT(Value("alter table db.t set ('delta.columnMapping.mode' = 'none')"), HasSubstr("cannot become none"));
+}
+
+TEST_P(LakeChangeTest, NullIsForbiddenOnlyWhereThereIsNone) {
+  Make();
+  Both("delete from db.t where name is null");
+  Both("alter table db.t alter column name set not null");
+  EXPECT_THAT(Value("insert into db.t values (7, null, null)"), HasSubstr("name"));
+  Both("alter table db.t alter column name drop not null");
+  Both("insert into db.t values (7, null, null)");
+  EXPECT_THAT(Value("alter table db.t alter column name set not null"), HasSubstr("null in a row of"));
+}
+
+TEST_F(LakeWriteTest, CommentsAndPropertiesAreSet) {
+  MakeTable();
+  EXPECT_EQ(Value("comment on table db.t is 'of a test'"), "(no rows)");
+  EXPECT_EQ(Latest()->metadata().description, "of a test");
+  EXPECT_EQ(Value("comment on column db.t.name is 'what it is'"), "(no rows)");
+  EXPECT_THAT(Latest()->metadata().schema_string, HasSubstr(R"("comment":"what it is")"));
+  EXPECT_EQ(Value("comment on table db.t is null"), "(no rows)");
+  EXPECT_EQ(Latest()->metadata().description, std::nullopt);
+  EXPECT_EQ(Value("alter table db.t set ('delta.checkpointInterval' = 7)"), "(no rows)");
+  EXPECT_EQ(Latest()->metadata().configuration.at("delta.checkpointInterval"), "7");
+  EXPECT_EQ(Value("alter table db.t reset ('delta.checkpointInterval')"), "(no rows)");
+  EXPECT_TRUE(Latest()->metadata().configuration.empty());
+  const int64_t version = Latest()->version();
+  for (const char* sql :
+       {"alter table db.t set ('delta.checkpointInterval' = 'often')", "alter table db.t set ('delta.unheardOf' = 1)",
+        "alter table db.t set (x = getenv('HOME'))", "alter table db.t reset (x)",
+        "alter table db.t alter column name type int", "alter table db.t alter column name set default 'x'",
+        "comment on column db.t.nobody is 'x'", "comment on table system.tables is 'x'",
+        "create table db.n (a int) with ('delta.checkpointInterval' = 'often')"}) {
+    EXPECT_FALSE(Run(sql).ok()) << sql;
+  }
+  EXPECT_EQ(Latest()->version(), version);
+}
+
+TEST_F(LakeWriteTest, TablesAreMadeWithMappedColumns) {
+  EXPECT_EQ(Value("create table db.m with ('delta.columnMapping.mode' = 'name', 'delta.feature.domainMetadata' = "
+                  "'supported') as select 1 as \"a b\", {'c;d': 2} as s"),
+            "1");
+  EXPECT_EQ(Value("insert into db.m values (3, {'c;d': 4})"), "1");
+  EXPECT_EQ(Value("select sum(\"a b\") + sum(s['c;d']) from db.m"), "10");
+  EXPECT_EQ(Latest("m")->protocol().reader_features, std::vector<std::string>{"columnMapping"});
+  EXPECT_THAT(Value("create table db.n as select 1 as \"a b\""), HasSubstr("delta.columnMapping.mode = name"));
 }
 
 /// The lake, where somebody else commits right behind a pin.

@@ -109,7 +109,9 @@ class PlanGate : public duckdb::LogicalOperatorVisitor {
         return is_lake(op.Cast<duckdb::LogicalCreateTable>().schema.catalog);
       case LOGICAL_ALTER: {
         const auto& info = op.Cast<duckdb::LogicalSimple>().info->Cast<duckdb::AlterInfo>();
-        return info.type == duckdb::AlterType::ALTER_TABLE && info.catalog == kLakeCatalogName;
+        using enum duckdb::AlterType;
+        const bool is_known = info.type == ALTER_TABLE || info.type == SET_COMMENT || info.type == SET_COLUMN_COMMENT;
+        return is_known && info.catalog == kLakeCatalogName;
       }
       default:
         return false;

@@ -30,6 +30,7 @@
 #include "duckdb/parser/tableref/list.hpp"
 #include "engine/exception_barrier.h"
 #include "engine/gate_names.h"
+#include "engine/lake_table_alter.h"
 
 namespace tarn::engine {
 namespace {
@@ -250,10 +251,19 @@ class TreeGate {
   }
 
   void CheckAlter(duckdb::AlterInfo& info) {
-    const bool adds_column = info.type == duckdb::AlterType::ALTER_TABLE &&
-                             info.Cast<duckdb::AlterTableInfo>().alter_table_type == duckdb::AlterTableType::ADD_COLUMN;
-    if (!adds_column) ThrowStatus(Status::Unsupported("ALTER can only add columns to tables"));
-    CheckColumn(info.Cast<duckdb::AddColumnInfo>().new_column);
+    ThrowIfError(CheckAlterKind(info));
+    if (info.type != duckdb::AlterType::ALTER_TABLE) return;
+    switch (info.Cast<duckdb::AlterTableInfo>().alter_table_type) {
+      case duckdb::AlterTableType::ADD_COLUMN:
+        return CheckColumn(info.Cast<duckdb::AddColumnInfo>().new_column);
+      case duckdb::AlterTableType::ADD_FIELD:
+        return CheckColumn(info.Cast<duckdb::AddFieldInfo>().new_field);
+      case duckdb::AlterTableType::SET_TABLE_OPTIONS:
+        for (const auto& [name, value] : info.Cast<duckdb::SetTableOptionsInfo>().table_options) CheckOptional(value);
+        return;
+      default:
+        return;
+    }
   }
 
   /// A name that stands for the columns of a query, and what each use of it adds to the work.

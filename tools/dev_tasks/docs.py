@@ -11,7 +11,7 @@ from .run import TaskError, say
 
 SUBCOMMANDS = [[], ["serve"], ["sql"], ["write"], ["table"], ["table", "list"], ["table", "describe"],
                ["table", "history"], ["table", "fsck"], ["table", "vacuum"], ["table", "cleanup"], ["table", "restore"],
-               ["table", "checkpoint"], ["table", "optimize"], ["version"]]  # fmt: skip
+               ["table", "checkpoint"], ["table", "optimize"], ["table", "alter"], ["version"]]  # fmt: skip
 
 
 def command_line_page() -> str:

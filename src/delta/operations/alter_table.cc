@@ -56,8 +56,6 @@ std::string PositionText(const ColumnPosition& position) {
   return position.first ? "first" : "after " + ColumnPathText({position.after});
 }
 
-bool IsSomewhere(const ColumnPosition& position) { return position.first || !position.after.empty(); }
-
 /// Puts a field among others.
 Status Insert(arrow::FieldVector& fields, std::shared_ptr<arrow::Field> field, const ColumnPosition& position) {
   auto place = position.first ? fields.begin() : fields.end();

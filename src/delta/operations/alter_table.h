@@ -25,6 +25,9 @@ struct ColumnPosition {
   std::string after = {};
 };
 
+/// Whether it says anything.
+inline bool IsSomewhere(const ColumnPosition& position) { return position.first || !position.after.empty(); }
+
 struct AddColumns {
   struct Column {
     /// Empty for a column of the table, else the struct that gets a new member.
