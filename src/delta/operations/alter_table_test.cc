@@ -216,6 +216,21 @@ TEST_F(AlterTableTest, WhatTheTableNeedsIsNotDropped) {
   EXPECT_EQ(Refused(RenameColumn{{"id"}, "key"}).code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(AlterTableTest, WhatARuleMentionsKeepsItsName) {
+  arrow::FieldVector fields = PlainSchema()->fields();
+  const std::string invariant = R"({"expression":{"expression":"place.zip > 0"}})";
+  fields[2] = fields[2]->WithMetadata(arrow::key_value_metadata({"delta.invariants"}, {invariant}));
+  table_.Create(arrow::schema(fields), {"day"},
+                {{"delta.columnMapping.mode", "name"}, {"delta.constraints.positive", "ID > 0 or day is null"}});
+  EXPECT_EQ(table_.Latest()->protocol(), (Protocol{2, 5, {}, {}}));
+  EXPECT_THAT(Refused(RenameColumn{{"id"}, "key"}).message(), HasSubstr("the constraint positive mentions it"));
+  EXPECT_THAT(Refused(DropColumns{{{"id"}}}).message(), HasSubstr("the constraint positive mentions it"));
+  EXPECT_THAT(Refused(RenameColumn{{"day"}, "date"}).message(), HasSubstr("the constraint positive mentions it"));
+  EXPECT_THAT(Refused(DropColumns{{{"place", "zip"}}}).message(), HasSubstr("an invariant of place mentions it"));
+  Must(RenameColumn{{"name"}, "title"});
+  Must(DropColumns{{{"place", "city"}}});
+}
+
 TEST_F(AlterTableTest, ColumnsAreAddedWhereTheyShallBe) {
   Make();
   Must(AddColumns{{{{}, arrow::field("first", arrow::int32()), {.first = true}},
