@@ -126,6 +126,11 @@ Result<delta::TableChange> ChangeOf(const AlterOptions& options) {
     TARN_ASSIGN_OR_RETURN(Pair pair, SplitPair(options.comment_column, "--comment-column", "COLUMN=TEXT"));
     return ColumnChange(pair.first, {.column = {}, .comment = std::move(pair.second)});
   }
+  if (!options.add_constraint.empty()) {
+    TARN_ASSIGN_OR_RETURN(Pair pair, SplitPair(options.add_constraint, "--add-constraint", "NAME=EXPRESSION"));
+    return delta::TableChange(delta::AddConstraint{std::move(pair.first), std::move(pair.second)});
+  }
+  if (!options.drop_constraint.empty()) return delta::TableChange(delta::DropConstraint{options.drop_constraint});
   if (options.comment.has_value()) return delta::TableChange(delta::SetTableComment{*options.comment});
   return UpgradeChange(options);
 }
@@ -135,8 +140,9 @@ Status CheckOneKind(const AlterOptions& options) {
   for (const auto* list : {&options.set, &options.unset, &options.add_columns, &options.drop_columns}) {
     if (!list->empty()) ++kinds;
   }
-  for (const auto* text : {&options.rename_column, &options.move_column, &options.not_null, &options.nullable,
-                           &options.comment_column, &options.upgrade}) {
+  for (const auto* text :
+       {&options.rename_column, &options.move_column, &options.not_null, &options.nullable, &options.comment_column,
+        &options.add_constraint, &options.drop_constraint, &options.upgrade}) {
     if (!text->empty()) ++kinds;
   }
   if (options.comment.has_value()) ++kinds;
@@ -190,6 +196,10 @@ void AddAlterOptions(CLI::App& command, AlterOptions& options) {
   one("--nullable", options.nullable, "Allow null in a column", "COLUMN");
   add("--comment", options.comment, "The table's comment; an empty one removes it", "TEXT");
   one("--comment-column", options.comment_column, "A column's comment; an empty one removes it", "COLUMN=TEXT");
+  one("--add-constraint", options.add_constraint,
+      "Add a CHECK constraint in Spark's SQL, which every row must keep, those of the table among them",
+      "NAME=EXPRESSION");
+  one("--drop-constraint", options.drop_constraint, "Drop a CHECK constraint", "NAME");
   one("--upgrade", options.upgrade,
       "Raise the protocol's versions, as to 3,7; which costs readers and writers that do not know them",
       "READER,WRITER");

@@ -37,6 +37,9 @@ struct AlterOptions {
   std::optional<std::string> comment;
   /// COLUMN=TEXT
   std::string comment_column;
+  /// NAME=EXPRESSION
+  std::string add_constraint;
+  std::string drop_constraint;
   /// READER,WRITER
   std::string upgrade;
 };
