@@ -16,6 +16,7 @@ def corpus() -> None:
     check([test.python(), ROOT / "tools" / "corpus" / "deltars_tables.py", out])
     python, jars = parts.spark()
     check([python, ROOT / "tools" / "corpus" / "spark_tables.py", jars, out])
+    check([python, ROOT / "tools" / "corpus" / "spark_expressions.py", jars, out])
 
 
 def formats() -> None:
