@@ -182,3 +182,36 @@ def test_a_name_of_line_protocol_switches_mapping_on(make_server, tmp_path, firs
         "readers must know columnMapping" in run_tarn("table", "describe", "db.t", "--lake", tmp_path / "lake").stdout
     )
     assert make_server().sql(query) == expected
+
+
+def test_constraints_are_added_kept_and_dropped(tmp_path):
+    lake = tmp_path / "lake"
+
+    def ask(statement):
+        return run_tarn("sql", "--lake", lake, statement)
+
+    def change(*options):
+        return run_tarn("table", "alter", "db.t", "--lake", lake, *options)
+
+    assert ask("create table db.t (v bigint, s varchar)").returncode == 0
+    assert ask("insert into db.t values (1, 'a'), (2, 'b')").returncode == 0
+    refused = change("--add-constraint", "small=v < 2")
+    assert "the CHECK constraint small (v < 2) is violated by a row with v = 2" in refused.stderr
+    assert "not understood at position 3" in change("--add-constraint", "odd=s rlike 'a'").stderr
+    assert "writer 3" in change("--add-constraint", "positive=v > 0 AND s <> 'x'").stdout
+    for statement in (
+        "insert into db.t values (-1, 'a')",
+        "insert into db.t values (1, null)",
+        "update db.t set v = 0",
+    ):
+        done = ask(statement)
+        assert done.returncode != 0
+        assert "db.t: the CHECK constraint positive (v > 0 AND s <> 'x') is violated by a row with" in done.stderr
+    lines = tmp_path / "in.lp"
+    lines.write_text('t v=3i,s="c" 1\nt v=-3i,s="d" 2\n')
+    done = run_tarn("write", lines, "--lake", lake, "--to", "db")
+    assert f"{lines}:2: the CHECK constraint positive" in done.stderr
+    assert "positive = v > 0" in run_tarn("table", "describe", "db.t", "--lake", lake).stdout
+    assert change("--drop-constraint", "positive").returncode == 0
+    assert ask("insert into db.t (v, s) values (-1, 'a')").returncode == 0
+    assert run_tarn("sql", "--lake", lake, "-o", "csv", "select sum(v) from db.t").stdout.split()[-1] == "5"

@@ -40,7 +40,7 @@ Status TableEdit::Insert(const arrow::RecordBatch& rows) {
   TARN_ASSIGN_OR_RETURN(const auto fitting, columnar::ConformBatch(rows, snapshot_->schema()));
   MutexLock lock(mutex_);
   rows_inserted_ += fitting->num_rows();
-  return writer_.Append(*fitting);
+  return writer_.Append(*fitting).WithContext(name_.ToString());
 }
 
 bool TableEdit::Delete(delta::FileIndex file, int64_t row) {

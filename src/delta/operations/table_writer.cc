@@ -69,7 +69,7 @@ PartitionValues TableWriter::TextsOf(const Tuple& values) const {
 
 Status TableWriter::Append(const arrow::RecordBatch& rows) {
   TARN_RETURN_NOT_OK(CheckShape(rows));
-  TARN_RETURN_NOT_OK(CheckConstraints(rows).WithContext(table_.store->uri()));
+  TARN_RETURN_NOT_OK(CheckConstraints(rows));
   return Write(rows);
 }
 
