@@ -1,6 +1,6 @@
 """The Delta engine beside delta-rs: opening and refreshing large tables, commits, compaction, checkpoints.
 
-What is measured of the library alone runs in build/release/tarn_figures and in a Python process with deltalake; each
+What is measured of the library alone runs in build/release/src/tarn_figures and in a Python process with deltalake; each
 times itself, so that starting the process counts for neither.
 """
 
@@ -17,20 +17,28 @@ import open_log
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-FIGURES = harness.ROOT / "build" / "release" / "tarn_figures"
+FIGURES = harness.ROOT / "build" / "release" / "src" / "tarn_figures"
 DAY = "2024-01-15"
 RUNS = 5
 
-PEER_OPEN = """
-import json, resource, sys, time, warnings
+PEER_PEAK = """
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1.024 / 1000
+"""
+
+PEER_OPEN = (
+    PEER_PEAK
+    + """
+import json, sys, time, warnings
 warnings.simplefilter("ignore")
 import deltalake
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 empty = peak()
 began = time.perf_counter()
 files = deltalake.DeltaTable(sys.argv[1]).file_uris([("date", "=", sys.argv[2])])
 print(json.dumps({"seconds": time.perf_counter() - began, "files": len(files), "growth_mb": peak() - empty}))
 """
+)
 
 PEER_APPEND = """
 import json, sys, time
@@ -51,16 +59,18 @@ for batch in batches:
 print(json.dumps({"seconds": time.perf_counter() - began, "commits": commits - failed, "failed": failed}))
 """
 
-PEER_CHECKPOINT = """
-import json, resource, sys, time
+PEER_CHECKPOINT = (
+    PEER_PEAK
+    + """
+import json, sys, time
 import deltalake
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 table = deltalake.DeltaTable(sys.argv[1])
 loaded = peak()
 began = time.perf_counter()
 table.create_checkpoint()
 print(json.dumps({"seconds": time.perf_counter() - began, "growth_mb": peak() - loaded}))
 """
+)
 
 PEER_COMPACT = """
 import sys

@@ -13,6 +13,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -149,19 +150,30 @@ def alternate(
     return times
 
 
+# A process begins its life with the peak of the one that started it, so a small one does, and says what it saw.
+STARTER = """
+import os, sys, time
+began = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as out:
+    out.write(f"{time.perf_counter() - began} {usage.ru_maxrss}")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def whole_process(command: list, env: dict | None = None) -> tuple[float, float, bytes]:
     """(seconds, peak MiB, stdout) of a command from start to end."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, env={**os.environ, **(env or {})}
+    measured = WORK / "measured"
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", STARTER, str(measured), *(str(part) for part in command)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
     )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{command} ended with {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024, output
+    if ran.returncode != 0:
+        raise RuntimeError(f"{command} ended with {ran.returncode}")
+    seconds, peak_kib = measured.read_text().split()
+    return float(seconds), int(peak_kib) / 1024, ran.stdout
 
 
 def median_ms(times: list[float]) -> float:
