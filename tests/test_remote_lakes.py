@@ -281,3 +281,25 @@ def test_a_store_that_overlooks_conditions_is_refused_at_the_start(service, lake
         read = run_tarn("sql", "-o", "csv", "--lake", lake, "select v from db.m", env=careless)
         assert read.stdout == "v\n1\n", read
     assert rows_of_others(service, lake) == [1]
+
+
+def test_a_query_says_what_it_asked_the_store_for(service, make_server, lake, env):
+    server = make_server(lake=lake, env={**env, "TARN_FLUSH_MAX_AGE": "50ms", "TARN_COMPACTION_INTERVAL": "1h"})
+    for source in ("a", "b", "c"):
+        assert server.write("db", lines(*range(1000), source=source)).status == 204
+        until(lambda: committed(server))
+    files = server.value("select sum(files) from system.tables")
+    assert files >= 3
+
+    def cost() -> tuple[int, int]:
+        assert server.value("select count(v) from db.m /* measured */") == 3000
+        (row,) = server.sql(
+            "select storage_requests as r, storage_bytes as b from system.queries "
+            "where sql like '%measured%' and sql not like '%system.queries%' order by started desc limit 1"
+        )
+        return row["r"], row["b"]
+
+    # Small files come whole, each by one request, and then are at hand.
+    requests, size = cost()
+    assert requests == files and size == server.value("select sum(bytes) from system.tables")
+    assert cost() == (0, 0)

@@ -2,12 +2,27 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/executor.h"
+#include "storage/stores.h"
 
 namespace tarn::delta {
+
+namespace {
+
+/// Requests at once.
+constexpr int kDistantThreads = 32;
+
+}  // namespace
+
+int ThreadsFor(const storage::ObjectStore& store, int on_disk) {
+  const std::string uri = store.uri();
+  if (storage::IsRemoteUri(uri) && !uri.starts_with("memory:")) return kDistantThreads;
+  return std::min(on_disk, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+}
 
 Status RunParallel(size_t count, int max_threads, const std::function<Status(size_t)>& work) {
   std::atomic<size_t> next = 0;
@@ -21,8 +36,7 @@ Status RunParallel(size_t count, int max_threads, const std::function<Status(siz
       if (!statuses[i].ok()) failed = true;
     }
   };
-  const int hardware = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int helpers = std::min({max_threads, hardware, static_cast<int>(std::min<size_t>(count, 64))}) - 1;
+  const int helpers = std::min(max_threads, static_cast<int>(std::min<size_t>(count, 64))) - 1;
   std::vector<Thread> threads;
   for (int i = 0; i < helpers; ++i) threads.emplace_back("delta-replay", loop);
   loop();

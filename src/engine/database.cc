@@ -25,6 +25,7 @@
 #include "duckdb/storage/buffer_manager.hpp"
 #include "engine/bounded_allocator.h"
 #include "engine/capped_functions.h"
+#include "engine/distant_files.h"
 #include "engine/exception_barrier.h"
 #include "engine/instance_settings.h"
 #include "engine/lambda_interrupts.h"
@@ -229,6 +230,7 @@ class DuckCursor final : public Cursor {
              int64_t max_planning_bytes, int64_t max_row_bytes)
       : database_(std::move(database)),
         connection_(std::move(connection)),
+        cost_(CountReads(*connection_->context)),
         max_planning_bytes_(max_planning_bytes),
         builder_(max_row_bytes) {}
   ~DuckCursor() override;
@@ -256,6 +258,7 @@ class DuckCursor final : public Cursor {
     const double percent = connection_->context->GetQueryProgress().GetPercentage();
     return std::clamp(percent / 100, 0.0, 1.0);
   }
+  std::shared_ptr<const storage::ReadCost> cost() const override { return cost_; }
 
  private:
   Status Plan(duckdb::unique_ptr<duckdb::SQLStatement> statement) {
@@ -354,6 +357,7 @@ class DuckCursor final : public Cursor {
 
   std::shared_ptr<DuckDatabase> database_;
   std::unique_ptr<duckdb::Connection> connection_;
+  const std::shared_ptr<const storage::ReadCost> cost_;
   const int64_t max_planning_bytes_;
   BoundParameters parameters_;
   /// Null unless the statement changes tables.

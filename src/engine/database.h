@@ -10,6 +10,7 @@
 #include "engine/lake_catalog.h"
 #include "engine/query_service.h"
 #include "lake/table_view.h"
+#include "storage/read_ahead.h"
 
 /// One DuckDB instance as the query service sees it, without DuckDB headers.
 namespace tarn::engine {
@@ -54,6 +55,8 @@ class Cursor {
   virtual void Interrupt() = 0;
   /// Between 0 and 1.
   virtual double progress() const = 0;
+  /// What the statement asked object stores for so far. Any thread; outlives the cursor.
+  virtual std::shared_ptr<const storage::ReadCost> cost() const = 0;
 };
 
 /// Thread-safe. Cursors keep the instance alive.

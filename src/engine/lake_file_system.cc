@@ -4,8 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#include "duckdb/common/file_opener.hpp"
 #include "duckdb/common/file_system.hpp"
 #include "duckdb/main/database.hpp"
+#include "engine/distant_files.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_catalog.h"
 
@@ -35,7 +37,9 @@ class LakeFileHandle final : public duckdb::FileHandle {
 
   size_t ReadAt(void* buffer, int64_t size, int64_t offset) {
     MutableByteSpan out(static_cast<std::byte*>(buffer), static_cast<size_t>(size));
-    return ValueOrThrow(reader_->ReadAt(offset, out));
+    const auto read = reader_->ReadAt(offset, out);
+    if (!read.ok()) ThrowStatus(read.status().WithContext("data file " + path));
+    return *read;
   }
 
   const storage::ObjectInfo& info() const { return reader_->info(); }
@@ -108,7 +112,7 @@ class LakeFileSystem final : public duckdb::FileSystem {
   bool SupportsOpenFileExtended() const override { return true; }
 
   duckdb::unique_ptr<duckdb::FileHandle> OpenFileExtended(const duckdb::OpenFileInfo& info, duckdb::FileOpenFlags flags,
-                                                          duckdb::optional_ptr<duckdb::FileOpener>) override {
+                                                          duckdb::optional_ptr<duckdb::FileOpener> opener) override {
     if (flags.OpenForWriting() || !info.extended_info) Refuse(info.path);
     const auto& options = info.extended_info->options;
     auto store_option = options.find(kStoreOption);
@@ -117,9 +121,11 @@ class LakeFileSystem final : public duckdb::FileSystem {
     // Kept alive by the view, which the plan that made this path holds.
     auto store = *reinterpret_cast<const std::shared_ptr<storage::ObjectStore>*>(store_option->second.GetPointer());
     const std::string& key = duckdb::StringValue::Get(key_option->second);
-    auto reader = store->Open(key);
-    if (!reader.ok()) ThrowStatus(reader.status().WithContext("data file " + info.path));
     bool on_disk = store->LocalPath(key).has_value();
+    auto context = duckdb::FileOpener::TryGetClientContext(opener);
+    auto reader =
+        on_disk || !context ? store->Open(key) : DistantFiles::Of(*context)->Open(*context, store, DataFileOf(info));
+    if (!reader.ok()) ThrowStatus(reader.status().WithContext("data file " + info.path));
     return duckdb::make_uniq<LakeFileHandle>(*this, info, flags, std::move(store), std::move(*reader), on_disk);
   }
 

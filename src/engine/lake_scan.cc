@@ -22,6 +22,7 @@
 #include "engine/buffer_reader.h"
 #include "engine/data_file_errors.h"
 #include "engine/deletion_filter.h"
+#include "engine/distant_files.h"
 #include "engine/exception_barrier.h"
 #include "engine/hot_files.h"
 #include "engine/lake_file_list.h"
@@ -173,9 +174,10 @@ struct LakeReader final : public MultiFileReader {
   }
 
   duckdb::unique_ptr<duckdb::MultiFileReaderGlobalState> InitializeGlobalState(
-      duckdb::ClientContext&, const duckdb::MultiFileOptions&, const duckdb::MultiFileReaderBindData&,
+      duckdb::ClientContext& context, const duckdb::MultiFileOptions&, const duckdb::MultiFileReaderBindData&,
       const duckdb::MultiFileList& list, const duckdb::vector<duckdb::MultiFileColumnDefinition>&,
       const duckdb::vector<duckdb::ColumnIndex>&) override {
+    DistantFiles::Of(context)->Want(context, dynamic_cast<const LakeFileList&>(list));
     return duckdb::make_uniq<LakeGlobalState>(duckdb::vector<duckdb::LogicalType>(), &list);
   }
 

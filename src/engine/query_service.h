@@ -85,6 +85,9 @@ struct QueryInfo {
   int64_t elapsed_micros = 0;
   int64_t rows = 0;
   double progress = 0;
+  /// What it asked object stores for to read data files, and the bytes of the answers.
+  int64_t storage_requests = 0;
+  int64_t storage_bytes = 0;
   std::string error;
 };
 

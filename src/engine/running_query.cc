@@ -58,7 +58,10 @@ Status RunningQuery::Start(Admission::Slot slot, std::shared_ptr<Database> datab
     database_ = std::move(database);
     phase_ = Phase::kRunning;
     claimed_ = true;
-    if (made.ok()) cursor_ = std::move(*made);
+    if (made.ok()) {
+      cost_ = (*made)->cost();
+      cursor_ = std::move(*made);
+    }
   }
   Status started = made.ok() ? cursor->Start(std::move(statement), request_) : made.status();
   if (!started.ok()) return Fail(std::move(started));
@@ -236,6 +239,10 @@ QueryInfo RunningQuery::Info() const {
   info.started_micros = started_wall_;
   MutexLock lock(mutex_);
   info.rows = rows_;
+  if (cost_ != nullptr) {
+    info.storage_requests = cost_->requests;
+    info.storage_bytes = cost_->bytes;
+  }
   info.elapsed_micros = (phase_ == Phase::kDone ? ended_monotonic_ : clock_.MonotonicMicros()) - started_monotonic_;
   switch (phase_) {
     case Phase::kWaiting:

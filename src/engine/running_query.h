@@ -91,6 +91,8 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
   Admission::Slot slot_ GUARDED_BY(mutex_);
   std::shared_ptr<Database> database_ GUARDED_BY(mutex_);
   std::unique_ptr<Cursor> cursor_ GUARDED_BY(mutex_);
+  /// The cursor's, also when it is gone; null before.
+  std::shared_ptr<const storage::ReadCost> cost_ GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<arrow::RecordBatch>> ready_ GUARDED_BY(mutex_);
   int64_t rows_ GUARDED_BY(mutex_) = 0;
   int64_t ended_monotonic_ GUARDED_BY(mutex_) = 0;

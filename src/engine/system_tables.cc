@@ -69,7 +69,8 @@ class QueriesTable final : public SystemTable {
         {arrow::field("query_id", arrow::utf8()), arrow::field("principal", arrow::utf8()),
          arrow::field("sql", arrow::utf8()), arrow::field("state", arrow::utf8()), arrow::field("started", Instant()),
          arrow::field("elapsed_micros", arrow::int64()), arrow::field("rows", arrow::int64()),
-         arrow::field("progress", arrow::float64()), arrow::field("error", arrow::utf8())});
+         arrow::field("progress", arrow::float64()), arrow::field("storage_requests", arrow::int64()),
+         arrow::field("storage_bytes", arrow::int64()), arrow::field("error", arrow::utf8())});
     return schema;
   }
   Result<std::shared_ptr<arrow::RecordBatch>> Read() override {
@@ -77,9 +78,9 @@ class QueriesTable final : public SystemTable {
     for (QueryInfo& info : infos_()) {
       Cell error;
       if (!info.error.empty()) error = std::move(info.error);
-      TARN_RETURN_NOT_OK(
-          rows.Add({std::move(info.query_id), std::move(info.principal), std::move(info.sql), std::move(info.state),
-                    info.started_micros, info.elapsed_micros, info.rows, info.progress, std::move(error)}));
+      TARN_RETURN_NOT_OK(rows.Add({std::move(info.query_id), std::move(info.principal), std::move(info.sql),
+                                   std::move(info.state), info.started_micros, info.elapsed_micros, info.rows,
+                                   info.progress, info.storage_requests, info.storage_bytes, std::move(error)}));
     }
     return rows.Finish();
   }

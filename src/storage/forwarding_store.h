@@ -18,6 +18,9 @@ class ForwardingStore : public ObjectStore {
 
   Result<ObjectInfo> Head(std::string_view key) override { return inner_->Head(key); }
   Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override { return inner_->Open(key); }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    return inner_->OpenKnown(key, size_bytes);
+  }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     return inner_->Put(key, bytes, precondition);
   }

@@ -109,6 +109,11 @@ class MeteringStoreImpl final : public MeteringStore {
     TARN_RETURN_NOT_OK(reader.status());
     return std::make_unique<MeteredReader>(*std::move(reader), meter_);
   }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    auto reader = meter_->Measure(StoreOperation::kOpen, [&] { return inner_->OpenKnown(key, size_bytes); });
+    TARN_RETURN_NOT_OK(reader.status());
+    return std::make_unique<MeteredReader>(*std::move(reader), meter_);
+  }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     return meter_->Measure(
         StoreOperation::kPut, [&] { return inner_->Put(key, bytes, precondition); },

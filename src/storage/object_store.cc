@@ -19,6 +19,13 @@ Status CheckKey(std::string_view key) {
   return Status::Ok();
 }
 
+Result<std::unique_ptr<ObjectReader>> ObjectStore::OpenKnown(std::string_view key, int64_t size_bytes) {
+  TARN_ASSIGN_OR_RETURN(std::unique_ptr<ObjectReader> reader, Open(key));
+  if (reader->info().size_bytes == size_bytes) return reader;
+  return Status::Conflict(std::string(key) + " has " + std::to_string(reader->info().size_bytes) +
+                          " bytes instead of " + std::to_string(size_bytes));
+}
+
 Result<std::string> ObjectStore::Get(std::string_view key) {
   TARN_ASSIGN_OR_RETURN(const std::unique_ptr<ObjectReader> reader, Open(key));
   std::string bytes(static_cast<size_t>(reader->info().size_bytes), '\0');

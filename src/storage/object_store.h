@@ -76,6 +76,10 @@ class ObjectStore {
 
   virtual Result<ObjectInfo> Head(std::string_view key) = 0;
   virtual Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) = 0;
+  /// Opens an object whose size is known from elsewhere (a log, a listing), where the store can without asking for it:
+  /// the first read then tells what Open would have told, and `info()` has nothing but key and size. Conflict when the
+  /// object turns out to have another size.
+  virtual Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes);
   /// Writes a whole object. On return it is durable, name included.
   virtual Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) = 0;
   virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(std::string_view key, const Precondition& precondition) = 0;

@@ -103,6 +103,32 @@ TEST_P(ObjectStoreConformance, ReadsBackWhatWasPut) {
   EXPECT_EQ(store_.Get("empty").value(), "");
 }
 
+// A distant store asks nothing when it is told the size, so that what is wrong shows with the first read.
+TEST_P(ObjectStoreConformance, ReadsWhatIsKnownToHaveASize) {
+  std::string bytes(300'000, 'x');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>('a' + i % 23);
+  ASSERT_TRUE(Put("f/known", bytes).ok());
+  const auto size = static_cast<int64_t>(bytes.size());
+  const auto reader = store_.OpenKnown("f/known", size).value();
+  EXPECT_EQ(reader->info().key, "f/known");
+  EXPECT_EQ(reader->info().size_bytes, size);
+  std::string part(1000, '\0');
+  for (const int64_t offset : {size - 1000, int64_t{0}, int64_t{123'456}}) {
+    ASSERT_EQ(reader->ReadAt(offset, std::as_writable_bytes(std::span(part))).value(), part.size());
+    EXPECT_EQ(part, bytes.substr(static_cast<size_t>(offset), part.size()));
+  }
+  EXPECT_EQ(reader->ReadAt(size - 10, std::as_writable_bytes(std::span(part))).value(), 10U);
+  EXPECT_EQ(reader->ReadAt(size, std::as_writable_bytes(std::span(part))).value(), 0U);
+
+  const auto first_read = [&](std::string_view key, int64_t known) -> Status {
+    TARN_ASSIGN_OR_RETURN(const auto opened, store_.OpenKnown(key, known));
+    return opened->ReadAt(0, std::as_writable_bytes(std::span(part))).status();
+  };
+  EXPECT_EQ(first_read("none", 10).code(), StatusCode::kNotFound);
+  EXPECT_EQ(first_read("f/known", size - 1).code(), StatusCode::kConflict);
+  EXPECT_EQ(first_read("f/known", size + 1).code(), StatusCode::kConflict);
+}
+
 TEST_P(ObjectStoreConformance, TellsWhatDoesNotExist) {
   EXPECT_EQ(store_.Head("none").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(store_.Open("none").status().code(), StatusCode::kNotFound);

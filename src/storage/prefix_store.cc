@@ -50,10 +50,11 @@ class PrefixStore final : public ObjectStore {
 
   Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
     TARN_RETURN_NOT_OK(CheckKey(key));
-    TARN_ASSIGN_OR_RETURN(std::unique_ptr<ObjectReader> reader, inner_->Open(Inner(key)));
-    ObjectInfo info = reader->info();
-    info.key = key;
-    return std::make_unique<PrefixReader>(std::move(reader), std::move(info));
+    return Outer(key, inner_->Open(Inner(key)));
+  }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    TARN_RETURN_NOT_OK(CheckKey(key));
+    return Outer(key, inner_->OpenKnown(Inner(key), size_bytes));
   }
 
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
@@ -95,6 +96,13 @@ class PrefixStore final : public ObjectStore {
 
  private:
   std::string Inner(std::string_view key) const { return prefix_ + std::string(key); }
+  static Result<std::unique_ptr<ObjectReader>> Outer(std::string_view key,
+                                                     Result<std::unique_ptr<ObjectReader>> reader) {
+    TARN_RETURN_NOT_OK(reader.status());
+    ObjectInfo info = (*reader)->info();
+    info.key = key;
+    return std::make_unique<PrefixReader>(*std::move(reader), std::move(info));
+  }
 
   const std::shared_ptr<ObjectStore> inner_;
   /// Ends with '/'.

@@ -56,6 +56,10 @@ class RetryingStore final : public ObjectStore {
     TARN_ASSIGN_OR_RETURN(auto reader, retry_.Run([&] { return inner_->Open(key); }));
     return std::make_unique<RetryingReader>(std::move(reader), retry_);
   }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    TARN_ASSIGN_OR_RETURN(auto reader, retry_.Run([&] { return inner_->OpenKnown(key, size_bytes); }));
+    return std::make_unique<RetryingReader>(std::move(reader), retry_);
+  }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     return retry_.Run([&] { return inner_->Put(key, bytes, precondition); });
   }

@@ -47,6 +47,10 @@ class ServedStore final : public ObjectStore {
     TARN_ASSIGN_OR_RETURN(auto reader, Served(inner_->Open(key)));
     return std::make_unique<ServedReader>(std::move(reader));
   }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    TARN_ASSIGN_OR_RETURN(auto reader, Served(inner_->OpenKnown(key, size_bytes)));
+    return std::make_unique<ServedReader>(std::move(reader));
+  }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     return Served(inner_->Put(key, bytes, precondition));
   }

@@ -13,14 +13,15 @@ namespace tarn::delta {
 
 namespace {
 
-/// Small commits are read this many at a time by one thread.
+/// Small commits are read this many at a time by one thread, if there are enough for all.
 constexpr size_t kMaxCommitsPerUnit = 256;
 struct Unit {
   std::vector<CommitPart> parts;
   bool holds_statistics = true;
 };
 
-std::vector<Unit> PlanUnits(const std::vector<LogFile>& commits, const ReplayOptions& options) {
+std::vector<Unit> PlanUnits(const std::vector<LogFile>& commits, size_t max_commits_per_unit,
+                            const ReplayOptions& options) {
   std::vector<Unit> units;
   int64_t bytes = 0;
   for (const LogFile& commit : commits) {
@@ -33,7 +34,7 @@ std::vector<Unit> PlanUnits(const std::vector<LogFile>& commits, const ReplayOpt
       continue;
     }
     if (units.empty() || bytes + commit.size_bytes > options.window_bytes ||
-        units.back().parts.size() >= kMaxCommitsPerUnit) {
+        units.back().parts.size() >= max_commits_per_unit) {
       units.emplace_back();
       bytes = 0;
     }
@@ -172,10 +173,14 @@ class Reconciler {
 Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& store, const LogSegment& segment,
                                  const ReplayOptions& options, std::string* broken_key) {
   broken_key->clear();
-  const std::vector<Unit> units = PlanUnits(segment.commits, options);
+  const int threads = ThreadsFor(*store, options.max_threads);
+  // A few commits are work for one thread, unless each is an answer to wait for.
+  const size_t share =
+      threads > options.max_threads ? segment.commits.size() / static_cast<size_t>(threads) + 1 : kMaxCommitsPerUnit;
+  const std::vector<Unit> units = PlanUnits(segment.commits, std::min(share, kMaxCommitsPerUnit), options);
   std::vector<std::unique_ptr<ParsedActions>> parsed;
   if (segment.checkpoint.has_value()) {
-    auto checkpoint = ReadCheckpoint(store, *segment.checkpoint, options.max_threads);
+    auto checkpoint = ReadCheckpoint(store, *segment.checkpoint, std::min(threads, options.max_threads));
     if (!checkpoint.ok()) {
       *broken_key = segment.checkpoint->key();
       return std::move(checkpoint).status();
@@ -186,7 +191,7 @@ Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& st
   parsed.resize(base + units.size());
   std::vector<Status> failures(units.size());
   // Newest first, so that the work ends with the smallest pieces of the oldest commit rather than with a large one.
-  const Status status = RunParallel(units.size(), options.max_threads, [&](size_t i) {
+  const Status status = RunParallel(units.size(), threads, [&](size_t i) {
     const size_t unit = units.size() - 1 - i;
     failures[unit] = ParseUnit(store, units[unit], parsed[base + unit]);
     return failures[unit];

@@ -98,7 +98,7 @@ Status Restorer::CheckFilesAreThere() const {
     if (vector.has_value()) keys.push_back(*std::move(vector));
   }
   std::vector<char> missing(keys.size());
-  TARN_RETURN_NOT_OK(RunParallel(keys.size(), kLookThreads, [&](size_t i) {
+  TARN_RETURN_NOT_OK(RunParallel(keys.size(), ThreadsFor(*table_.store, kLookThreads), [&](size_t i) {
     const Status found = table_.store->Head(keys[i]).status();
     missing[i] = found.Is(StatusCode::kNotFound);
     return missing[i] ? Status::Ok() : found;

@@ -258,7 +258,7 @@ Status Vacuumer::DeleteBatch(std::vector<VacuumFile>& batch) {
   batch.clear();
   // One that fails does not keep the others; the first failure is the vacuum's.
   std::vector<Status> outcomes(going.size());
-  TARN_RETURN_NOT_OK(RunParallel(going.size(), kDeleteThreads, [&](size_t i) {
+  TARN_RETURN_NOT_OK(RunParallel(going.size(), ThreadsFor(*table_.store, kDeleteThreads), [&](size_t i) {
     outcomes[i] = table_.store->Delete(going[i].key).WithContext(going[i].key);
     return Status::Ok();
   }));

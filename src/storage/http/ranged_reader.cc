@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/mutex.h"
 #include "storage/http/time_text.h"
 
 namespace tarn::storage::internal {
@@ -45,14 +46,34 @@ HttpHeader Range(int64_t offset, size_t length) {
   return {"Range", "bytes=" + std::to_string(offset) + "-" + std::to_string(offset + static_cast<int64_t>(length) - 1)};
 }
 
+/// The condition that holds for this version of the object only; no name when there is none.
+HttpHeader PinTo(const HttpResponse& answer) {
+  const std::string_view etag = answer.Header("etag");
+  if (!etag.empty() && !etag.starts_with("W/")) return {"If-Match", std::string(etag)};
+  const std::string_view modified = answer.Header("last-modified");
+  if (!modified.empty()) return {"If-Unmodified-Since", std::string(modified)};
+  return {};
+}
+
+Status NothingToTellBy(const std::string& shown) {
+  return Status::Unsupported(shown + ": its server gives no ETag and no Last-Modified to tell versions apart by");
+}
+
+/// One version of an object: the one that the first answer was of.
 class RangedReader final : public ObjectReader {
  public:
-  RangedReader(ObjectInfo info, std::string shown, RangeFetch fetch, HttpHeader pin, std::string first)
+  struct Version {
+    HttpHeader pin;
+    std::string etag;
+  };
+
+  /// `version` and the object's first bytes where they are known already.
+  RangedReader(ObjectInfo info, std::string shown, RangeFetch fetch, std::optional<Version> version, std::string first)
       : info_(std::move(info)),
         shown_(std::move(shown)),
         fetch_(std::move(fetch)),
-        pin_(std::move(pin)),
-        first_(std::move(first)) {}
+        first_(std::move(first)),
+        version_(std::move(version)) {}
 
   const ObjectInfo& info() const override { return info_; }
 
@@ -72,36 +93,48 @@ class RangedReader final : public ObjectReader {
   }
 
  private:
-  Status FetchPart(int64_t offset, MutableByteSpan out) const {
-    TARN_ASSIGN_OR_RETURN(const HttpResponse answer, fetch_({Range(offset, out.size()), pin_}, out));
+  Status FetchPart(int64_t offset, MutableByteSpan out) EXCLUDES(mutex_) {
+    std::vector<HttpHeader> headers{Range(offset, out.size())};
+    if (const auto version = KnownVersion(); version.has_value()) headers.push_back(version->pin);
+    TARN_ASSIGN_OR_RETURN(const HttpResponse answer, fetch_(std::move(headers), out));
     if (answer.status == kRangeNotSatisfiable) return Status::Conflict(shown_ + " became shorter while it was read");
     const auto range = ParseContentRange(answer.Header("content-range"));
     if (answer.status != kPartialContent || !range.has_value() || range->begin != offset) {
       return Status::Unsupported(shown_ + ": the server answered a range with something else");
     }
-    // A server that overlooks If-Match is found out here.
-    if (range->total != info_.size_bytes || InfoOfAnswer({}, answer).etag != info_.etag) {
-      return Status::Conflict(shown_ + " changed while it was read");
+    if (range->total != info_.size_bytes) {
+      return Status::Conflict(shown_ + " has " + std::to_string(range->total) + " bytes instead of " +
+                              std::to_string(info_.size_bytes));
     }
+    TARN_RETURN_NOT_OK(CheckVersion(answer, out.size()));
     if (answer.bytes_into != out.size()) return Status::Unavailable(shown_ + ": the server sent too few bytes");
     return Status::Ok();
+  }
+
+  std::optional<Version> KnownVersion() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return version_;
+  }
+
+  /// Remembers the first answer's version; a server that overlooks If-Match is found out by the later ones.
+  Status CheckVersion(const HttpResponse& answer, size_t bytes) EXCLUDES(mutex_) {
+    std::string etag = InfoOfAnswer({}, answer).etag;
+    MutexLock lock(mutex_);
+    if (!version_.has_value()) {
+      version_ = Version{PinTo(answer), std::move(etag)};
+      const bool whole = static_cast<int64_t>(bytes) == info_.size_bytes;
+      return version_->pin.name.empty() && !whole ? NothingToTellBy(shown_) : Status::Ok();
+    }
+    return version_->etag == etag ? Status::Ok() : Status::Conflict(shown_ + " changed while it was read");
   }
 
   const ObjectInfo info_;
   const std::string shown_;
   const RangeFetch fetch_;
-  const HttpHeader pin_;
   const std::string first_;
+  mutable Mutex mutex_;
+  std::optional<Version> version_ GUARDED_BY(mutex_);
 };
-
-/// The condition that holds for this version of the object only; no name when there is none.
-HttpHeader PinTo(const HttpResponse& answer) {
-  const std::string_view etag = answer.Header("etag");
-  if (!etag.empty() && !etag.starts_with("W/")) return {"If-Match", std::string(etag)};
-  const std::string_view modified = answer.Header("last-modified");
-  if (!modified.empty()) return {"If-Unmodified-Since", std::string(modified)};
-  return {};
-}
 
 }  // namespace
 
@@ -122,7 +155,8 @@ Result<std::unique_ptr<ObjectReader>> OpenByRanges(std::string key, std::string 
     // An empty object has no first byte.
     TARN_ASSIGN_OR_RETURN(ObjectInfo info, head());
     if (info.size_bytes > 0) return Status::Conflict(shown + " changed while it was opened");
-    return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), HttpHeader(), "");
+    return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), RangedReader::Version(),
+                                          "");
   }
   ObjectInfo info = InfoOfAnswer(std::move(key), answer);
   if (answer.status == kPartialContent) {
@@ -140,13 +174,18 @@ Result<std::unique_ptr<ObjectReader>> OpenByRanges(std::string key, std::string 
     return Status::Unavailable(shown + ": the server sent too few bytes");
   }
   HttpHeader pin = PinTo(answer);
-  if (pin.name.empty() && info.size_bytes > static_cast<int64_t>(kFirstBytes)) {
-    return Status::Unsupported(shown + ": its server gives no ETag and no Last-Modified to tell versions apart by");
-  }
+  if (pin.name.empty() && info.size_bytes > static_cast<int64_t>(kFirstBytes)) return NothingToTellBy(shown);
   first.resize(answer.bytes_into);
   first.shrink_to_fit();
-  return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), std::move(pin),
+  RangedReader::Version version{std::move(pin), info.etag};
+  return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), std::move(version),
                                         std::move(first));
+}
+
+std::unique_ptr<ObjectReader> OpenKnownByRanges(std::string key, int64_t size_bytes, std::string shown,
+                                                RangeFetch fetch) {
+  ObjectInfo info{.key = std::move(key), .size_bytes = size_bytes, .modified_micros = 0, .etag = {}};
+  return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), std::nullopt, "");
 }
 
 }  // namespace tarn::storage::internal

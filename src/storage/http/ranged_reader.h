@@ -26,4 +26,8 @@ ObjectInfo InfoOfAnswer(std::string key, const HttpResponse& answer);
 Result<std::unique_ptr<ObjectReader>> OpenByRanges(std::string key, std::string shown, RangeFetch fetch,
                                                    const HeadFetch& head);
 
+/// The same for an object of known size, without a request: the first read finds out what it is.
+std::unique_ptr<ObjectReader> OpenKnownByRanges(std::string key, int64_t size_bytes, std::string shown,
+                                                RangeFetch fetch);
+
 }  // namespace tarn::storage::internal

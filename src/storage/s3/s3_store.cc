@@ -25,12 +25,11 @@ class S3Store final : public ObjectStore {
 
   Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
     TARN_RETURN_NOT_OK(CheckKey(key));
-    const auto fetch = [client = client_, key = std::string(key)](std::vector<HttpHeader> headers,
-                                                                  MutableByteSpan into) {
-      return client->Send(
-          {.method = "GET", .key = key, .query = {}, .headers = std::move(headers), .body = {}, .into = into});
-    };
-    return OpenByRanges(std::string(key), client_->Shown(key), fetch, [&] { return Head(key); });
+    return OpenByRanges(std::string(key), client_->Shown(key), FetchOf(key), [&] { return Head(key); });
+  }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    TARN_RETURN_NOT_OK(CheckKey(key));
+    return OpenKnownByRanges(std::string(key), size_bytes, client_->Shown(key), FetchOf(key));
   }
 
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
@@ -59,6 +58,13 @@ class S3Store final : public ObjectStore {
   std::optional<std::string> LocalPath(std::string_view) const override { return std::nullopt; }
 
  private:
+  RangeFetch FetchOf(std::string_view key) const {
+    return [client = client_, key = std::string(key)](std::vector<HttpHeader> headers, MutableByteSpan into) {
+      return client->Send(
+          {.method = "GET", .key = key, .query = {}, .headers = std::move(headers), .body = {}, .into = into});
+    };
+  }
+
   const std::shared_ptr<S3Client> client_;
   const size_t part_bytes_;
 };

@@ -82,6 +82,10 @@ class FaultyStore final : public ObjectStore {
     TARN_ASSIGN_OR_RETURN(auto reader, faults_.Read("open", [&] { return inner_->Open(key); }));
     return std::make_unique<FaultyReader>(std::move(reader), faults_);
   }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    TARN_ASSIGN_OR_RETURN(auto reader, faults_.Read("open", [&] { return inner_->OpenKnown(key, size_bytes); }));
+    return std::make_unique<FaultyReader>(std::move(reader), faults_);
+  }
   Result<ObjectInfo> Put(std::string_view key, ByteSpan bytes, const Precondition& precondition) override {
     return faults_.Write("put", [&] { return inner_->Put(key, bytes, precondition); });
   }
