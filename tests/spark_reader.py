@@ -1,4 +1,5 @@
-"""Reads Delta tables with Spark: python spark_reader.py JARS REQUESTS, where REQUESTS is a JSON file of {table, version, out}."""
+"""Reads Delta tables with Spark: python spark_reader.py JARS REQUESTS, where REQUESTS is a JSON file of
+{table, version, out}, with a timestamp in UTC in the version's place if need be."""
 
 import json
 import sys
@@ -16,6 +17,8 @@ def main() -> None:
         reader = spark.read.format("delta")
         if request["version"] is not None:
             reader = reader.option("versionAsOf", request["version"])
+        elif "timestamp" in request:
+            reader = reader.option("timestampAsOf", request["timestamp"])
         reader.load(request["table"]).coalesce(1).write.mode("overwrite").parquet(request["out"])
     spark.stop()
 
