@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tarn/base/clock.h"
+#include "tarn/base/environment.h"
 #include "tarn/base/random.h"
 #include "tarn/delta/operations/append.h"
 #include "tarn/delta/operations/delete.h"
@@ -14,8 +15,8 @@
 #include "tarn/delta/operations/row_condition.h"
 #include "tarn/delta/operations/scan.h"
 #include "tarn/delta/table.h"
+#include "tarn/delta/table_store.h"
 #include "tarn/delta/transaction.h"
-#include "tarn/storage/stores.h"
 
 using tarn::Result;
 using tarn::Status;
@@ -64,7 +65,7 @@ void Tell(const delta::Snapshot& snapshot, int64_t hot) {
 
 Status Run(const std::string& uri) {
   tarn::Random random = tarn::Random::FromSystem();
-  TARN_ASSIGN_OR_RETURN(auto store, tarn::storage::OpenStore(uri));
+  TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(uri, /*entries=*/{}, tarn::ProcessEnvironment()));
   const delta::TableContext table{store, &tarn::SystemClock(), &random, nullptr};
 
   TARN_ASSIGN_OR_RETURN(const auto creation,

@@ -19,12 +19,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/random.h"
 #include "delta/operations/append.h"
 #include "delta/operations/optimize.h"
 #include "delta/operations/vacuum.h"
 #include "delta/table.h"
-#include "storage/stores.h"
+#include "delta/table_store.h"
 
 namespace tarn::delta {
 namespace {
@@ -75,7 +76,7 @@ Status Maintain(const TableContext& table, const std::string& what) {
 Status Run(const std::vector<std::string>& words) {
   if (words.size() != 2 && words.size() != 4) return Status::InvalidArgument("wrong number of words");
   Random random = Random::FromSystem();
-  TARN_ASSIGN_OR_RETURN(auto store, storage::OpenStore(words[0]));
+  TARN_ASSIGN_OR_RETURN(auto store, OpenTableStore(words[0], {}, ProcessEnvironment()));
   const TableContext table{store, &SystemClock(), &random, nullptr};
   if (words.size() == 4 && words[1] == "append") {
     return AppendRows(table, words[2], std::strtol(words[3].c_str(), nullptr, 10));
