@@ -1,6 +1,7 @@
 #include "lake/buffer_entry.h"
 
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
 
 #include <algorithm>
 #include <utility>
@@ -118,9 +119,34 @@ std::vector<BufferEntry> SplitByRecord(const BufferEntry& entry) {
   return records;
 }
 
+namespace {
+
+/// Whether a segment has every value that must not be null: those of partition columns are its own, the others those of
+/// its rows.
+bool SegmentHasRequired(const BufferSegment& segment, const TableColumns& columns) {
+  for (const auto& field : columns.schema->fields()) {
+    if (field->nullable()) continue;
+    const auto& partitioned = columns.partition_columns;
+    const auto place = std::find(partitioned.begin(), partitioned.end(), field->name());
+    if (place != partitioned.end()) {
+      if (columnar::IsNull(segment.partition_values[static_cast<size_t>(place - partitioned.begin())])) return false;
+      continue;
+    }
+    for (const auto& batch : segment.batches) {
+      if (!HasRequired(*batch, *field)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 bool EntryFits(const BufferEntry& entry, const TableColumns& columns) {
   return entry.cut_by->partition_columns == columns.partition_columns &&
-         entry.cut_by->derives_time_date() == columns.derives_time_date() && FitsWhole(*entry.schema, *columns.schema);
+         entry.cut_by->derives_time_date() == columns.derives_time_date() &&
+         FitsWhole(*entry.schema, *columns.schema) &&
+         std::all_of(entry.segments.begin(), entry.segments.end(),
+                     [&](const auto& segment) { return SegmentHasRequired(*segment, columns); });
 }
 
 Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& columns,
@@ -129,7 +155,7 @@ Result<RefittedRows> RefitEntry(const BufferEntry& entry, const TableColumns& co
   for (const auto& segment : entry.segments) {
     TARN_ASSIGN_OR_RETURN(const auto batches, WholeRows(*segment, *entry.cut_by));
     for (const auto& batch : batches) {
-      TARN_ASSIGN_OR_RETURN(FittedRows fitted, FitRows(batch, *columns.schema));
+      TARN_ASSIGN_OR_RETURN(FittedRows fitted, FitRows(batch, columns));
       if (fitted.rejected != nullptr) out.rejected.push_back({std::move(fitted.rejected), std::move(fitted.reason)});
       if (fitted.kept != nullptr && constraints != nullptr) {
         TARN_ASSIGN_OR_RETURN(fitted.kept, RowsThatKeep(fitted.kept, columns, *constraints, out.rejected));

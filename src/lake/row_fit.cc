@@ -33,10 +33,20 @@ std::string Misfit(const arrow::Field& column, const arrow::Schema& table_schema
   return "column '" + column.name() + "' is " + theirs + " in the table, not " + ours;
 }
 
-/// Why rows that lack `field` of the table cannot be kept; empty when they can.
-std::string Missing(const arrow::Field& field, const arrow::RecordBatch& rows) {
-  if (field.nullable() || rows.schema()->GetFieldIndex(field.name()) >= 0) return {};
-  return "column '" + field.name() + "' must not be null in the table";
+/// Derived with every row, so that rows do not have it themselves.
+bool IsDerived(const arrow::Field& field, const TableColumns& columns) {
+  return field.name() == kTimeDateColumn && columns.derives_time_date();
+}
+
+/// Marks the rows that lack a value which the table must have.
+void RejectNulls(const arrow::RecordBatch& rows, const arrow::Field& field, std::vector<bool>& rejected,
+                 std::string& reason) {
+  if (HasRequired(rows, field)) return;
+  const auto column = rows.GetColumnByName(field.name());
+  for (int64_t row = 0; row < rows.num_rows(); ++row) {
+    if (column == nullptr || column->IsNull(row)) rejected[static_cast<size_t>(row)] = true;
+  }
+  if (reason.empty()) reason = "column '" + field.name() + "' must not be null in the table";
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> TakeWhere(const std::shared_ptr<arrow::RecordBatch>& rows,
@@ -60,21 +70,22 @@ bool FitsWhole(const arrow::Schema& batch, const arrow::Schema& table_schema) {
   for (const auto& column : batch.fields()) {
     if (!Misfit(*column, table_schema).empty()) return false;
   }
-  for (const auto& field : table_schema.fields()) {
-    if (!field->nullable() && batch.GetFieldIndex(field->name()) < 0) return false;
-  }
   return true;
 }
 
-Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::Schema& table_schema) {
+bool HasRequired(const arrow::RecordBatch& rows, const arrow::Field& field) {
+  if (field.nullable() || rows.num_rows() == 0) return true;
+  const auto column = rows.GetColumnByName(field.name());
+  return column != nullptr && column->null_count() == 0;
+}
+
+Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const TableColumns& columns) {
+  const arrow::Schema& table_schema = *columns.schema;
   FittedRows fitted;
-  for (const auto& field : table_schema.fields()) {
-    fitted.reason = Missing(*field, *rows);
-    if (fitted.reason.empty()) continue;
-    fitted.rejected = rows;
-    return fitted;
-  }
   std::vector<bool> rejected(static_cast<size_t>(rows->num_rows()), false);
+  for (const auto& field : table_schema.fields()) {
+    if (!IsDerived(*field, columns)) RejectNulls(*rows, *field, rejected, fitted.reason);
+  }
   std::vector<int> misfits;
   for (int i = 0; i < rows->num_columns(); ++i) {
     const std::string reason = Misfit(*rows->schema()->field(i), table_schema);

@@ -79,10 +79,13 @@ struct RejectedRows {
 };
 
 /// Rows were acknowledged with types that another writer may since have decided otherwise.
-Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const arrow::Schema& table_schema);
+Result<FittedRows> FitRows(const std::shared_ptr<arrow::RecordBatch>& rows, const TableColumns& columns);
 
-/// True when FitRows would keep all rows and all columns of such a batch, or merely add its columns to the table.
+/// True when FitRows would keep all columns of such a batch, or merely add them to the table.
 bool FitsWhole(const arrow::Schema& batch, const arrow::Schema& table_schema);
+
+/// True unless some of the rows lack a value of a column that must not be null.
+bool HasRequired(const arrow::RecordBatch& rows, const arrow::Field& field);
 
 /// `rows` with exactly the columns of `schema`: absent ones are null, others are left out.
 Result<std::shared_ptr<arrow::RecordBatch>> ConformRows(const arrow::RecordBatch& rows,

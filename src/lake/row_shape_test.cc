@@ -105,14 +105,30 @@ TEST(RowShape, CutsByColumnsOfOthersAndPutsThemBack) {
 
 TEST(RowShape, KeepsRowsWhoseConflictingColumnIsNull) {
   const auto x = RowsWithSomeX();
-  const arrow::Schema table({arrow::field("id", arrow::int64()), arrow::field("x", arrow::utf8())});
+  const TableColumns table = {arrow::schema({arrow::field("id", arrow::int64()), arrow::field("x", arrow::utf8())}),
+                              {}};
   const auto fitted = FitRows(x, table);
   ASSERT_TRUE(fitted.ok());
   EXPECT_EQ(fitted->kept->num_rows(), 1);
   EXPECT_EQ(fitted->kept->num_columns(), 1);
   EXPECT_EQ(fitted->rejected->num_rows(), 2);
   EXPECT_NE(fitted->reason.find("'x'"), std::string::npos);
-  EXPECT_FALSE(FitsWhole(*x->schema(), table));
+  EXPECT_FALSE(FitsWhole(*x->schema(), *table.schema));
+}
+
+TEST(RowShape, KeepsRowsThatHaveWhatMustNotBeNull) {
+  const auto x = RowsWithSomeX();
+  const auto required = arrow::field("x", x->GetColumnByName("x")->type(), /*nullable=*/false);
+  const TableColumns table = {arrow::schema({arrow::field("id", arrow::int64()), required}), {}};
+  EXPECT_FALSE(HasRequired(*x, *required));
+  const auto fitted = FitRows(x, table);
+  ASSERT_TRUE(fitted.ok());
+  EXPECT_EQ(fitted->kept->num_rows(), x->num_rows() - x->GetColumnByName("x")->null_count());
+  EXPECT_EQ(fitted->rejected->num_rows(), x->GetColumnByName("x")->null_count());
+  EXPECT_EQ(fitted->reason, "column 'x' must not be null in the table");
+  EXPECT_TRUE(HasRequired(*fitted->kept, *required));
+  const TableColumns lacking = {arrow::schema({arrow::field("y", arrow::int64(), /*nullable=*/false)}), {}};
+  EXPECT_EQ(FitRows(x, lacking)->kept, nullptr);
 }
 
 }  // namespace
