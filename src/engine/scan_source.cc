@@ -16,6 +16,9 @@ namespace {
 /// Small enough that two threads share a buffer of usual size, large enough that opening a group costs nothing.
 constexpr int64_t kGroupRows = 120'000;
 
+/// Before a name that no file has.
+constexpr char kNotStored[] = "\x01 not stored: ";
+
 }  // namespace
 
 Result<std::shared_ptr<const ScanSource>> ScanSource::Make(std::shared_ptr<const lake::TableView> view, bool is_past) {
@@ -36,6 +39,8 @@ Status ScanSource::AddColumns() {
     if (!type.ok()) return type.status().WithContext("column " + field.name());
     const bool in_snapshot = i < snapshot_fields;
     std::string stored_name = in_snapshot ? view_->snapshot->StoredName(i) : field.name();
+    // The own name of a column that is not committed yet may be the stored one of another, which was renamed.
+    if (!in_snapshot && field_match() != columnar::FieldMatch::kName) stored_name.insert(0, kNotStored);
     columns_.push_back({field.name(), std::move(stored_name), std::move(*type), -1, in_snapshot});
   }
   for (size_t i = 0; i < view_->partition_columns.size(); i++) {

@@ -145,6 +145,9 @@ const arrow::Field& FieldOf(const ScanSource& source, size_t column) {
 }  // namespace
 
 const Definition* StoredColumn(const duckdb::BaseFileReader& reader, const ScanSource& source, size_t column) {
+  // A column that is not committed yet has no name in files, where its own may be that of one that was dropped.
+  const bool is_mapped = source.field_match() != FieldMatch::kName;
+  if (is_mapped && !source.columns()[column].in_snapshot) return nullptr;
   return Find(reader.columns, FieldOf(source, column), source.field_match());
 }
 
