@@ -113,6 +113,9 @@ void LakeImpl::NoteCommit(const TableName& name, const std::shared_ptr<const del
 Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name) {
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
   TARN_RETURN_NOT_OK(AsLookupFault(table->EnsureLoaded()).WithContext(name.ToString()));
+  // Rows are about to be judged by it. Where looking is cheap it is what others made of it up to a moment ago; a look
+  // that fails leaves it as it was.
+  if (table->context().store->LocalPath("_delta_log").has_value()) (void)table->Refresh(kMicrosPerSecond);
   return table->Schema();
 }
 

@@ -60,8 +60,13 @@ Result<std::vector<RowRefusal>> LakeImpl::Violations(const TableBatch& batch) {
   auto table = directory_.Find(batch.name, directory_.AMomentAgo());
   if (table.status().Is(StatusCode::kNotFound)) return std::vector<RowRefusal>();
   if (!table.ok()) return table.status();
-  TARN_RETURN_NOT_OK(AsLookupFault((*table)->EnsureLoaded()).WithContext(batch.name.ToString()));
-  return (*table)->Violations(*batch.rows);
+  LivingTable& living = **table;
+  TARN_RETURN_NOT_OK(AsLookupFault(living.EnsureLoaded()).WithContext(batch.name.ToString()));
+  auto found = living.Violations(*batch.rows);
+  if (found.ok() && found->empty()) return found;
+  // What is refused is lost to many a client, so nothing is refused for what has been taken back meanwhile.
+  if (!living.Refresh(0).ok()) return found;
+  return living.Violations(*batch.rows);
 }
 
 Result<std::shared_ptr<RowLog>> LakeImpl::LogForAppend() {
