@@ -16,6 +16,9 @@
 namespace tarn::delta {
 namespace {
 
+/// Of all expressions of a table: what is made of them takes some sixty times as much.
+constexpr size_t kMaxConstraintBytes = 512 << 10;
+
 constexpr const char* kInvariantsKey = "delta.invariants";
 /// Of an expression or value in a message.
 constexpr size_t kMaxShownBytes = 200;
@@ -85,6 +88,12 @@ Result<std::vector<Constraint>> ConstraintsOf(const Metadata& metadata, const ar
 Result<std::shared_ptr<const RowConstraints>> RowConstraints::Of(const Metadata& metadata,
                                                                  std::shared_ptr<arrow::Schema> schema) {
   TARN_ASSIGN_OR_RETURN(std::vector<Constraint> constraints, ConstraintsOf(metadata, *schema));
+  size_t bytes = 0;
+  for (const Constraint& constraint : constraints) bytes += constraint.expression.size();
+  if (bytes > kMaxConstraintBytes) {
+    return Status::Unsupported("the constraints of the table have " + std::to_string(bytes) +
+                               " bytes together, more than " + std::to_string(kMaxConstraintBytes));
+  }
   auto made = std::shared_ptr<RowConstraints>(new RowConstraints(std::move(schema)));
   for (Constraint& constraint : constraints) {
     auto expression = Expression::Parse(constraint.expression, *made->schema_);

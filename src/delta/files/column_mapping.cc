@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include "delta/letter_case.h"
+
 namespace tarn::delta {
 namespace {
 
@@ -52,7 +54,8 @@ Status CheckFields(const arrow::FieldVector& fields, bool are_members, const std
         return Status::Corruption("column '" + at + "' has no physical name or id, but columns are mapped");
       }
       if (!ids.insert(*id).second) return Status::Corruption("column '" + at + "' has the id of another column");
-      if (!names.insert(columnar::PhysicalName(*field)).second) {
+      // Readers of Parquet files do not tell names by their case.
+      if (!names.insert(LowerCase(columnar::PhysicalName(*field))).second) {
         return Status::Corruption("column '" + at + "' has the physical name of another column");
       }
     }

@@ -94,6 +94,10 @@ class Planner {
       if (!used_before.contains(feature)) features_.insert(feature);
     }
     TARN_ASSIGN_OR_RETURN(protocol_, RaiseFor(protocol_, features_));
+    TARN_ASSIGN_OR_RETURN(const columnar::FieldMatch match, FieldMatchOf(protocol_, metadata_));
+    if (const Status mapped = CheckMapping(*schema_, match); !mapped.ok()) {
+      return Status::InvalidArgument("nobody could read the table then: " + mapped.message());
+    }
     return CheckWritable(protocol_, metadata_, *schema_);
   }
 
