@@ -44,10 +44,11 @@ Result<MaybeChange> Drop(const arrow::Schema& schema, delta::ColumnPath path, bo
 Result<MaybeChange> Set(const duckdb::SetTableOptionsInfo& set) {
   delta::SetProperties change;
   for (const auto& [name, value] : set.table_options) {
+    TARN_ASSIGN_OR_RETURN(const std::string property, SqlPropertyName(name));
     if (value->GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) {
       return Status::Unsupported("the property '" + name + "' takes a constant");
     }
-    change.properties[name] = value->Cast<duckdb::ConstantExpression>().value.ToString();
+    change.properties[property] = value->Cast<duckdb::ConstantExpression>().value.ToString();
   }
   return MaybeChange(std::move(change));
 }
@@ -89,8 +90,11 @@ Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const arrow::Sc
     case AlterTableType::SET_TABLE_OPTIONS:
       return Set(info.Cast<duckdb::SetTableOptionsInfo>());
     case AlterTableType::RESET_TABLE_OPTIONS: {
-      const auto& names = info.Cast<duckdb::ResetTableOptionsInfo>().table_options;
-      return MaybeChange(delta::UnsetProperties{{names.begin(), names.end()}});
+      delta::UnsetProperties unset;
+      for (const auto& name : info.Cast<duckdb::ResetTableOptionsInfo>().table_options) {
+        TARN_ASSIGN_OR_RETURN(unset.names.emplace_back(), SqlPropertyName(name));
+      }
+      return MaybeChange(std::move(unset));
     }
     default:
       return CheckAlterKind(info);

@@ -129,6 +129,13 @@ Result<std::shared_ptr<arrow::DataType>> StoredType(const LogicalType& type) {
   }
 }
 
+Result<std::string> SqlPropertyName(const std::string& name) {
+  TARN_ASSIGN_OR_RETURN(std::string property, delta::PropertyName(name));
+  const auto meant = delta::PropertyName("delta." + name);
+  if (!meant.ok()) return property;
+  return Status::InvalidArgument("the property " + name + ": a name with a dot is written in quotes, '" + *meant + "'");
+}
+
 NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   duckdb::CreateTableInfo& info = bound.Base();
   if (info.on_conflict == duckdb::OnCreateConflict::REPLACE_ON_CONFLICT) Refuse("no OR REPLACE");
@@ -148,7 +155,7 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   for (const auto& key : info.partition_keys) table.options.partition_columns.push_back(NameOf(*key));
   // The parser gives names in lower case.
   for (const auto& [name, value] : info.options) {
-    const std::string property = ValueOrThrow(delta::PropertyName(name));
+    const std::string property = ValueOrThrow(SqlPropertyName(name));
     std::string text = TextOf(name, *value);
     ThrowIfError(delta::CheckPropertyValue(property, text));
     table.options.configuration[property] = std::move(text);

@@ -23,6 +23,10 @@ namespace tarn::engine {
 /// unsigned integers and HUGEINT, text for UUID, ENUM and JSON. Unsupported names the type of which Delta has none.
 Result<std::shared_ptr<arrow::DataType>> StoredType(const duckdb::LogicalType& type);
 
+/// delta::PropertyName of a name in SQL. InvalidArgument for one that lost its "delta." since it was not quoted: DuckDB
+/// drops what stands before the dot.
+Result<std::string> SqlPropertyName(const std::string& name);
+
 /// What a CREATE TABLE asks for.
 struct NewTable {
   delta::CreateTableOptions options;
