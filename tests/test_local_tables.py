@@ -137,7 +137,7 @@ def test_arguments_that_nobody_knows():
     )
     assert complaint() == f"tarn: a command is missing; {commands}\nRun `tarn --help` for more.\n"
     assert complaint("table", "lst") == (
-        "tarn: unknown command 'lst'; there are list, describe, history, fsck, optimize, vacuum, cleanup, restore, checkpoint; did you mean list?\n"
+        "tarn: unknown command 'lst'; there are list, describe, history, fsck, optimize, vacuum, cleanup, restore, alter, checkpoint; did you mean list?\n"
         "Run `tarn table --help` for more.\n"
     )
     assert complaint("sql", "--lak", "x", "select 1").startswith("tarn: unknown option '--lak'; did you mean --lake?\n")

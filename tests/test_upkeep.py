@@ -146,7 +146,9 @@ def test_tables_by_spark_stay_whole(name, tmp_path):
     out = tmp_path / "out.parquet"
     read = run_tarn("sql", "-t", f"t={table}", "-o", "parquet", "--output-file", out, "select * from t")
     assert read.returncode == 0, read.stderr
-    assert_same_rows(pq.read_table(out), pq.read_table(CORPUS / name / "expected.parquet"))
+    assert_same_rows(
+        pq.read_table(out), pq.read_table(CORPUS / name / "expected.parquet", coerce_int96_timestamp_unit="us")
+    )
 
 
 def test_spark_reads_tables_that_were_vacuumed_and_cleaned(written, tmp_path):
@@ -169,6 +171,23 @@ def test_spark_reads_tables_that_were_vacuumed_and_cleaned(written, tmp_path):
     assert_same_rows(
         pq.read_table(tmp_path / "spark-vectors"), pq.read_table(CORPUS / "spark-deletion-vectors" / "expected.parquet")
     )
+
+
+def test_a_table_is_described_by_its_folder_too(written, tmp_path):
+    described = json.loads(tarn("describe", written, "--json"))
+    assert described["table"] is None and described["database"] is None
+    assert described["location"] == f"file://{written}"
+    newest = deltalake.DeltaTable(str(written)).version()
+    assert described["version"] == newest and described["partition_columns"] == ["p"]
+    shown = tarn("describe", written)
+    assert f"location   file://{written}\n" in shown and "buffered" not in shown
+    assert re.search(r"^id +long +yes$", shown, re.M)
+    commits = json.loads(tarn("history", written, "--json", "--limit", "2"))["commits"]
+    assert [commit["version"] for commit in commits] == [newest, newest - 1]
+    for command in ("describe", "history"):
+        missing = run_tarn("table", command, tmp_path / "none")
+        assert missing.returncode == 3 and "none" in missing.stderr
+        assert run_tarn("table", command, "none").returncode == 2
 
 
 def test_optimize_keeps_to_the_sizes_asked_for(tmp_path):

@@ -15,20 +15,31 @@ namespace {
 Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const std::string& table) {
   TARN_ASSIGN_OR_RETURN(const delta::EntryTable entries, EntryTableOf(lake));
   const Environment environment = ProcessEnvironment();
-  if (table.find('/') != std::string::npos) return delta::OpenTableStore(table, entries, environment);
-  const size_t dot = table.find('.');
-  if (dot == std::string::npos || dot == 0 || dot + 1 == table.size()) {
-    return Status::InvalidArgument("'" + table + "' is neither a DATABASE.TABLE nor a path with a '/'");
-  }
+  if (IsPath(table)) return delta::OpenTableStore(table, entries, environment);
+  TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseTableName(table));
   TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(lake.uri, entries, environment));
-  return storage::MakePrefixStore(std::move(store),
-                                  EncodePathPart(table.substr(0, dot)) + "/" + EncodePathPart(table.substr(dot + 1)));
+  return storage::MakePrefixStore(std::move(store), EncodePathPart(name.database) + "/" + EncodePathPart(name.table));
 }
 
 }  // namespace
 
+Result<lake::TableName> ParseTableName(const std::string& text) {
+  const size_t dot = text.find('.');
+  if (dot == std::string::npos || dot == 0 || dot + 1 == text.size()) {
+    return Status::InvalidArgument("'" + text + "' is neither a DATABASE.TABLE nor a path with a '/'");
+  }
+  return lake::TableName{text.substr(0, dot), text.substr(dot + 1)};
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> AnyTable::Load() const {
+  auto snapshot = delta::LoadSnapshot(context);
+  if (!snapshot.ok()) return snapshot.status().WithContext("'" + name + "'");
+  return snapshot;
+}
+
 Result<AnyTable> OpenAnyTable(const LakeChoice& lake, const std::string& table) {
   AnyTable opened;
+  opened.name = table;
   TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, table));
   opened.random = std::make_unique<Random>(Random::FromSystem());
   opened.context.clock = &SystemClock();

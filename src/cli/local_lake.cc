@@ -48,6 +48,10 @@ bool LakeIsInEnvironment() {
   return uri != nullptr && *uri != '\0';
 }
 
+void NoteRowsLeft(const Status& why) {
+  Note("note: rows stay in the write-ahead log until their table takes them: " + why.message());
+}
+
 std::string DefaultLake() { return LakeIsInEnvironment() ? std::getenv(kLakeVariable) : "./tarn-data"; }
 
 }  // namespace tarn::cli

@@ -29,6 +29,9 @@ using server::LakeAccess;
 /// into memory; when another process lives, stderr says that its buffered rows are not seen.
 Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access);
 
+/// Tells on stderr that rows which were acknowledged stay in the log, and why.
+void NoteRowsLeft(const Status& why);
+
 /// What --lake is when it is not given: TARN_LAKE, else ./tarn-data.
 std::string DefaultLake();
 /// Whether TARN_LAKE names one. An empty variable is as none.

@@ -211,7 +211,7 @@ Status Alter(const AlterOptions& options) {
   TARN_RETURN_NOT_OK(CheckOneKind(options));
   TARN_ASSIGN_OR_RETURN(const delta::TableChange change, ChangeOf(options));
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
-  TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(table.context));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   TARN_ASSIGN_OR_RETURN(const auto result,
                         delta::AlterTable(table.context, snapshot, change, {.dry_run = options.dry_run}));
   return Tell(options, result, snapshot->protocol());

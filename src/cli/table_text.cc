@@ -36,6 +36,14 @@ void AppendMember(std::string& json, std::string_view key, std::string_view text
   delta::AppendJsonString(json, text);
 }
 
+std::string NameMembers(const lake::TableName& name) {
+  if (name.table.empty()) return R"("database":null,"table":null)";
+  std::string json = R"("database":)";
+  delta::AppendJsonString(json, name.database);
+  AppendMember(json, "table", name.table);
+  return json;
+}
+
 std::string CountText(int64_t count, const std::string& what) {
   return (count == 0 ? "no" : std::to_string(count)) + " " + what + (count == 1 ? "" : "s");
 }

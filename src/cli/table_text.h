@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "delta/actions.h"
+#include "lake/table_view.h"
 
 namespace tarn::cli {
 
@@ -26,6 +27,9 @@ std::string TimestampText(int64_t millis);
 
 /// Appends `,"key":"text"` to a JSON object.
 void AppendMember(std::string& json, std::string_view key, std::string_view text);
+
+/// `"database":…,"table":…`, both null for a table without a name in a lake.
+std::string NameMembers(const lake::TableName& name);
 
 /// "no files", "1 file", "2 files"
 std::string CountText(int64_t count, const std::string& what);

@@ -80,7 +80,7 @@ Status Vacuum(const UpkeepOptions& options) {
     vacuum.explain = [&](const delta::VacuumFile& file) { files.Add(options.json ? FileJson(file) : FileText(file)); };
   }
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, delta::LoadSnapshot(table.context));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, table.Load());
   const auto result = delta::Vacuum(table.context, std::move(snapshot), vacuum);
   if (!result.ok()) {
     const bool guarded = result.status().Is(StatusCode::kInvalidArgument) && !options.allow_short_retention;
@@ -115,7 +115,7 @@ Status CleanUp(const UpkeepOptions& options) {
     };
   }
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
-  TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(table.context));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   TARN_ASSIGN_OR_RETURN(const auto result, delta::CleanUpLog(table.context, *snapshot, cleanup));
   const std::string first = result.first_version.has_value() ? std::to_string(*result.first_version) : "null";
   if (options.json) {
@@ -133,7 +133,7 @@ Status Restore(const UpkeepOptions& options) {
     return Status::InvalidArgument("restore needs either --version or --timestamp");
   }
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, delta::LoadSnapshot(table.context));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, table.Load());
   int64_t version = options.version.value_or(0);
   if (!options.version.has_value()) {
     const auto time = columnar::ParseTimestamp(options.timestamp);
@@ -160,7 +160,7 @@ Status Restore(const UpkeepOptions& options) {
 
 Status Checkpoint(const UpkeepOptions& options) {
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
-  TARN_ASSIGN_OR_RETURN(const auto snapshot, delta::LoadSnapshot(table.context));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   TARN_RETURN_NOT_OK(delta::WriteCheckpoint(table.context, *snapshot));
   const std::string version = std::to_string(snapshot->version());
   const std::string files = std::to_string(snapshot->num_files());
