@@ -142,6 +142,56 @@ def test_spark_goes_on_where_we_renamed(tmp_path):
         assert_same_rows(pq.read_table(tmp_path / f"spark-{version}"), wanted)
 
 
+def stored_table(make_server, lake, line: str):
+    """A table of one row, in Delta, without a server."""
+    server = make_server(lake=lake)
+    assert server.write("db", line + "\n").status == 204
+    assert server.stop() == 0
+    return lake / "db" / "t"
+
+
+def test_rows_that_lack_what_must_not_be_null_are_set_aside_alone(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    table = stored_table(make_server, lake, "t,k=a v=1 1")
+    server = make_server(lake=lake, env={"TARN_FLUSH_MAX_AGE": "1h"})
+    assert server.value("select count(*) from db.t") == 1
+    alter(table, "--not-null", "k")
+    assert server.write("db", "t,k=b v=2 2\nt v=3 3\nt,k=c v=4 4\n").status == 204
+    assert server.write("db", "t,k=d v=5 5\n").status == 204
+    assert server.stop() == 0
+    kept = rows(lake, "select k, v from db.t order by k", tmp_path / "rows.parquet")
+    assert kept.to_pydict() == {"k": ["a", "b", "c", "d"], "v": [1.0, 2.0, 4.0, 5.0]}
+    (listed,) = json.loads(run_tarn("table", "list", "--lake", lake, "--json").stdout)["tables"]
+    assert listed["rejected_rows"] == 1
+    server = make_server(lake=lake)
+    refused = server.write("db", "t,k=e v=6 6\nt v=7 7\n")
+    assert refused.status == 400 and b"line 2" in refused.body, refused
+    assert server.value("select count(*) from db.t") == 5
+
+
+@pytest.mark.parametrize("change", [("--drop-column", "w"), ("--rename-column", "w=watts")])
+def test_an_old_name_that_is_sent_again_is_a_new_column(make_server, tmp_path, change):
+    lake = tmp_path / "lake"
+    table = stored_table(make_server, lake, "t,k=a v=1i,w=111i 1")
+    alter(table, "--set", "delta.columnMapping.mode=name")
+    alter(table, *change)
+    old = [] if "--drop-column" in change else [111, None]
+    server = make_server(lake=lake, env={"TARN_FLUSH_MAX_AGE": "1h"})
+    assert server.write("db", "t,k=b v=2i,w=222i 2\n").status == 204
+    for _ in range(2):
+        assert server.sql("select v, w from db.t order by v") == [{"v": 1, "w": None}, {"v": 2, "w": 222}]
+        assert server.sql("select v from db.t where w = 111") == []
+        everything = server.sql("select * from db.t order by v")
+        assert [row["w"] for row in everything] == [None, 222]
+        if old:
+            assert [row["watts"] for row in everything] == old
+        # Once more from what the flush made of it.
+        assert server.stop() == 0
+        server = make_server(lake=lake)
+    server.stop()
+    fsck(table)
+
+
 def test_a_live_server_notices(make_server, tmp_path):
     server = make_server("--query-writes", "true", env={"TARN_FLUSH_MAX_AGE": "50ms"})
     assert server.write("db", "t,k=a v=1i 1\n").status == 204
