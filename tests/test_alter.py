@@ -1,6 +1,7 @@
 """ALTER TABLE by SQL and by `tarn table alter`, read back by Spark and deltalake; a live server notices."""
 
 import json
+import threading
 
 import deltalake
 import pyarrow as pa
@@ -167,6 +168,40 @@ def test_rows_that_lack_what_must_not_be_null_are_set_aside_alone(make_server, t
     refused = server.write("db", "t,k=e v=6 6\nt v=7 7\n")
     assert refused.status == 400 and b"line 2" in refused.body, refused
     assert server.value("select count(*) from db.t") == 5
+
+
+def test_a_live_server_learns_of_a_constraint_without_a_query(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    table = stored_table(make_server, lake, "t,k=a v=1 1")
+    server = make_server(lake=lake, env={"TARN_FLUSH_MAX_AGE": "1h", "TARN_COMPACTION_INTERVAL": "0s"})
+    assert server.write("db", "t,k=b v=2 2\n").status == 204
+    alter(table, "--add-constraint", "positive=v > 0")
+    pause = threading.Event()
+    # It looks at a table again when its last look is a second old.
+    for _ in range(200):
+        refused = server.write("db", "t,k=c v=-3 3\n")
+        if refused.status == 400:
+            break
+        pause.wait(0.05)
+    assert b"positive" in refused.body, refused
+    alter(table, "--drop-constraint", "positive")
+    assert server.write("db", "t,k=c v=-3 3\n").status == 204
+
+
+def test_rows_of_another_table_that_cannot_be_flushed_are_a_note(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    stored_table(make_server, lake, "good v=1 1")
+    stored_table(make_server, lake, "bad v=1 1")
+    server = make_server(lake=lake, env={"TARN_FLUSH_MAX_AGE": "1h"})
+    assert server.write("db", "bad v=2 2\n").status == 204
+    server.kill()
+    (lake / "db" / "bad" / "_delta_log" / f"{1:020d}.json").write_text("{broken\n")
+    (tmp_path / "more.lp").write_text("good v=2 2\n")
+    written = run_tarn("write", "--lake", lake, tmp_path / "more.lp", "--to", "db")
+    assert written.returncode == 0 and "note: rows stay" in written.stderr and "db.bad" in written.stderr, written
+    optimized = run_tarn("table", "optimize", "db.good", "--lake", lake)
+    assert optimized.returncode == 0 and "db.bad" in optimized.stderr, optimized
+    assert rows(lake, "select v from db.good order by v", tmp_path / "rows.parquet").to_pydict() == {"v": [1.0, 2.0]}
 
 
 @pytest.mark.parametrize("change", [("--drop-column", "w"), ("--rename-column", "w=watts")])

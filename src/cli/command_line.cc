@@ -90,7 +90,7 @@ int Main(int argc, char** argv) {
   add("serve", "Run a server: HTTP writes and SQL over a lake", AddServe);
   add("sql", "Run a query on a lake, on files, or through a server", AddSql);
   add("write", "Write files of line protocol", AddWrite);
-  add("table", "List, describe and compact the tables of a lake", AddTable);
+  add("table", "List, describe, alter and look after the tables of a lake", AddTable);
   add("version", "Print the version", AddVersion);
   // Last, since a command begins with the footer that its parent has.
   app.footer(kFooter);

@@ -80,6 +80,17 @@ TEST(RowConstraints, InvariantsAreOfColumnsAtAnyDepth) {
   EXPECT_FALSE((*constraints)->Check(*Batch(R"([{"i":4,"o":null}])", columns)).ok()) << "null, as for the parent";
 }
 
+TEST(RowConstraints, HaveABoundTogether) {
+  Metadata metadata;
+  const std::string expression = "v > 0 AND '" + std::string(60'000, 'x') + "' <> part";
+  for (int i = 0; i < 8; ++i) metadata.configuration["delta.constraints.c" + std::to_string(i)] = expression;
+  EXPECT_TRUE(RowConstraints::Of(metadata, arrow::schema(kColumns)).ok());
+  metadata.configuration["delta.constraints.one_more"] = expression;
+  const Status refused = RowConstraints::Of(metadata, arrow::schema(kColumns)).status();
+  EXPECT_TRUE(refused.Is(StatusCode::kUnsupported)) << refused.ToString();
+  EXPECT_THAT(refused.message(), HasSubstr("bytes together"));
+}
+
 TEST(RowConstraints, WhatIsNotUnderstoodIsRefusedByName) {
   const auto status = [](const arrow::FieldVector& columns, const std::string& expression) {
     Metadata metadata;

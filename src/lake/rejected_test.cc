@@ -174,6 +174,21 @@ TEST(Rejected, ViolationsAreKnownBeforeRowsAreAcknowledged) {
   EXPECT_EQ(violations->front().reason, "the CHECK constraint c (id > 0 AND time_date IS NOT NULL) is violated");
 }
 
+TEST(Rejected, NothingIsRefusedForAConstraintThatIsGone) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  ASSERT_OK(AppendIds(*lake, {1}));
+  ASSERT_OK(lake->FlushAll());
+  std::string without;
+  delta::AppendLine(without, (*lake->Pin(kTable, std::nullopt))->snapshot->metadata());
+  ASSERT_OK(CommitForeign(world, "db/cpu", ConstrainedBy(*lake, "id > 0")));
+  ASSERT_OK(lake->Pin(kTable, std::nullopt).status());
+  const TableBatch batch = {kTable, MakeRows({.ids = {-1}})};
+  EXPECT_EQ(lake->Violations(batch)->size(), 1U);
+  ASSERT_OK(CommitForeign(world, "db/cpu", without));
+  EXPECT_TRUE(lake->Violations(batch)->empty());
+}
+
 TEST(Rejected, ARestartRemembersHowManyRowsWereSetAside) {
   LakeWorld world;
   auto lake = OvertakenLake(world, kUnwritable);

@@ -52,6 +52,7 @@ TEST(ColumnMapping, EveryMemberAtEveryDepthHasANameAndAnIdOfItsOwn) {
   expect({arrow::field("a", number)}, "a");
   expect({Mapped("a", number, "p", "one")}, "a");
   expect({Mapped("a", number, "p", "1"), Mapped("b", number, "p", "2")}, "b");
+  expect({Mapped("a", number, "p", "1"), Mapped("b", number, "P", "2")}, "b");
   expect({Mapped("a", number, "p", "1"), Mapped("b", number, "q", "1")}, "b");
   expect({Mapped("l", arrow::list(arrow::field("element", arrow::struct_({arrow::field("x", number)}))), "p", "1")},
          "l.element.x");

@@ -71,6 +71,18 @@ class AlterTableTest : public ::testing::Test {
   DataTable table_;
 };
 
+TEST_F(AlterTableTest, ThereIsNoColumnWithoutAnIdThatReadersTake) {
+  MakeMapped();
+  Metadata metadata = table_.Latest()->metadata();
+  metadata.configuration["delta.columnMapping.maxColumnId"] = "2147483647";
+  const auto transaction = *Transaction::Begin(table_.context(), table_.Latest());
+  ASSERT_TRUE(transaction->SetMetadata(metadata).ok());
+  ASSERT_TRUE(transaction->Commit().ok());
+  const Status refused = Refused(AddColumns{{{{}, arrow::field("more", arrow::int64()), ColumnPosition()}}});
+  EXPECT_TRUE(refused.Is(StatusCode::kInvalidArgument)) << refused.ToString();
+  EXPECT_THAT(refused.message(), HasSubstr("'more'"));
+}
+
 TEST_F(AlterTableTest, MappingComesToATableWithItsNamesAsTheyAre) {
   Make();
   Append(kRow);
