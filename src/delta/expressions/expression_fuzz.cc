@@ -1,6 +1,7 @@
 // Any text is an expression that has a value or an error for a row, or is Unsupported; the second time the same.
 
 #include <arrow/array.h>
+#include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
