@@ -5,24 +5,19 @@
 #include <utility>
 
 #include "base/environment.h"
+#include "delta/letter_case.h"
 #include "delta/table.h"
 #include "lake/committed_view.h"
 
 namespace tarn::cli {
+
+using delta::LowerCase;
 
 namespace {
 
 constexpr char kMainDatabase[] = "main";
 
 }  // namespace
-
-std::string LowerCase(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return out;
-}
 
 Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri, const delta::EntryTable& entries) {
   DeltaTable table;

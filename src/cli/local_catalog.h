@@ -50,7 +50,4 @@ class LocalCatalog final : public lake::TableCatalog {
   std::map<std::string, DeltaTable> tables_;
 };
 
-/// ASCII letters in lower case, as names are compared.
-std::string LowerCase(std::string_view text);
-
 }  // namespace tarn::cli

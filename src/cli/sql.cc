@@ -17,6 +17,7 @@
 #include "cli/remote.h"
 #include "cli/result_output.h"
 #include "cli/stop_signals.h"
+#include "delta/letter_case.h"
 #include "engine/query_service.h"
 #include "server/config.h"
 #include "server/system_tables.h"
@@ -137,7 +138,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   std::set<std::string> names;
   for (const std::string& text : options.tables) {
     TARN_ASSIGN_OR_RETURN(NamedTable table, ParseTable(text));
-    if (!names.insert(LowerCase(table.name)).second) {
+    if (!names.insert(delta::LowerCase(table.name)).second) {
       return Status::InvalidArgument("-t " + text + ": the table name '" + table.name +
                                      "' is given twice; choose another, as in -t other=URI");
     }

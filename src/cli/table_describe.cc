@@ -162,6 +162,4 @@ Status History(const DescribeOptions& options) {
   return WriteStdout(text.ToString());
 }
 
-/// What a merge would take; how many files come out is only known then.
-
 }  // namespace tarn::cli

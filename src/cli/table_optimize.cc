@@ -31,6 +31,7 @@ Result<delta::OptimizeOptions> SizesOf(const OptimizeOptions& options) {
   return sizes;
 }
 
+/// What a merge would take; how many files come out is only known then.
 Status PlanOptimize(const OptimizeOptions& options, const delta::OptimizeOptions& sizes,
                     const delta::Snapshot* snapshot) {
   std::vector<delta::OptimizeGroup> plan;
