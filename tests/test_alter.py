@@ -170,6 +170,20 @@ def test_rows_that_lack_what_must_not_be_null_are_set_aside_alone(make_server, t
     assert server.value("select count(*) from db.t") == 5
 
 
+@pytest.mark.parametrize("name", ["delta.appendOnly", "delta.enableDeletionVectors", "appendonly"])
+def test_a_property_without_quotes_is_refused(tmp_path, name):
+    lake = tmp_path / "lake"
+    (lake / "db").mkdir(parents=True)
+    meant = "'delta.enableDeletionVectors'" if "Vectors" in name else "'delta.appendOnly'"
+    create = run_tarn("sql", "--lake", lake, f"create table db.t (id bigint) with ({name} = 'true')")
+    assert create.returncode == 2 and meant in create.stderr, create
+    sql(lake, "create table db.t (id bigint) with (owner = 'me')")
+    change = run_tarn("sql", "--lake", lake, f"alter table db.t set ({name} = 'true')")
+    assert change.returncode == 2 and meant in change.stderr, change
+    described = json.loads(run_tarn("table", "describe", "db.t", "--lake", lake, "--json").stdout)
+    assert described["properties"] == {"owner": "me"} and described["version"] == 0
+
+
 def test_a_live_server_learns_of_a_constraint_without_a_query(make_server, tmp_path):
     lake = tmp_path / "lake"
     table = stored_table(make_server, lake, "t,k=a v=1 1")

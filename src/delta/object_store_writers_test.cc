@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <optional>
 #include <set>
 
 #include "base/executor.h"
@@ -139,6 +140,51 @@ INSTANTIATE_TEST_SUITE_P(Service, ServiceWriters,
                                                  ? std::vector<std::string>()
                                                  : std::vector<std::string>{std::getenv(kS3Variable)}),
                          [](const auto&) { return "S3"; });
+
+/// Holds requests back until so many wait, for at most ten seconds.
+class Gathering {
+ public:
+  explicit Gathering(int wanted) : wanted_(wanted) {}
+
+  void Arrive() EXCLUDES(mutex_) {
+    const int64_t deadline = SystemClock().MonotonicMicros() + 10 * kMicrosPerSecond;
+    MutexLock lock(mutex_);
+    if (++arrived_ >= wanted_) all_are_here_.notify_all();
+    while (arrived_ < wanted_ && SystemClock().WaitUntil(all_are_here_, mutex_, deadline)) {
+    }
+    gathered_ = gathered_ || arrived_ >= wanted_;
+    if (!gathered_) --arrived_;
+  }
+  bool gathered() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return gathered_;
+  }
+
+ private:
+  const int wanted_;
+  Mutex mutex_;
+  CondVar all_are_here_;
+  int arrived_ GUARDED_BY(mutex_) = 0;
+  bool gathered_ GUARDED_BY(mutex_) = false;
+};
+
+// Each is an answer to wait for, on whatever number of processors.
+TEST(DistantLog, ItsCommitsAreReadTogether) {
+  storage::testing::FakeS3 s3;
+  Random random(1);
+  const TableContext table{.store = s3.MakeStore(), .clock = &SystemClock(), .random = &random, .commits = nullptr};
+  ASSERT_TRUE((*Transaction::Create(table, {.schema = RowSchema()}))->Commit().ok());
+  for (int row = 0; row < 9; ++row) ASSERT_TRUE(AppendRow(table, 0, row).ok());
+  Gathering gathering(8);
+  s3.AnswerInstead([&](const storage::testing::FakeRequest& request) -> std::optional<storage::testing::FakeReply> {
+    if (request.method == "GET" && request.path.ends_with(".json")) gathering.Arrive();
+    return std::nullopt;
+  });
+  const auto snapshot = LoadSnapshot(table);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  EXPECT_EQ((*snapshot)->num_files(), 9U);
+  EXPECT_TRUE(gathering.gathered());
+}
 
 }  // namespace
 }  // namespace tarn::delta

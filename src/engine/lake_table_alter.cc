@@ -90,11 +90,8 @@ Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const arrow::Sc
     case AlterTableType::SET_TABLE_OPTIONS:
       return Set(info.Cast<duckdb::SetTableOptionsInfo>());
     case AlterTableType::RESET_TABLE_OPTIONS: {
-      delta::UnsetProperties unset;
-      for (const auto& name : info.Cast<duckdb::ResetTableOptionsInfo>().table_options) {
-        TARN_ASSIGN_OR_RETURN(unset.names.emplace_back(), SqlPropertyName(name));
-      }
-      return MaybeChange(std::move(unset));
+      const auto& names = info.Cast<duckdb::ResetTableOptionsInfo>().table_options;
+      return MaybeChange(delta::UnsetProperties{{names.begin(), names.end()}});
     }
     default:
       return CheckAlterKind(info);
