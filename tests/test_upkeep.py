@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def tarn(*arguments) -> str:
 
 def rows_at(table: Path, version: int) -> pa.Table:
     return deltalake.DeltaTable(str(table), version=version).to_pyarrow_table()
+
+
+def rows_of(table: Path, column: str) -> list:
+    return deltalake.DeltaTable(str(table)).to_pyarrow_table()[column].to_pylist()
 
 
 def files_of(table: Path) -> set[str]:
@@ -92,6 +97,37 @@ def test_vacuum_keeps_every_version_within_the_retention(written):
     assert history[1]["operationMetrics"]["numFilesToDelete"] == "5"
     assert tarn("vacuum", written).startswith("no files, no bytes deleted; ")
     assert json.loads(tarn("fsck", written, "--check-data", "--json"))["errors"] == 0
+
+
+def test_a_server_vacuums_its_tables(make_server, tmp_path):
+    lake, lines = tmp_path / "lake", tmp_path / "lines"
+    lines.write_text("kept v=0i 0\ngoes v=0i 0\n")
+    assert run_tarn("write", "--lake", lake, "--to", "b", lines).returncode == 0
+    tarn("alter", "b.goes", "--lake", lake, "--set", "delta.deletedFileRetentionDuration=interval 0 seconds")
+    options = ("--compaction-interval", "100ms", "--vacuum-interval", "100ms", "--vacuum-min-retention", "1s")
+    server = make_server("--flush-max-age", "20ms", *options, lake=lake)
+
+    def deleted() -> int:
+        metrics = server.request("GET", "/metrics").body.decode()
+        return int(re.search(r"^tarn_vacuum_files_deleted_total (\d+)", metrics, re.M)[1])
+
+    pause = threading.Event()
+    for i in range(1, 3000):
+        # Each write gives compaction more to replace.
+        assert server.write("b", f"kept v={i}i {i}\ngoes v={i}i {i}\n").status == 204
+        rows = i + 1
+        if deleted() > 0:
+            break
+        pause.wait(0.02)
+    assert deleted() > 0
+    assert server.value("select count(distinct v) from b.goes") == rows
+    assert server.stop() == 0
+    assert sorted(rows_of(server.lake / "b" / "goes", "v")) == list(range(rows))
+    # The table that says nothing keeps each version for seven days.
+    kept = deltalake.DeltaTable(str(server.lake / "b" / "kept"))
+    assert sorted(rows_of(server.lake / "b" / "kept", "v")) == list(range(rows))
+    assert not any(entry["operation"].startswith("VACUUM") for entry in kept.history())
+    assert rows_at(server.lake / "b" / "kept", 0).num_rows > 0
 
 
 def test_lite_vacuum_takes_what_commits_removed(written):

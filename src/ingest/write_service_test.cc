@@ -87,6 +87,9 @@ class FakeLake final : public lake::Lake {
   Result<delta::OptimizeResult> Optimize(const lake::TableName&, const delta::OptimizeOptions&) override {
     return Status::Unsupported("");
   }
+  Result<delta::VacuumResult> Vacuum(const lake::TableName&, const delta::VacuumOptions&) override {
+    return Status::Unsupported("");
+  }
   Result<std::vector<lake::TableStatus>> ListTableStatus() override { return Status::Unsupported(""); }
   lake::LakeStats stats() const override { return {}; }
   void Close() override {}

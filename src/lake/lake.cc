@@ -119,19 +119,33 @@ Result<std::shared_ptr<arrow::Schema>> LakeImpl::SchemaOf(const TableName& name)
   return table->Schema();
 }
 
-Result<delta::OptimizeResult> LakeImpl::Optimize(const TableName& name, const delta::OptimizeOptions& options) {
+Result<LakeImpl::TableForUpkeep> LakeImpl::FindForUpkeep(const TableName& name) {
   if (options_.read_only) return Status::PermissionDenied("the lake was opened for reading only");
   TARN_ASSIGN_OR_RETURN(const auto table, directory_.Find(name));
   TARN_RETURN_NOT_OK(table->Refresh(0));
-  const auto snapshot = table->snapshot();
-  // Rows that are only buffered so far are nothing to compact.
-  if (snapshot == nullptr) {
-    if (table->exists()) return delta::OptimizeResult{};
+  auto snapshot = table->snapshot();
+  if (snapshot == nullptr && !table->exists()) {
     return Status::NotFound("table " + name.ToString() + " does not exist");
   }
-  TARN_ASSIGN_OR_RETURN(auto result, delta::Optimize(table->context(), snapshot, options));
-  if (result.snapshot != nullptr) table->PublishSnapshot(result.snapshot);
-  if (result.version.has_value()) AfterCommit(table, snapshot->version(), table->snapshot());
+  return TableForUpkeep{table, std::move(snapshot)};
+}
+
+Result<delta::OptimizeResult> LakeImpl::Optimize(const TableName& name, const delta::OptimizeOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const auto found, FindForUpkeep(name));
+  if (found.snapshot == nullptr) return delta::OptimizeResult{};
+  TARN_ASSIGN_OR_RETURN(auto result, delta::Optimize(found.table->context(), found.snapshot, options));
+  if (result.snapshot != nullptr) found.table->PublishSnapshot(result.snapshot);
+  if (result.version.has_value()) AfterCommit(found.table, found.snapshot->version(), found.table->snapshot());
+  return result;
+}
+
+Result<delta::VacuumResult> LakeImpl::Vacuum(const TableName& name, const delta::VacuumOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const auto found, FindForUpkeep(name));
+  if (found.snapshot == nullptr) return delta::VacuumResult{};
+  TARN_ASSIGN_OR_RETURN(auto result, delta::Vacuum(found.table->context(), found.snapshot, options));
+  found.table->PublishSnapshot(result.snapshot);
+  if (result.snapshot->version() == found.snapshot->version()) return result;
+  AfterCommit(found.table, found.snapshot->version(), found.table->snapshot());
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "delta/operations/optimize.h"
+#include "delta/operations/vacuum.h"
 #include "lake/row_refusal.h"
 #include "lake/table_view.h"
 #include "storage/object_store.h"
@@ -140,6 +141,9 @@ class Lake : public TableCatalog {
 
   /// Compacts one table; its rewrite holds no lock and appends go on.
   virtual Result<delta::OptimizeResult> Optimize(const TableName& name, const delta::OptimizeOptions& options) = 0;
+
+  /// Deletes the files of one table that no version within its retention needs; appends go on.
+  virtual Result<delta::VacuumResult> Vacuum(const TableName& name, const delta::VacuumOptions& options) = 0;
 
   /// Every table, those that cannot be read too.
   virtual Result<std::vector<TableStatus>> ListTableStatus() = 0;

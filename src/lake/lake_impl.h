@@ -49,6 +49,7 @@ class LakeImpl final : public Lake {
   Status FlushAll() override;
   Status FlushDue() override;
   Result<delta::OptimizeResult> Optimize(const TableName& name, const delta::OptimizeOptions& options) override;
+  Result<delta::VacuumResult> Vacuum(const TableName& name, const delta::VacuumOptions& options) override;
   Result<std::vector<TableStatus>> ListTableStatus() override;
   LakeStats stats() const override;
   void Close() override;
@@ -63,6 +64,13 @@ class LakeImpl final : public Lake {
   };
   /// Schema entries of the own log, found again by their bytes.
   using SchemaCache = std::map<std::string, std::shared_ptr<const wal::SchemaEntry>>;
+
+  /// A table that maintenance is about to work on, as it is now; no snapshot where nothing is committed so far.
+  struct TableForUpkeep {
+    std::shared_ptr<LivingTable> table;
+    std::shared_ptr<const delta::Snapshot> snapshot;
+  };
+  Result<TableForUpkeep> FindForUpkeep(const TableName& name);
 
   // Opening (lake_open.cc).
   /// The lake's id; empty where one that is only read has none.

@@ -418,6 +418,37 @@ TEST(Lake, CompactionKeepsRowsAndItsResultIsShownAtOnce) {
   EXPECT_TRUE(world.store->Head("db/cpu/_delta_log/00000000000000000006.checkpoint.parquet").ok());
 }
 
+TEST(Lake, VacuumDeletesWhatCompactionReplacedLongAgo) {
+  LakeWorld world;
+  auto lake = MustOpen(world);
+  constexpr int64_t kDay = 24 * 3600 * kMicrosPerSecond;
+  const auto files = [&] { return world.store->ListAll({.prefix = "db/cpu/time_date="})->size(); };
+  for (int64_t id = 1; id <= 3; ++id) {
+    ASSERT_OK(AppendIds(*lake, {id}));
+    ASSERT_OK(lake->FlushAll());
+  }
+  ASSERT_OK(lake->Optimize(kTable, {}));
+  EXPECT_EQ(files(), 4u);
+  const int64_t version = (*lake->Pin(kTable, std::nullopt))->snapshot->version();
+
+  world.clock.Advance(6 * kDay);
+  const auto young = lake->Vacuum(kTable, {});
+  ASSERT_OK(young);
+  EXPECT_EQ(young->files, 0) << "within the seven days of a table that says nothing";
+  EXPECT_EQ((*lake->Pin(kTable, std::nullopt))->snapshot->version(), version);
+
+  world.clock.Advance(2 * kDay);
+  ASSERT_OK(AppendIds(*lake, {4}));
+  const auto old = lake->Vacuum(kTable, {});
+  ASSERT_OK(old);
+  EXPECT_EQ(old->files, 3);
+  EXPECT_EQ(files(), 1u);
+  const auto view = *lake->Pin(kTable, std::nullopt);
+  EXPECT_EQ(view->snapshot->version(), version + 2) << "its two commits are shown at once";
+  EXPECT_EQ(IdsOf(*view), (Ids{1, 2, 3, 4}));
+  EXPECT_EQ(lake->Vacuum({"db", "none"}, {}).status().code(), StatusCode::kNotFound);
+}
+
 TEST(Lake, OldLogFilesGoBehindACheckpoint) {
   LakeWorld world;
   auto options = world.Options();

@@ -23,6 +23,8 @@ struct Config {
   int64_t flush_max_bytes = 64 << 20;
   int64_t compaction_interval_micros = 60'000'000;
   int64_t compaction_target_size = 128 << 20;
+  int64_t vacuum_interval_micros = 0;
+  int64_t vacuum_min_retention_micros = 3'600'000'000;
   /// Bytes; 0 is 60 % of the cgroup's or the machine's memory.
   int64_t memory_limit = 0;
   int64_t query_timeout_micros = 0;

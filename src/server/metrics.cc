@@ -84,13 +84,22 @@ void CollectQueries(const engine::EngineStats& stats, Collected& out) {
 }
 
 void CollectCompaction(const maintenance::CompactionStats& stats, Collected& out) {
-  out.Counter("tarn_compaction_rounds_total", "Rounds of compaction.", stats.rounds);
+  out.Counter("tarn_compaction_rounds_total", "Rounds of compaction.", stats.rounds.rounds);
   out.Counter("tarn_compactions_total", "Tables compacted.", stats.tables_compacted);
-  out.Counter("tarn_compaction_failures_total", "Compactions that failed and will be tried again.", stats.failures);
+  out.Counter("tarn_compaction_failures_total", "Compactions that failed and will be tried again.",
+              stats.rounds.failures);
   out.Counter("tarn_compaction_files_removed_total", "Small files merged away.", stats.files_removed);
   out.Counter("tarn_compaction_files_added_total", "Files written in their place.", stats.files_added);
   out.Counter("tarn_compaction_read_bytes_total", "Bytes that compaction read.", stats.bytes_read);
   out.Counter("tarn_compaction_written_bytes_total", "Bytes that compaction wrote.", stats.bytes_written);
+}
+
+void CollectVacuum(const maintenance::VacuumStats& stats, Collected& out) {
+  out.Counter("tarn_vacuum_rounds_total", "Rounds of vacuum.", stats.rounds.rounds);
+  out.Counter("tarn_vacuums_total", "Tables of which vacuum deleted files.", stats.tables_vacuumed);
+  out.Counter("tarn_vacuum_failures_total", "Vacuums that failed and will be tried again.", stats.rounds.failures);
+  out.Counter("tarn_vacuum_files_deleted_total", "Files that vacuum deleted.", stats.files_deleted);
+  out.Counter("tarn_vacuum_deleted_bytes_total", "Bytes that vacuum deleted.", stats.bytes_deleted);
 }
 
 void CollectStore(const storage::StoreStats& stats, Collected& out) {
@@ -205,6 +214,7 @@ std::string Metrics::Text() const {
   if (sources.lake != nullptr) CollectLake(sources.lake->stats(), collected);
   if (sources.queries != nullptr) CollectQueries(sources.queries->stats(), collected);
   if (sources.compactor != nullptr) CollectCompaction(sources.compactor->stats(), collected);
+  if (sources.vacuumer != nullptr) CollectVacuum(sources.vacuumer->stats(), collected);
   if (sources.store != nullptr) CollectStore(sources.store->stats(), collected);
   CollectMemory(sources, collected);
   if (sources.http != nullptr) {

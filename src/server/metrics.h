@@ -19,6 +19,7 @@
 #include "ingest/write_service.h"
 #include "lake/lake.h"
 #include "maintenance/compactor.h"
+#include "maintenance/vacuumer.h"
 #include "server/config.h"
 #include "storage/metering_store.h"
 
@@ -30,6 +31,7 @@ struct MetricSources {
   const lake::Lake* lake = nullptr;
   const engine::QueryService* queries = nullptr;
   const maintenance::Compactor* compactor = nullptr;
+  const maintenance::Vacuumer* vacuumer = nullptr;
   /// Of a lake that is not on this disk.
   const storage::MeteringStore* store = nullptr;
   const MemoryBudget* buffer_memory = nullptr;

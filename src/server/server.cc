@@ -15,6 +15,7 @@
 #include "ingest/write_service.h"
 #include "lake/lake.h"
 #include "maintenance/compactor.h"
+#include "maintenance/vacuumer.h"
 #include "server/lake_place.h"
 #include "server/metrics.h"
 #include "server/system_tables.h"
@@ -107,15 +108,12 @@ class WholeServer final : public Server {
                                                           ProcessEnvironment(), LakeAccess::kWrite));
     TARN_RETURN_NOT_OK(OpenTables(place));
     TARN_RETURN_NOT_OK(OpenEngine(place));
-    compactor_ = std::make_unique<maintenance::Compactor>(
-        *lake_, clock_,
-        maintenance::CompactionOptions{.interval_micros = options_.config.compaction_interval_micros,
-                                       .target_file_bytes = options_.config.compaction_target_size});
-    if (options_.config.compaction_interval_micros > 0) compactor_->Start();
+    StartMaintenance();
     sources_.lake = lake_.get();
     sources_.store = metered_store_.get();
     sources_.queries = queries_.get();
     sources_.compactor = compactor_.get();
+    sources_.vacuumer = vacuumer_.get();
     metrics_.SetSources(sources_);
     service_.Attach({.queries = queries_.get(),
                      .write_lines = [this](const std::string& database, std::string_view body,
@@ -144,6 +142,7 @@ class WholeServer final : public Server {
       Log(LogLevel::kWarning, "requests were broken off", {{"connections", http_->stats().connections}});
     }
     if (compactor_ != nullptr) compactor_->Stop();
+    if (vacuumer_ != nullptr) vacuumer_->Stop();
     if (lake_ == nullptr) return Status::Ok();
     // A write that is still under way is refused from Close on, or acknowledged from the write-ahead log.
     const Status flushed = lake_->FlushAll();
@@ -206,6 +205,20 @@ class WholeServer final : public Server {
     return RegisterSystemTables(*lake_, clock_, random_, *queries_);
   }
 
+  void StartMaintenance() {
+    const Config& config = options_.config;
+    compactor_ = std::make_unique<maintenance::Compactor>(
+        *lake_, clock_,
+        maintenance::CompactionOptions{.interval_micros = config.compaction_interval_micros,
+                                       .target_file_bytes = config.compaction_target_size});
+    compactor_->Start();
+    vacuumer_ = std::make_unique<maintenance::Vacuumer>(
+        *lake_, clock_,
+        maintenance::VacuumScheduleOptions{.interval_micros = config.vacuum_interval_micros,
+                                           .min_retention_micros = config.vacuum_min_retention_micros});
+    vacuumer_->Start();
+  }
+
   const ServerOptions options_;
   Clock& clock_;
   Random& random_;
@@ -224,6 +237,7 @@ class WholeServer final : public Server {
   std::unique_ptr<storage::FolderLock> temp_lock_;
   std::unique_ptr<engine::QueryService> queries_;
   std::unique_ptr<maintenance::Compactor> compactor_;
+  std::unique_ptr<maintenance::Vacuumer> vacuumer_;
   frontends::HttpService service_;
   std::unique_ptr<frontends::HttpServer> http_;
   std::atomic<bool> stopping_ = false;
