@@ -272,7 +272,10 @@ class DuckCursor final : public Cursor {
 
   /// A statement that another commit came in the way of has changed nothing: it is run again on what the table is now.
   Result<Step> RunAgainAfter(const Status& error) {
-    if (!again_ || !error.Is(StatusCode::kConflict) || ++conflicts_ > kMaxConflicts) return error;
+    if (!again_ || !error.Is(StatusCode::kConflict)) return error;
+    if (++conflicts_ > kMaxConflicts) {
+      return error.WithContext("others came first " + std::to_string(conflicts_) + " times, the last time");
+    }
     pending_.reset();
     TARN_RETURN_NOT_OK(Plan(again_->Copy()));
     return Step{};

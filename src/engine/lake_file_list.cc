@@ -90,7 +90,7 @@ Result<std::vector<FileIndex>> LakeFileList::Select(const std::vector<Predicate>
 duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::ComplexFilterPushdown(
     duckdb::ClientContext& context, const duckdb::MultiFileOptions&, duckdb::MultiFilePushdownInfo& info,
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& filters) const {
-  if (filters.empty() || num_files() == 0) return nullptr;
+  if (filters.empty()) return nullptr;
   ColumnOfReference column_of = [&](const duckdb::Expression& expression) -> std::optional<int> {
     if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_COLUMN_REF) return std::nullopt;
     const auto& reference = expression.Cast<duckdb::BoundColumnRefExpression>();
@@ -114,6 +114,8 @@ duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::ComplexFilterPushdown(
     info.extra_info.file_filters += filter->ToString();
   }
   if (all_of.empty()) return nullptr;
+  source_->reads().Narrow(all_of);
+  if (num_files() == 0) return nullptr;
   auto selected = ValueOrThrow(Select(all_of));
   info.extra_info.total_files = source_->num_files() + num_groups();
   info.extra_info.filtered_files = selected.size() + num_groups();

@@ -169,7 +169,6 @@ class LakeMerge final : public LakeWrite {
     statement.metrics = {{"numTargetRowsInserted", std::to_string(state.inserted)},
                          {"numTargetRowsUpdated", std::to_string(state.updated)},
                          {"numTargetRowsDeleted", std::to_string(state.deleted)}};
-    statement.reads_table = true;
   }
 
   const RowLayout layout_;

@@ -73,9 +73,9 @@ duckdb::unique_ptr<duckdb::BaseStatistics> LakeTable::GetStatistics(duckdb::Clie
 duckdb::TableFunction LakeTable::GetScanFunction(duckdb::ClientContext& context,
                                                  duckdb::unique_ptr<duckdb::FunctionData>& bind_data) {
   ThrowIfError(status_);
-  scanned_ = true;
   auto self = shared_from_this();
   if (system_table_) return MakeSystemScan(name, system_table_, self, bind_data);
+  source_->reads().AddScan();
   return MakeLakeScan(context, source_, self, bind_data);
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +33,6 @@ class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_sha
   const std::shared_ptr<const ScanSource>& source() const { return source_; }
   const Status& status() const { return status_; }
   const std::optional<lake::TableForChange>& for_change() const { return for_change_; }
-  /// Whether a plan reads it, rather than that it only takes rows.
-  bool scanned() const { return scanned_; }
 
   duckdb::unique_ptr<duckdb::BaseStatistics> GetStatistics(duckdb::ClientContext& context,
                                                            duckdb::column_t column) override;
@@ -51,7 +48,6 @@ class LakeTable final : public duckdb::TableCatalogEntry, public std::enable_sha
   std::shared_ptr<const ScanSource> source_;
   std::shared_ptr<SystemTable> system_table_;
   std::optional<lake::TableForChange> for_change_;
-  std::atomic<bool> scanned_ = false;
   Status status_;
 };
 

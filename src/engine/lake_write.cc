@@ -106,7 +106,6 @@ PhysicalOperator& PlanLakeInsert(duckdb::ClientContext& context, duckdb::Physica
   }
   if (!insert.column_index_map.empty()) rows = planner.ResolveDefaultsProjection(insert, *rows);
   TableEdit::Statement statement{.operation = "WRITE", .parameters = {{"mode", "Append"}}};
-  statement.reads_table = insert.table.Cast<LakeTable>().scanned();
   const bool in_order = duckdb::PhysicalPlanGenerator::PreserveInsertionOrder(context, *rows);
   auto& write = planner.Make<LakeInsert>(insert.types, catalog, EditOf(insert.table), std::move(statement),
                                          insert.return_chunk, RowLayout::Of(insert.table.GetColumns()), in_order);

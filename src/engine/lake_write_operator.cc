@@ -23,9 +23,13 @@ struct WriteSource final : public duckdb::GlobalSourceState {
 }  // namespace
 
 BeginEdit EditOf(duckdb::TableCatalogEntry& table) {
-  const auto& target = table.Cast<LakeTable>().for_change();
+  const auto& of_lake = table.Cast<LakeTable>();
+  const auto& target = of_lake.for_change();
   if (!target) ThrowStatus(ReadOnlyError());
-  return [target = *target] { return TableEdit::Change(target); };
+  return [target = *target, source = of_lake.source()]() -> Result<std::unique_ptr<TableEdit>> {
+    TARN_ASSIGN_OR_RETURN(delta::Reads reads, source->reads().Of(*target.view->snapshot));
+    return TableEdit::Change(target, std::move(reads));
+  };
 }
 
 duckdb::unique_ptr<duckdb::GlobalSinkState> LakeWrite::GetGlobalSinkState(duckdb::ClientContext& context) const {

@@ -14,6 +14,7 @@
 #include "duckdb/common/types.hpp"
 #include "duckdb/common/types/data_chunk.hpp"
 #include "duckdb/common/types/value.hpp"
+#include "engine/table_reads.h"
 #include "lake/table_view.h"
 
 namespace tarn::engine {
@@ -73,6 +74,9 @@ class ScanSource {
   /// to clients, whom the server's disk does not concern.
   const std::string& path_prefix() const { return path_prefix_; }
 
+  /// What the scans of a plan read, for one that changes the table.
+  TableReads& reads() const { return reads_; }
+
   /// Keeps a decoded file for as long as the plan lives: vectors refer to its strings.
   void Hold(std::shared_ptr<const DecodedFile> file) const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
@@ -90,6 +94,7 @@ class ScanSource {
   std::vector<BufferGroup> groups_;
   int64_t buffered_rows_ = 0;
   std::string path_prefix_;
+  mutable TableReads reads_;
   mutable Mutex mutex_;
   mutable std::vector<std::shared_ptr<const DecodedFile>> held_ GUARDED_BY(mutex_);
 };

@@ -11,11 +11,12 @@
 namespace tarn::engine {
 
 TableEdit::TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
-                     std::optional<delta::CreateTableOptions> create)
+                     std::optional<delta::CreateTableOptions> create, delta::Reads reads)
     : name_(std::move(name)),
       context_(std::move(context)),
       snapshot_(std::move(snapshot)),
       create_(std::move(create)),
+      reads_(std::move(reads)),
       writer_(context_, snapshot_, {}) {}
 
 TableEdit::~TableEdit() {
@@ -23,17 +24,17 @@ TableEdit::~TableEdit() {
   if (!keeps_files_) delta::DeleteUncommitted(context_, writer_.keys());
 }
 
-Result<std::unique_ptr<TableEdit>> TableEdit::Change(lake::TableForChange table) {
+Result<std::unique_ptr<TableEdit>> TableEdit::Change(lake::TableForChange table, delta::Reads reads) {
   TARN_RETURN_NOT_OK(delta::Transaction::Begin(table.context, table.view->snapshot).status());
   return std::unique_ptr<TableEdit>(
-      new TableEdit(table.view->name, std::move(table.context), table.view->snapshot, std::nullopt));
+      new TableEdit(table.view->name, std::move(table.context), table.view->snapshot, std::nullopt, std::move(reads)));
 }
 
 Result<std::unique_ptr<TableEdit>> TableEdit::Create(const lake::TableName& name, delta::TableContext place,
                                                      delta::CreateTableOptions options) {
   TARN_ASSIGN_OR_RETURN(auto first, delta::SnapshotOfNewTable(place, options));
   options.schema = first->schema();
-  return std::unique_ptr<TableEdit>(new TableEdit(name, std::move(place), std::move(first), std::move(options)));
+  return std::unique_ptr<TableEdit>(new TableEdit(name, std::move(place), std::move(first), std::move(options), {}));
 }
 
 Status TableEdit::Insert(const arrow::RecordBatch& rows) {
@@ -67,7 +68,7 @@ Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Append(const Statement
   auto transaction =
       create_ ? delta::Transaction::Create(context_, *create_) : delta::Transaction::Begin(context_, snapshot_);
   if (!transaction.ok()) return transaction.status();
-  if (statement.reads_table) (*transaction)->SetReads({.whole_table = true});
+  (*transaction)->SetReads(reads_);
   for (delta::Add& file : files) (*transaction)->AddFile(std::move(file));
   (*transaction)->SetOperation(statement.operation, statement.parameters);
   (*transaction)->SetMetrics(statement.metrics);
@@ -77,7 +78,7 @@ Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Append(const Statement
 
 Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Replace(const Statement& statement,
                                                                   std::vector<delta::Add> files) {
-  delta::ChangeRequest request{.places = &gone_, .reads = {.whole_table = true}, .operation = statement.operation};
+  delta::ChangeRequest request{.places = &gone_, .reads = reads_, .operation = statement.operation};
   request.parameters = statement.parameters;
   request.metrics = statement.metrics;
   request.new_files = std::move(files);

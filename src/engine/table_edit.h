@@ -22,8 +22,8 @@ namespace tarn::engine {
 /// Thread-safe until Commit.
 class TableEdit {
  public:
-  /// Changes a table that is there. Unsupported when it needs a writer that we are not.
-  static Result<std::unique_ptr<TableEdit>> Change(lake::TableForChange table);
+  /// Changes a table that is there, by what was read of it. Unsupported when it needs a writer that we are not.
+  static Result<std::unique_ptr<TableEdit>> Change(lake::TableForChange table, delta::Reads reads);
   /// Makes a new one with its first rows.
   static Result<std::unique_ptr<TableEdit>> Create(const lake::TableName& name, delta::TableContext place,
                                                    delta::CreateTableOptions options);
@@ -40,8 +40,6 @@ class TableEdit {
     std::string operation;
     std::map<std::string, std::string> parameters;
     std::map<std::string, std::string> metrics;
-    /// The rows depend on what the table held.
-    bool reads_table = false;
   };
   /// The table after the commit; null when there was nothing to change. Conflict when another commit changed what the
   /// statement rests on, so that it has to run again. Once.
@@ -52,7 +50,7 @@ class TableEdit {
 
  private:
   TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
-            std::optional<delta::CreateTableOptions> create);
+            std::optional<delta::CreateTableOptions> create, delta::Reads reads);
   Result<std::shared_ptr<const delta::Snapshot>> Append(const Statement& statement, std::vector<delta::Add> files);
   Result<std::shared_ptr<const delta::Snapshot>> Replace(const Statement& statement, std::vector<delta::Add> files)
       REQUIRES(mutex_);
@@ -62,6 +60,7 @@ class TableEdit {
   /// Of a new table what it will begin with.
   const std::shared_ptr<const delta::Snapshot> snapshot_;
   const std::optional<delta::CreateTableOptions> create_;
+  const delta::Reads reads_;
 
   mutable Mutex mutex_;
   delta::TableWriter writer_ GUARDED_BY(mutex_);
