@@ -25,6 +25,7 @@
 #include "duckdb/storage/buffer_manager.hpp"
 #include "engine/bounded_allocator.h"
 #include "engine/capped_functions.h"
+#include "engine/change_turns.h"
 #include "engine/distant_files.h"
 #include "engine/exception_barrier.h"
 #include "engine/instance_settings.h"
@@ -76,7 +77,7 @@ int64_t MaxRowBytes(int64_t memory_limit_bytes) {
 class Statement final : public CheckedStatement {
  public:
   explicit Statement(ParsedStatement parsed) : parsed_(std::move(parsed)) {}
-  bool writes() const { return parsed_.writes; }
+  const ParsedStatement& parsed() const { return parsed_; }
   duckdb::unique_ptr<duckdb::SQLStatement> Take() { return std::move(parsed_.statement); }
   duckdb::unique_ptr<duckdb::SQLStatement> Copy() const { return parsed_.statement->Copy(); }
 
@@ -227,11 +228,12 @@ class BatchBuilder {
 class DuckCursor final : public Cursor {
  public:
   DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection,
-             int64_t max_planning_bytes, int64_t max_row_bytes)
+             ChangeTurns& turns, int64_t max_planning_bytes, int64_t max_row_bytes)
       : database_(std::move(database)),
         connection_(std::move(connection)),
         cost_(CountReads(*connection_->context)),
         max_planning_bytes_(max_planning_bytes),
+        turns_(turns),
         builder_(max_row_bytes) {}
   ~DuckCursor() override;
 
@@ -239,8 +241,10 @@ class DuckCursor final : public Cursor {
     return Guarded([&] {
       auto& checked = static_cast<Statement&>(*statement);
       parameters_ = ToBoundParameters(request);
-      LetChangeTables(*connection_->context, checked.writes());
-      if (checked.writes()) again_ = checked.Copy();
+      LetChangeTables(*connection_->context, checked.parsed().writes);
+      if (checked.parsed().writes) again_ = checked.Copy();
+      table_ = checked.parsed().table;
+      if (checked.parsed().changes_rows) turns_.AwaitOthers(table_, interrupted_);
       TARN_RETURN_NOT_OK(Plan(checked.Take()));
       return builder_.Begin(*pending_, connection_->context->GetClientProperties());
     });
@@ -253,6 +257,7 @@ class DuckCursor final : public Cursor {
     interrupted_ = true;
     connection_->context->Interrupt();
     patience_.Wake();
+    turns_.Wake();
   }
   double progress() const override {
     const double percent = connection_->context->GetQueryProgress().GetPercentage();
@@ -277,6 +282,8 @@ class DuckCursor final : public Cursor {
       return error.WithContext("others came first " + std::to_string(conflicts_) + " times, the last time");
     }
     pending_.reset();
+    turns_.Take(table_, this, interrupted_);
+    if (interrupted_) return Status::Cancelled("the statement was stopped before it ran again");
     TARN_RETURN_NOT_OK(Plan(again_->Copy()));
     return Step{};
   }
@@ -365,6 +372,9 @@ class DuckCursor final : public Cursor {
   BoundParameters parameters_;
   /// Null unless the statement changes tables.
   duckdb::unique_ptr<duckdb::SQLStatement> again_;
+  ChangeTurns& turns_;
+  /// That it changes, when it does.
+  std::string table_;
   int conflicts_ = 0;
   duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
@@ -422,7 +432,7 @@ class DuckDatabase final : public Database {
       RestoreTempDirectory();
       auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
       return std::unique_ptr<Cursor>(
-          std::make_unique<DuckCursor>(std::move(self), TakeConnection(),
+          std::make_unique<DuckCursor>(std::move(self), TakeConnection(), turns_,
                                        options_.policy.local_files ? kMaxPlanningBytesOverFiles : kMaxPlanningBytes,
                                        MaxRowBytes(options_.memory_limit_bytes)));
     });
@@ -495,11 +505,13 @@ class DuckDatabase final : public Database {
   const DatabaseOptions options_;
   std::unique_ptr<duckdb::DuckDB> database_;
   duckdb::ParserOptions parser_options_;
+  ChangeTurns turns_{SystemClock()};
   Mutex mutex_;
   std::vector<std::unique_ptr<duckdb::Connection>> idle_ GUARDED_BY(mutex_);
 };
 
 DuckCursor::~DuckCursor() {
+  turns_.GiveBack(table_, this);
   // Ends what is still active on the connection: an abandoned stream would hold its threads and memory otherwise.
   Status ended = Guarded([&] {
     // Cancelling waits for the tasks that run, and only an interrupt makes those end.

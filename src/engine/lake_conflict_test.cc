@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/testing/lake_write_fixture.h"
@@ -144,6 +146,28 @@ TEST_F(LakeConflictTest, SerializableTablesMindAppends) {
   EXPECT_EQ(RunsBeside(append, "delete from db.t where day = '2026-01-01' and id = 1"), 1);
   EXPECT_EQ(RunsBeside(append, "delete from db.t where day = '2026-01-02'"), 2);
   EXPECT_EQ(Value("select count(*) from db.t where id = 60"), "0");
+}
+
+TEST_F(LakeConflictTest, NoneOfManyStatementsOfOneRowIsLostOrStarves) {
+  MakeTable();
+  constexpr int kThreads = 6;
+  constexpr int kStatements = 10;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kStatements; ++i) {
+        const Status done = Run("update db.t set id = id + 1 where day = '2026-01-02'").status();
+        if (!done.ok()) {
+          ++failed;
+          ADD_FAILURE() << done.ToString();
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(Value("select id from db.t where name = 'c'"), std::to_string(3 + kThreads * kStatements));
 }
 
 }  // namespace

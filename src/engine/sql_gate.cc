@@ -487,6 +487,37 @@ class TreeGate {
   PlanningWork work_;
 };
 
+std::string NameInLowerCase(const std::string& database, const std::string& table) {
+  return duckdb::StringUtil::Lower(database + "." + table);
+}
+
+std::string NameOfTable(const duckdb::TableRef& ref) {
+  if (ref.type != duckdb::TableReferenceType::BASE_TABLE) return {};
+  const auto& table = ref.Cast<duckdb::BaseTableRef>();
+  return NameInLowerCase(table.schema_name, table.table_name);
+}
+
+std::string ChangedTable(duckdb::SQLStatement& statement) {
+  switch (statement.type) {
+    case duckdb::StatementType::DELETE_STATEMENT:
+      return NameOfTable(*statement.Cast<duckdb::DeleteStatement>().table);
+    case duckdb::StatementType::UPDATE_STATEMENT:
+      return NameOfTable(*statement.Cast<duckdb::UpdateStatement>().table);
+    case duckdb::StatementType::MERGE_INTO_STATEMENT:
+      return NameOfTable(*statement.Cast<duckdb::MergeIntoStatement>().target);
+    case duckdb::StatementType::INSERT_STATEMENT: {
+      const auto& insert = statement.Cast<duckdb::InsertStatement>();
+      return NameInLowerCase(insert.schema, insert.table);
+    }
+    case duckdb::StatementType::ALTER_STATEMENT: {
+      const auto& info = *statement.Cast<duckdb::AlterStatement>().info;
+      return NameInLowerCase(info.schema, info.name);
+    }
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 bool IsDeniedFunction(const std::string& name) { return DeniedFunctions().contains(name); }
@@ -513,6 +544,10 @@ ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOption
     Deny("a PIVOT without the list of its values is several statements; write PIVOT ... ON name IN ('a', 'b') ...");
   }
   TreeGate(policy, options).CheckStatement(*inner, parsed.writes);
+  parsed.table = ChangedTable(*inner);
+  parsed.changes_rows = inner->type == duckdb::StatementType::DELETE_STATEMENT ||
+                        inner->type == duckdb::StatementType::UPDATE_STATEMENT ||
+                        inner->type == duckdb::StatementType::MERGE_INTO_STATEMENT;
   return parsed;
 }
 

@@ -21,6 +21,10 @@ struct ParsedStatement {
   duckdb::unique_ptr<duckdb::SQLStatement> statement;
   /// It changes a table, or explains a statement that does.
   bool writes = false;
+  /// The table that it changes, as `database.table` in lower case; empty for one that changes nothing or makes a table.
+  std::string table;
+  /// It looks for the rows that it changes, so that others who change them are in its way.
+  bool changes_rows = false;
 };
 
 /// Parses `sql` and applies layers 1 and 2. Throws DuckDB's parser errors and PermissionDenied.

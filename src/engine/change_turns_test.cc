@@ -1,0 +1,69 @@
+#include "engine/change_turns.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+
+namespace tarn::engine {
+namespace {
+
+constexpr char kTable[] = "db.t";
+
+TEST(ChangeTurns, TurnsAreInOrderAndOthersBeginBehindThem) {
+  ChangeTurns turns(SystemClock());
+  const std::atomic<bool> stop = false;
+  const int first = 1;
+  const int second = 2;
+  turns.AwaitOthers(kTable, stop);
+  turns.Take(kTable, &first, stop);
+  turns.Take(kTable, &first, stop);
+  turns.AwaitOthers("db.u", stop);
+  Mutex mutex;
+  std::string order;
+  const auto note = [&](char what) {
+    MutexLock lock(mutex);
+    order += what;
+  };
+  std::thread behind([&] {
+    turns.Take(kTable, &second, stop);
+    note('2');
+    turns.GiveBack(kTable, &second);
+  });
+  std::thread newcomer([&] {
+    turns.AwaitOthers(kTable, stop);
+    note('n');
+  });
+  note('1');
+  turns.GiveBack(kTable, &first);
+  behind.join();
+  newcomer.join();
+  EXPECT_EQ(order.front(), '1');
+  EXPECT_EQ(order.size(), 3U);
+  turns.AwaitOthers(kTable, stop);
+}
+
+TEST(ChangeTurns, WaitsAreStoppedAndBounded) {
+  FakeClock clock;
+  ChangeTurns turns(clock);
+  std::atomic<bool> stop = false;
+  const int holder = 1;
+  const int other = 2;
+  turns.Take(kTable, &holder, stop);
+  std::thread waiting([&] { turns.Take(kTable, &other, stop); });
+  stop = true;
+  turns.Wake();
+  waiting.join();
+  turns.GiveBack(kTable, &other);
+  const std::atomic<bool> never = false;
+  std::atomic<bool> done = false;
+  std::thread patient([&] {
+    turns.AwaitOthers(kTable, never);
+    done = true;
+  });
+  while (!done) clock.Advance(kMicrosPerSecond);
+  patient.join();
+}
+
+}  // namespace
+}  // namespace tarn::engine
