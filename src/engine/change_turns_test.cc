@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
-#include <thread>
+
+#include "base/executor.h"
 
 namespace tarn::engine {
 namespace {
@@ -25,19 +27,19 @@ TEST(ChangeTurns, TurnsAreInOrderAndOthersBeginBehindThem) {
     MutexLock lock(mutex);
     order += what;
   };
-  std::thread behind([&] {
+  Thread behind("behind", [&] {
     turns.Take(kTable, &second, stop);
     note('2');
     turns.GiveBack(kTable, &second);
   });
-  std::thread newcomer([&] {
+  Thread newcomer("newcomer", [&] {
     turns.AwaitOthers(kTable, stop);
     note('n');
   });
   note('1');
   turns.GiveBack(kTable, &first);
-  behind.join();
-  newcomer.join();
+  behind.Join();
+  newcomer.Join();
   EXPECT_EQ(order.front(), '1');
   EXPECT_EQ(order.size(), 3U);
   turns.AwaitOthers(kTable, stop);
@@ -50,19 +52,19 @@ TEST(ChangeTurns, WaitsAreStoppedAndBounded) {
   const int holder = 1;
   const int other = 2;
   turns.Take(kTable, &holder, stop);
-  std::thread waiting([&] { turns.Take(kTable, &other, stop); });
+  Thread waiting("waiting", [&] { turns.Take(kTable, &other, stop); });
   stop = true;
   turns.Wake();
-  waiting.join();
+  waiting.Join();
   turns.GiveBack(kTable, &other);
   const std::atomic<bool> never = false;
   std::atomic<bool> done = false;
-  std::thread patient([&] {
+  Thread patient("patient", [&] {
     turns.AwaitOthers(kTable, never);
     done = true;
   });
   while (!done) clock.Advance(kMicrosPerSecond);
-  patient.join();
+  patient.Join();
 }
 
 }  // namespace

@@ -227,8 +227,8 @@ class BatchBuilder {
 
 class DuckCursor final : public Cursor {
  public:
-  DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection,
-             ChangeTurns& turns, int64_t max_planning_bytes, int64_t max_row_bytes)
+  DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection, ChangeTurns& turns,
+             int64_t max_planning_bytes, int64_t max_row_bytes)
       : database_(std::move(database)),
         connection_(std::move(connection)),
         cost_(CountReads(*connection_->context)),

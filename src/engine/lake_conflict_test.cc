@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/testing/lake_write_fixture.h"
@@ -153,9 +152,9 @@ TEST_F(LakeConflictTest, NoneOfManyStatementsOfOneRowIsLostOrStarves) {
   constexpr int kThreads = 6;
   constexpr int kStatements = 10;
   std::atomic<int> failed = 0;
-  std::vector<std::thread> threads;
+  std::vector<Thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
-    threads.emplace_back([&] {
+    threads.emplace_back("updates", [&] {
       for (int i = 0; i < kStatements; ++i) {
         const Status done = Run("update db.t set id = id + 1 where day = '2026-01-02'").status();
         if (!done.ok()) {
@@ -165,7 +164,7 @@ TEST_F(LakeConflictTest, NoneOfManyStatementsOfOneRowIsLostOrStarves) {
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (Thread& thread : threads) thread.Join();
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(Value("select id from db.t where name = 'c'"), std::to_string(3 + kThreads * kStatements));
 }
