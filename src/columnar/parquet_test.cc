@@ -2,6 +2,7 @@
 #include <arrow/builder.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
@@ -286,6 +287,21 @@ TEST_F(ParquetTest, TheFooterHasNoBoundsOfFloats) {
     EXPECT_EQ((*file)->NullCount(0, (*file)->FindLeaves({name})[0]), std::nullopt) << name;
   }
   EXPECT_EQ((*file)->NullCount(0, (*file)->FindLeaves({"integer"})[0]), 1);
+}
+
+TEST_F(ParquetTest, ColumnsOfValuesThatDifferHaveNoDictionary) {
+  const auto schema = arrow::schema({arrow::field("unique", arrow::int64()), arrow::field("same", arrow::int64())});
+  const auto values = RandomLongs(100000);
+  const auto same = *arrow::MakeArrayFromScalar(arrow::Int64Scalar(7), values->length());
+  const auto batch = arrow::RecordBatch::Make(schema, values->length(), {values, same});
+  // In batches that come before and after the file is begun.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (int64_t start = 0; start < batch->num_rows(); start += 7000) batches.push_back(batch->Slice(start, 7000));
+  const WrittenFile file = Write(batches);
+  EXPECT_EQ(file.num_records, 100000);
+  // Eight bytes each; a dictionary would bring two more.
+  EXPECT_LT(file.size_bytes, 100000 * 8 + 20000);
+  EXPECT_TRUE(Read()->Equals(**arrow::Table::FromRecordBatches({batch}), /*check_metadata=*/false));
 }
 
 TEST_F(ParquetTest, APreconditionGuardsThePublication) {

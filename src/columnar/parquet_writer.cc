@@ -10,14 +10,21 @@
 #include <parquet/properties.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "columnar/arrow_status.h"
 #include "columnar/column_statistics.h"
 #include "columnar/delta_schema.h"
+#include "columnar/dictionary_choice.h"
 #include "columnar/object_streams.h"
 
 namespace tarn::columnar {
 namespace {
+
+/// The first rows of a file wait for as many as show which columns repeat their values.
+constexpr int64_t kSampleRows = 32 << 10;
+constexpr int64_t kSampleBytes = 4 << 20;
 
 constexpr char kColumnMappingId[] = "json:delta.columnMapping.id";
 constexpr char kParquetFieldId[] = "PARQUET:field_id";
@@ -123,15 +130,15 @@ class ParquetWriterImpl final : public ParquetWriter {
 
   Status Open(storage::ObjectStore& store);
   Status Append(const arrow::RecordBatch& batch) override;
-  Status EndRowGroup() override {
-    open_group_rows_ = 0;
-    return status_;
-  }
+  Status EndRowGroup() override;
   int64_t bytes_written() const override;
   Result<WrittenFile> Finish() override;
 
  private:
+  /// Opens the file with what the rows that waited say of their columns, and writes them.
+  Status Begin();
   Status OpenWriter();
+  Status Encode(const arrow::RecordBatch& batch);
   Status Write(const arrow::RecordBatch& batch);
   /// Encoded bytes of the open row group.
   int64_t OpenGroupBytes() const;
@@ -143,6 +150,10 @@ class ParquetWriterImpl final : public ParquetWriter {
   std::shared_ptr<arrow::Schema> schema_;
   StatisticsCollector statistics_;
   std::shared_ptr<ObjectStream> stream_;
+  /// Rows that wait until `writer_` is opened.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> sample_;
+  int64_t sample_rows_ = 0;
+  int64_t sample_bytes_ = 0;
   // Set by the contents that `writer_` owns, and read only while it lives.
   parquet::RowGroupWriter* open_group_ = nullptr;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
@@ -161,7 +172,7 @@ Status ParquetWriterImpl::Keep(Status status) {
 Status ParquetWriterImpl::Open(storage::ObjectStore& store) {
   TARN_ASSIGN_OR_RETURN(auto object, store.OpenWriter(key_, options_.precondition));
   stream_ = std::make_shared<ObjectStream>(std::move(object));
-  return Keep(ArrowBarrier([this] { return OpenWriter(); }));
+  return Status::Ok();
 }
 
 /// Bounds in the footer leave NaN aside, and DuckDB, which sorts it above everything, then skips row groups that hold a
@@ -193,6 +204,9 @@ Status ParquetWriterImpl::OpenWriter() {
   TARN_RETURN_ARROW_NOT_OK(
       parquet::arrow::ToParquetSchema(schema_.get(), *builder.build(), *arrow_properties, &descriptor));
   DisableFloatStatistics(*descriptor, builder);
+  for (const int leaf : LeavesWithoutRepetition(sample_)) {
+    builder.disable_dictionary(descriptor->Column(leaf)->path());
+  }
   const std::shared_ptr<parquet::WriterProperties> properties = builder.build();
   const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(descriptor->schema_root());
   auto file = std::make_unique<parquet::ParquetFileWriter>();
@@ -200,6 +214,11 @@ Status ParquetWriterImpl::OpenWriter() {
                                                &open_group_));
   return FromArrow(parquet::arrow::FileWriter::Make(arrow::default_memory_pool(), std::move(file), schema_,
                                                     arrow_properties, &writer_));
+}
+
+/// In memory.
+int64_t BytesOf(const arrow::RecordBatch& batch) {
+  return arrow::util::ReferencedBufferSize(batch).ValueOr(arrow::util::TotalBufferSize(batch));
 }
 
 int64_t ParquetWriterImpl::OpenGroupBytes() const {
@@ -211,7 +230,7 @@ int64_t ParquetWriterImpl::OpenGroupBytes() const {
 
 int64_t ParquetWriterImpl::bytes_written() const {
   const arrow::Result<int64_t> flushed = stream_->Tell();
-  return flushed.ValueOr(0) + (status_.ok() && !finished_ ? OpenGroupBytes() : 0);
+  return flushed.ValueOr(0) + (status_.ok() && !finished_ ? sample_bytes_ + OpenGroupBytes() : 0);
 }
 
 Status ParquetWriterImpl::Append(const arrow::RecordBatch& batch) {
@@ -221,9 +240,35 @@ Status ParquetWriterImpl::Append(const arrow::RecordBatch& batch) {
     return Status::InvalidArgument(key_ + ": a batch of schema {" + batch.schema()->ToString() +
                                    "} does not fit the file's {" + schema_->ToString() + "}");
   }
+  if (writer_ == nullptr) {
+    sample_.push_back(batch.Slice(0));
+    sample_rows_ += batch.num_rows();
+    sample_bytes_ += BytesOf(batch);
+    if (sample_rows_ >= kSampleRows || sample_bytes_ >= kSampleBytes) TARN_RETURN_NOT_OK(Begin());
+  } else {
+    TARN_RETURN_NOT_OK(Encode(batch));
+  }
+  return Keep(statistics_.Observe(batch));
+}
+
+Status ParquetWriterImpl::EndRowGroup() {
+  TARN_RETURN_NOT_OK(status_);
+  if (writer_ == nullptr && sample_rows_ > 0) TARN_RETURN_NOT_OK(Begin());
+  open_group_rows_ = 0;
+  return Status::Ok();
+}
+
+Status ParquetWriterImpl::Begin() {
+  TARN_RETURN_NOT_OK(Keep(ArrowBarrier([this] { return OpenWriter(); })));
+  sample_bytes_ = 0;
+  for (const auto& batch : std::exchange(sample_, {})) TARN_RETURN_NOT_OK(Encode(*batch));
+  return Status::Ok();
+}
+
+Status ParquetWriterImpl::Encode(const arrow::RecordBatch& batch) {
   // Slices small enough that the size of the open row group is seen before it goes far beyond its bound.
-  const int64_t bytes = arrow::util::ReferencedBufferSize(batch).ValueOr(arrow::util::TotalBufferSize(batch));
-  const int64_t pieces = std::min(batch.num_rows(), 1 + bytes / std::max<int64_t>(options_.row_group_bytes / 8, 1));
+  const int64_t pieces =
+      std::min(batch.num_rows(), 1 + BytesOf(batch) / std::max<int64_t>(options_.row_group_bytes / 8, 1));
   const int64_t step = pieces == 0 ? 1 : (batch.num_rows() + pieces - 1) / pieces;
   for (int64_t start = 0; start < batch.num_rows();) {
     const int64_t room = options_.row_group_rows - open_group_rows_;
@@ -232,7 +277,7 @@ Status ParquetWriterImpl::Append(const arrow::RecordBatch& batch) {
     TARN_RETURN_NOT_OK(Keep(ArrowBarrier([&] { return Write(*slice); })));
     start += rows;
   }
-  return Keep(statistics_.Observe(batch));
+  return Status::Ok();
 }
 
 Status ParquetWriterImpl::Write(const arrow::RecordBatch& batch) {
@@ -248,6 +293,7 @@ Status ParquetWriterImpl::Write(const arrow::RecordBatch& batch) {
 Result<WrittenFile> ParquetWriterImpl::Finish() {
   TARN_RETURN_NOT_OK(status_);
   TARN_CHECK(!finished_);
+  if (writer_ == nullptr) TARN_RETURN_NOT_OK(Begin());
   finished_ = true;
   TARN_RETURN_NOT_OK(Keep(ArrowBarrier([this] { return FromArrow(writer_->Close()); })));
   Result<storage::ObjectInfo> info = stream_->Finish();

@@ -12,8 +12,9 @@ Compactor::Compactor(lake::Lake& lake, Clock& clock, const CompactionOptions& op
 
 Status Compactor::Compact(const lake::TableStatus& table, int64_t& done_version) {
   if (table.version == done_version) return Status::Ok();
-  TARN_ASSIGN_OR_RETURN(const delta::OptimizeResult result,
-                        lake_.Optimize(table.name, {.target_file_bytes = options_.target_file_bytes}));
+  // Beside requests, one thread.
+  const delta::OptimizeOptions optimize{.target_file_bytes = options_.target_file_bytes, .decode_ahead = false};
+  TARN_ASSIGN_OR_RETURN(const delta::OptimizeResult result, lake_.Optimize(table.name, optimize));
   // A version is remembered only when there was nothing to do, so that what arrived during a rewrite is looked at next
   // time.
   done_version = result.version ? -1 : table.version;

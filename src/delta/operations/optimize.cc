@@ -50,9 +50,10 @@ Result<bool> Optimizer::Rewrite() {
   if (plan.empty() || DataFileSchema(*snapshot_)->num_fields() == 0) return false;
   // Refuses a table that cannot be written before anything is.
   TARN_RETURN_NOT_OK(Transaction::Begin(table_, snapshot_).status());
-  const RewriteOptions options{options_.target_file_bytes, options_.min_file_bytes > 0
-                                                               ? options_.min_file_bytes
-                                                               : options_.target_file_bytes / 4 * 3};
+  const RewriteOptions options{
+      .target_file_bytes = options_.target_file_bytes,
+      .min_file_bytes = options_.min_file_bytes > 0 ? options_.min_file_bytes : options_.target_file_bytes / 4 * 3,
+      .decode_ahead = options_.decode_ahead};
   Status missing;
   for (const OptimizeGroup& files : plan) {
     Result<Rewritten> rewritten = RewriteFiles(table_, *snapshot_, files, options);

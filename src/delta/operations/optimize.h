@@ -23,6 +23,8 @@ struct OptimizeOptions {
   int min_files = 2;
   /// Newest rewrite plan bound: at most this many input bytes in one commit.
   int64_t max_bytes_per_commit = int64_t{4} << 30;
+  /// A second thread decodes inputs while the caller's encodes. Without it the work leaves the other processors alone.
+  bool decode_ahead = true;
 };
 
 /// Files of one partition that are written anew together, oldest first; a single one only to purge deleted rows.
@@ -47,7 +49,7 @@ struct OptimizeResult {
 /// nulls. Rows that deletion vectors delete are left out, and files with many of them are rewritten for that alone. A
 /// group of inputs of which a concurrent writer removed one is given up and its output deleted; the other groups are
 /// committed as they are. When nothing is left, it plans anew, a bounded number of times, and then returns Conflict.
-/// Memory: one row group, and a few words per small file.
+/// Memory: one row group, a few megabytes of rows on their way into it, and a few words per small file.
 Result<OptimizeResult> Optimize(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
                                 const OptimizeOptions& options);
 

@@ -4,9 +4,11 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "delta/files/data_file_reader.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/operations/batch_pipe.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -26,7 +28,8 @@ class Rewriter {
   Rewritten& done() { return done_; }
 
  private:
-  Status Read(FileIndex index);
+  /// The rows of all files, one after the other. Touches nothing that `Write` does but `bytes_left_`.
+  Status Read(const std::vector<FileIndex>& files, const columnar::BatchVisitor& visit);
   Status Write(const arrow::RecordBatch& batch);
   Status OpenOutput();
   Status CloseOutput();
@@ -37,8 +40,8 @@ class Rewriter {
   const std::vector<int> columns_;
   const std::shared_ptr<arrow::Schema> schema_;
   PartitionValues partition_values_;
-  /// Input bytes behind the file being read.
-  int64_t bytes_left_ = 0;
+  /// Input bytes behind the file being read, which may be a little ahead of what is written.
+  std::atomic<int64_t> bytes_left_ = 0;
   /// Of `output_`.
   std::string key_;
   std::unique_ptr<DataFileWriter> output_;
@@ -53,15 +56,22 @@ Status Rewriter::Run(const std::vector<FileIndex>& files) {
     done_.bytes_read += add.size_bytes;
     done_.removes.push_back(RemoveOf(add, table_.clock->WallMicros() / kMicrosPerMilli, /*data_change=*/false));
   }
-  for (const FileIndex index : files) TARN_RETURN_NOT_OK(Read(index));
+  const auto write = [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return Write(*batch); };
+  if (options_.decode_ahead) {
+    TARN_RETURN_NOT_OK(PipeBatches([&](const columnar::BatchVisitor& visit) { return Read(files, visit); }, write));
+  } else {
+    TARN_RETURN_NOT_OK(Read(files, write));
+  }
   return CloseOutput();
 }
 
-Status Rewriter::Read(FileIndex index) {
-  TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
-  bytes_left_ -= file.size_bytes;
-  return ReadDataFile(*table_.store, snapshot_, file, columns_,
-                      [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return Write(*batch); });
+Status Rewriter::Read(const std::vector<FileIndex>& files, const columnar::BatchVisitor& visit) {
+  for (const FileIndex index : files) {
+    TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot_.File(index));
+    bytes_left_ -= file.size_bytes;
+    TARN_RETURN_NOT_OK(ReadDataFile(*table_.store, snapshot_, file, columns_, visit));
+  }
+  return Status::Ok();
 }
 
 Status Rewriter::Write(const arrow::RecordBatch& batch) {

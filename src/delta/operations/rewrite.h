@@ -23,6 +23,8 @@ struct RewriteOptions {
   int64_t target_file_bytes = 0;
   /// An output is not split off for less than this.
   int64_t min_file_bytes = 0;
+  /// A second thread decodes inputs while the caller's encodes.
+  bool decode_ahead = false;
 };
 
 /// What one group of inputs became. All adds and removes have dataChange=false.

@@ -116,7 +116,7 @@ class Simulation {
         (void)lake.FlushDue();
         break;
       case 3:
-        (void)lake.Optimize(NameOf(static_cast<int>(random_.Below(kTables))), {});
+        (void)lake.Optimize(NameOf(static_cast<int>(random_.Below(kTables))), {.decode_ahead = false});
         break;
       case 4:
         AddForeignColumn();
