@@ -186,5 +186,31 @@ TEST(DistantLog, ItsCommitsAreReadTogether) {
   EXPECT_TRUE(gathering.gathered());
 }
 
+TEST(DistantLog, OneMoreCommitIsSeenByTwoRequestsAndNoneByOne) {
+  const storage::testing::FakeS3 s3;
+  Random random(1);
+  const TableContext table{.store = s3.MakeStore(), .clock = &SystemClock(), .random = &random, .commits = nullptr};
+  ASSERT_TRUE((*Transaction::Create(table, {.schema = RowSchema()}))->Commit().ok());
+  ASSERT_TRUE(AppendRow(table, 0, 0).ok());
+  const auto first = *LoadSnapshot(table);
+  const auto requests = [&](const std::function<void()>& work) {
+    const size_t before = s3.requests().size();
+    work();
+    return s3.requests().size() - before;
+  };
+  EXPECT_EQ(requests([&] { EXPECT_EQ(*Refresh(table, first), first); }), 1U);
+  ASSERT_TRUE(AppendRow(table, 0, 1).ok());
+  EXPECT_EQ(requests([&] { EXPECT_EQ((*Refresh(table, first))->num_files(), 2U); }), 2U);
+  // Of a commit of one's own the server told only the tag.
+  const auto transaction = *Transaction::Begin(table, *Refresh(table, first));
+  transaction->SetTxn({"app", 1, 0});
+  const auto own = transaction->Commit()->snapshot;
+  EXPECT_EQ(requests([&] { EXPECT_EQ(*Refresh(table, own), own); }), 1U);
+  // A commit that is gone is another log, even where it is longer.
+  ASSERT_TRUE(AppendRow(table, 0, 2).ok());
+  ASSERT_TRUE(table.store->Delete(CommitKey(own->version())).ok());
+  EXPECT_EQ(Refresh(table, own).status().code(), StatusCode::kCorruption);
+}
+
 }  // namespace
 }  // namespace tarn::delta

@@ -18,9 +18,13 @@ constexpr int kDistantThreads = 32;
 
 }  // namespace
 
-int ThreadsFor(const storage::ObjectStore& store, int on_disk) {
+bool IsDistant(const storage::ObjectStore& store) {
   const std::string uri = store.uri();
-  if (storage::IsRemoteUri(uri) && !uri.starts_with("memory:")) return kDistantThreads;
+  return storage::IsRemoteUri(uri) && !uri.starts_with("memory:");
+}
+
+int ThreadsFor(const storage::ObjectStore& store, int on_disk) {
+  if (IsDistant(store)) return kDistantThreads;
   return std::min(on_disk, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
 }
 

@@ -8,6 +8,9 @@
 
 namespace tarn::delta {
 
+/// Whether reading a store is waiting for a server's answers more than anything else.
+bool IsDistant(const storage::ObjectStore& store);
+
 /// How many threads gain from reading a store: `on_disk`, and at most one a processor, where reading is work; more
 /// where each of them waits for a server's answer.
 int ThreadsFor(const storage::ObjectStore& store, int on_disk);

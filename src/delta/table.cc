@@ -9,6 +9,7 @@
 #include "delta/log/log_segment.h"
 #include "delta/log/log_snapshot.h"
 #include "delta/log/replay.h"
+#include "delta/parallel.h"
 #include "delta/protocol_features.h"
 
 namespace tarn::delta {
@@ -124,27 +125,69 @@ Result<bool> IsStillThere(const TableContext& table, const LogSnapshot& snapshot
   return segment.version == snapshot.version() && segment.modified_millis == snapshot.state().modified_millis;
 }
 
+/// Far behind, one listing and parallel replay beat reading commit after commit.
+constexpr int kMaxSteps = 64;
+
+using SnapshotPtr = std::shared_ptr<const LogSnapshot>;
+
+Result<SnapshotPtr> Apply(const TableContext& table, const SnapshotPtr& current, const CommitText& commit) {
+  TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current->state(), table.store, commit.text,
+                                                      current->version() + 1, commit.modified_millis, ReplayOptions()));
+  return LogSnapshot::Make(table.store, std::move(state), current.get());
+}
+
+/// Null where the log must be read from its beginning.
+Result<SnapshotPtr> RefreshByTrying(const TableContext& table, SnapshotPtr current) {
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const auto commit = ReadCommit(*table.store, current->version() + 1);
+    if (step == 0 && (commit.ok() || commit.status().Is(StatusCode::kNotFound))) {
+      TARN_ASSIGN_OR_RETURN(const bool still_there, IsStillThere(table, *current));
+      if (!still_there) return SnapshotPtr();
+    }
+    if (commit.status().Is(StatusCode::kNotFound)) return current;
+    TARN_RETURN_NOT_OK(commit.status());
+    TARN_ASSIGN_OR_RETURN(current, Apply(table, current, *commit));
+  }
+  return SnapshotPtr();
+}
+
+/// One listing shows both whether the snapshot's own commit is still there and what came after it: one request where
+/// trying takes two, and two where there is one more commit. Null where the log must be read from its beginning.
+Result<SnapshotPtr> RefreshByListing(const TableContext& table, SnapshotPtr current) {
+  TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store, current->version()));
+  if (commits.empty() || commits.size() > kMaxSteps || commits.front().version != current->version() ||
+      commits.back().version != current->version() + static_cast<int64_t>(commits.size()) - 1) {
+    return SnapshotPtr();
+  }
+  const TableState& state = current->state();
+  const LogFile& own = commits.front();
+  if (own.modified_millis != state.modified_millis && (state.etag.empty() || own.etag != state.etag)) {
+    return SnapshotPtr();
+  }
+  commits.erase(commits.begin());
+  std::vector<CommitText> texts(commits.size());
+  const Status read = RunParallel(commits.size(), ThreadsFor(*table.store, 1), [&](size_t i) -> Status {
+    TARN_ASSIGN_OR_RETURN(texts[i], ReadCommit(*table.store, commits[i].version));
+    return Status::Ok();
+  });
+  if (read.Is(StatusCode::kNotFound)) return SnapshotPtr();
+  TARN_RETURN_NOT_OK(read);
+  for (const CommitText& text : texts) {
+    TARN_ASSIGN_OR_RETURN(current, Apply(table, current, text));
+  }
+  return current;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Snapshot>> Refresh(const TableContext& table,
                                                 const std::shared_ptr<const Snapshot>& snapshot) {
-  std::shared_ptr<const LogSnapshot> current = LogSnapshot::From(snapshot);
-  // Far behind, one listing and parallel replay beat reading commit after commit.
-  constexpr int kMaxSteps = 64;
-  for (int step = 0; step < kMaxSteps; ++step) {
-    const int64_t version = current->version() + 1;
-    auto commit = ReadCommit(*table.store, version);
-    if (step == 0 && (commit.ok() || commit.status().Is(StatusCode::kNotFound))) {
-      TARN_ASSIGN_OR_RETURN(const bool still_there, IsStillThere(table, *current));
-      if (!still_there) return LoadSnapshot(table);
-    }
-    if (commit.status().Is(StatusCode::kNotFound)) return std::shared_ptr<const Snapshot>(std::move(current));
-    if (!commit.ok()) return std::move(commit).status();
-    TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current->state(), table.store, commit->text, version,
-                                                        commit->modified_millis, ReplayOptions()));
-    TARN_ASSIGN_OR_RETURN(current, LogSnapshot::Make(table.store, std::move(state), current.get()));
-  }
-  return LoadSnapshot(table);
+  const SnapshotPtr current = LogSnapshot::From(snapshot);
+  // A folder on disk would be listed whole.
+  const bool lists = IsDistant(*table.store);
+  TARN_ASSIGN_OR_RETURN(SnapshotPtr newest, lists ? RefreshByListing(table, current) : RefreshByTrying(table, current));
+  if (newest == nullptr) return LoadSnapshot(table);
+  return std::shared_ptr<const Snapshot>(std::move(newest));
 }
 
 Result<bool> TableExists(storage::ObjectStore& table_store) {

@@ -24,7 +24,11 @@ struct Listing {
 };
 
 LogFile ToLogFile(const storage::ObjectInfo& object, int64_t version) {
-  return {object.key, version, object.size_bytes, object.modified_micros / kMicrosPerMilli};
+  return {.key = object.key,
+          .version = version,
+          .size_bytes = object.size_bytes,
+          .modified_millis = object.modified_micros / kMicrosPerMilli,
+          .etag = object.etag};
 }
 
 Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {

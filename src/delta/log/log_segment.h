@@ -20,6 +20,8 @@ struct LogFile {
   int64_t modified_millis = 0;
   /// The last version that a compacted file covers; -1 for other files.
   int64_t compacted_to = -1;
+  /// As the listing has it.
+  std::string etag;
 
   bool is_compacted() const { return compacted_to >= 0; }
 };
