@@ -2,8 +2,11 @@
 
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
+import deltalake
+import pyarrow
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run_tarn
@@ -11,14 +14,14 @@ from rows import assert_same_rows
 
 CORPUS = ROOT / "tests" / "fixtures" / "delta"
 
-# It expects zone-less partition timestamps in America/Los_Angeles; here they are UTC, as documented.
-OTHER_ZONE = {"data-reader-partition-values"}
+# The zone of the writer, where partition timestamps do not name it.
+ZONES = {"data-reader-partition-values": ["--partition-timezone", "America/Los_Angeles"]}
 GOLDEN_WITH_ROWS = 71
 
 
-def read(table: Path, out: Path):
+def read(table: Path, out: Path, *options: str):
     """(rows, error text): one of the two is None."""
-    done = run_tarn("sql", "-t", f"t={table}", "-o", "parquet", "--output-file", out, "select * from t")
+    done = run_tarn("sql", "-t", f"t={table}", "-o", "parquet", "--output-file", out, "select * from t", *options)
     if done.returncode != 0:
         return None, done
     return pq.read_table(out), None
@@ -46,7 +49,7 @@ def golden_with_rows(shared, folder):
 def test_golden_tables(shared, tmp_path):
     readable, wrong = [], {}
     for name, table, expected in golden_with_rows(shared, tmp_path):
-        rows, error = read(table, tmp_path / f"{name}.parquet")
+        rows, error = read(table, tmp_path / f"{name}.parquet", *ZONES.get(name, []))
         if error is not None:
             wrong[name] = error.stderr
             continue
@@ -56,8 +59,8 @@ def test_golden_tables(shared, tmp_path):
         except AssertionError as difference:
             wrong[name] = str(difference)
     print(f"\nread identically ({len(readable)}): {', '.join(readable)}")
-    assert wrong.keys() == OTHER_ZONE, wrong
-    assert len(readable) == GOLDEN_WITH_ROWS - len(OTHER_ZONE)
+    assert not wrong, wrong
+    assert len(readable) == GOLDEN_WITH_ROWS
 
 
 def literal(value):
@@ -118,3 +121,28 @@ def test_filters_on_widened_columns(condition, ids):
     done = run_tarn("sql", "-t", f"t={table}", "-o", "csv", f"select id from t where {condition} order by id")
     assert done.returncode == 0, done.stderr
     assert [int(line) for line in done.stdout.split()[1:]] == ids
+
+
+def test_partition_times_that_name_no_zone_are_of_the_one_that_is_said(tmp_path):
+    noon = datetime(2021, 7, 1, 12, tzinfo=UTC)
+    table = pyarrow.table(
+        {"seen": pyarrow.array([noon], pyarrow.timestamp("us", "UTC")), "id": pyarrow.array([1], pyarrow.int64())}
+    )
+    deltalake.write_deltalake(str(tmp_path / "db" / "t"), table, partition_by=["seen"])
+    sources = {"t": ["-t", f"t={tmp_path}/db/t"], "db.t": ["--lake", str(tmp_path)]}
+    zone = "America/Los_Angeles"
+    for name, source in sources.items():
+        query = [*source, "-o", "csv", f"select seen from {name} where seen = '{{}}'"]
+
+        def rows(at: str, *options: str, env: dict | None = None, query=query) -> str:
+            done = run_tarn("sql", *query[:-1], query[-1].format(at), *options, env=env)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.split("\n", 1)[1].strip()
+
+        assert rows("2021-07-01 12:00:00+00").startswith("2021-07-01T12:00:00")
+        assert rows("2021-07-01 19:00:00+00", "--partition-timezone", zone).startswith("2021-07-01T19:00:00")
+        assert rows("2021-07-01 19:00:00+00", env={"TARN_PARTITION_TIMEZONE": zone}).startswith("2021-07-01T19:00:00")
+        assert rows("2021-07-01 12:00:00+00", "--partition-timezone", zone) == ""
+        refused = run_tarn("sql", *source, "select 1", "--partition-timezone", "America/Nowhere")
+        assert refused.returncode == 2 and "partition_timezone" in refused.stderr, refused
+        assert "'America/Nowhere'" in refused.stderr, refused

@@ -12,8 +12,8 @@ namespace tarn::cli {
 namespace {
 
 /// A table that cannot be read is no table to a lake, so its folder is found by its name alone.
-Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const std::string& table) {
-  TARN_ASSIGN_OR_RETURN(const delta::EntryTable entries, EntryTableOf(lake));
+Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const delta::EntryTable& entries,
+                                                          const std::string& table) {
   const Environment environment = ProcessEnvironment();
   if (IsPath(table)) return delta::OpenTableStore(table, entries, environment);
   TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseTableName(table));
@@ -40,7 +40,9 @@ Result<std::shared_ptr<const delta::Snapshot>> AnyTable::Load() const {
 Result<AnyTable> OpenAnyTable(const LakeChoice& lake, const std::string& table) {
   AnyTable opened;
   opened.name = table;
-  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, table));
+  TARN_ASSIGN_OR_RETURN(TableSettings settings, TableSettingsOf(lake));
+  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, settings.entries, table));
+  opened.context.partition_timezone = std::move(settings.partition_timezone);
   opened.random = std::make_unique<Random>(Random::FromSystem());
   opened.context.clock = &SystemClock();
   opened.context.random = opened.random.get();

@@ -1,6 +1,7 @@
 #include "cli/config_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "base/environment.h"
 #include "cli/command_line.h"
@@ -10,7 +11,13 @@ namespace tarn::cli {
 
 namespace {
 
-constexpr char kEntryKeys[] = "dynamodb.";
+/// Keys that say how tables are opened begin with one of these.
+constexpr std::string_view kTableKeys[] = {"partition_timezone", "dynamodb."};
+
+bool IsTableKey(std::string_view name) {
+  return std::any_of(std::begin(kTableKeys), std::end(kTableKeys),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
 
 }  // namespace
 
@@ -34,23 +41,23 @@ void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given) 
 
 void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& choice) {
   app.add_option("--lake", choice.uri, description)->type_name("URI")->check(MustNotBeEmpty);
-  AddConfigOptions(app, kEntryKeys, choice.entries);
+  for (const std::string_view prefix : kTableKeys) AddConfigOptions(app, prefix, choice.given);
 }
 
-Result<delta::EntryTable> EntryTableOf(const LakeChoice& choice) {
+Result<TableSettings> TableSettingsOf(const LakeChoice& choice) {
   const Environment environment = ProcessEnvironment();
   server::Config config;
   for (const server::ConfigKey& key : server::ConfigKeys()) {
-    if (!key.name.starts_with(kEntryKeys)) continue;
+    if (!IsTableKey(key.name)) continue;
     const std::string variable = server::EnvironmentName(key.name);
     if (const std::string value(ValueOf(environment, variable)); !value.empty()) {
       if (Status status = key.set(config, value); !status.ok()) return status.WithContext(variable);
     }
-    const auto given = choice.entries.find(std::string(key.name));
-    if (given == choice.entries.end()) continue;
+    const auto given = choice.given.find(std::string(key.name));
+    if (given == choice.given.end()) continue;
     if (Status status = key.set(config, given->second); !status.ok()) return status.WithContext(key.name);
   }
-  return std::move(config.dynamodb);
+  return TableSettings{std::move(config.partition_timezone), std::move(config.dynamodb)};
 }
 
 }  // namespace tarn::cli

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "columnar/time_zone.h"
 #include "delta/table_store.h"
 
 namespace CLI {
@@ -23,14 +24,21 @@ void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given);
 /// Which lake a command works on, or beside which tables.
 struct LakeChoice {
   std::string uri;
-  /// Of the keys dynamodb.*.
-  GivenKeys entries;
+  /// Keys that say how tables are opened: partition_timezone and dynamodb.*.
+  GivenKeys given;
 };
 
-/// Declares --lake and, for tables in S3, --dynamodb-table and its like. `choice` must outlive `app`.
+/// How the tables of a lake, and those beside it, are opened.
+struct TableSettings {
+  columnar::TimeZone partition_timezone;
+  delta::EntryTable entries;
+};
+
+/// Declares --lake, --partition-timezone and, for tables in S3, --dynamodb-table and its like. `choice` must outlive
+/// `app`.
 void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& choice);
 
-/// What flags and variables of the keys dynamodb.* say. InvalidArgument names the one that is wrong.
-Result<delta::EntryTable> EntryTableOf(const LakeChoice& choice);
+/// What flags and variables of those keys say. InvalidArgument names the one that is wrong.
+Result<TableSettings> TableSettingsOf(const LakeChoice& choice);
 
 }  // namespace tarn::cli

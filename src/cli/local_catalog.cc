@@ -6,7 +6,7 @@
 
 #include "base/environment.h"
 #include "delta/letter_case.h"
-#include "delta/table.h"
+#include "delta/table_store.h"
 #include "lake/committed_view.h"
 
 namespace tarn::cli {
@@ -19,11 +19,14 @@ constexpr char kMainDatabase[] = "main";
 
 }  // namespace
 
-Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri, const delta::EntryTable& entries) {
+Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri, const TableSettings& settings) {
   DeltaTable table;
   table.name = name;
-  TARN_ASSIGN_OR_RETURN(table.store, delta::OpenTableStore(uri, entries, ProcessEnvironment()));
-  auto snapshot = delta::LoadSnapshot({.store = table.store, .clock = &clock_, .random = &random_});
+  TARN_ASSIGN_OR_RETURN(table.context.store, delta::OpenTableStore(uri, settings.entries, ProcessEnvironment()));
+  table.context.clock = &clock_;
+  table.context.random = &random_;
+  table.context.partition_timezone = settings.partition_timezone;
+  auto snapshot = delta::LoadSnapshot(table.context);
   if (!snapshot.ok()) return snapshot.status().WithContext("'" + uri + "'");
   table.snapshot = std::move(snapshot).value();
   tables_[LowerCase(name)] = std::move(table);
@@ -57,8 +60,8 @@ Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::Tab
                             (as_of.has_value() ? "; only these have versions" : ""));
   }
   const lake::TableName full_name = {kMainDatabase, found->second.name};
-  if (as_of.has_value()) return lake::PastView(full_name, ContextOf(found->second), *as_of);
-  return lake::CommittedView(full_name, ContextOf(found->second), found->second.snapshot);
+  if (as_of.has_value()) return lake::PastView(full_name, found->second.context, *as_of);
+  return lake::CommittedView(full_name, found->second.context, found->second.snapshot);
 }
 
 Result<lake::TableForChange> LocalCatalog::PinForChange(const lake::TableName& name) {
@@ -68,7 +71,7 @@ Result<lake::TableForChange> LocalCatalog::PinForChange(const lake::TableName& n
   }
   // Nobody else's rows are buffered for a table that is named by its folder.
   TARN_ASSIGN_OR_RETURN(auto view, Pin(name, std::nullopt));
-  return lake::TableForChange{std::move(view), ContextOf(tables_.at(LowerCase(name.table)))};
+  return lake::TableForChange{std::move(view), tables_.at(LowerCase(name.table)).context};
 }
 
 Result<delta::TableContext> LocalCatalog::PlaceForNew(const lake::TableName& name) {

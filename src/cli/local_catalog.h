@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/random.h"
-#include "delta/table_store.h"
+#include "cli/config_options.h"
+#include "delta/table.h"
 #include "lake/lake.h"
 #include "lake/table_view.h"
 
@@ -22,7 +23,7 @@ class LocalCatalog final : public lake::TableCatalog {
 
   /// Before the first query; the lake outlives the catalog.
   void SetLake(lake::Lake* lake) { lake_ = lake; }
-  Status AddDeltaTable(const std::string& name, const std::string& uri, const delta::EntryTable& entries);
+  Status AddDeltaTable(const std::string& name, const std::string& uri, const TableSettings& settings);
 
   Result<std::vector<std::string>> ListDatabases() override;
   Result<std::vector<std::string>> ListTables(const std::string& database) override;
@@ -35,13 +36,9 @@ class LocalCatalog final : public lake::TableCatalog {
  private:
   struct DeltaTable {
     std::string name;
-    std::shared_ptr<storage::ObjectStore> store;
+    delta::TableContext context;
     std::shared_ptr<const delta::Snapshot> snapshot;
   };
-
-  delta::TableContext ContextOf(const DeltaTable& table) const {
-    return {.store = table.store, .clock = &clock_, .random = &random_};
-  }
 
   Clock& clock_;
   Random& random_;

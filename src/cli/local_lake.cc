@@ -18,13 +18,15 @@ constexpr char kStateVariable[] = "TARN_STATE_DIRECTORY";
 
 Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access) {
   const Environment environment = ProcessEnvironment();
-  server::RemoteSettings settings{.state_directory = std::string(ValueOf(environment, kStateVariable)), .entries = {}};
-  TARN_ASSIGN_OR_RETURN(settings.entries, EntryTableOf(choice));
+  TARN_ASSIGN_OR_RETURN(TableSettings tables, TableSettingsOf(choice));
+  const server::RemoteSettings settings{.state_directory = std::string(ValueOf(environment, kStateVariable)),
+                                        .entries = std::move(tables.entries)};
   TARN_ASSIGN_OR_RETURN(const server::LakePlace place, server::FindLake(choice.uri, settings, environment, access));
   LocalLake result;
   lake::LakeOptions options;
   options.store = place.store;
   options.wal_root = place.wal_root;
+  options.partition_timezone = std::move(tables.partition_timezone);
   result.random = std::make_unique<Random>(Random::FromSystem());
   result.buffer_memory =
       std::make_unique<MemoryBudget>("buffers", static_cast<size_t>(server::AvailableMemoryBytes() / 4));

@@ -129,11 +129,11 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   LocalCatalog catalog(SystemClock(), random);
   if (const std::string uri = LakeOf(options); !uri.empty()) {
     TARN_ASSIGN_OR_RETURN(lake,
-                          OpenLocalLake({.uri = uri, .entries = options.lake.entries},
+                          OpenLocalLake({.uri = uri, .given = options.lake.given},
                                         engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
     catalog.SetLake(lake.lake.get());
   }
-  TARN_ASSIGN_OR_RETURN(const delta::EntryTable entries, EntryTableOf(options.lake));
+  TARN_ASSIGN_OR_RETURN(const TableSettings settings, TableSettingsOf(options.lake));
   std::vector<NamedTable> files;
   std::set<std::string> names;
   for (const std::string& text : options.tables) {
@@ -146,7 +146,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
     if (file.has_value()) {
       files.push_back({table.name, *file});
     } else {
-      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri, entries));
+      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri, settings));
     }
   }
   TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());

@@ -16,16 +16,6 @@ constexpr int64_t kEraOffsetDays = 719'468;
 
 int64_t FloorDiv(int64_t a, int64_t b) { return a / b - static_cast<int64_t>(a % b < 0); }
 
-// Both directions count years from March, so that the leap day is the last of its year.
-int64_t DaysOf(const CivilDate& civil) {
-  const int64_t year = civil.year - static_cast<int64_t>(civil.month <= 2);
-  const int64_t era = FloorDiv(year, 400);
-  const int64_t year_of_era = year - era * 400;
-  const int64_t day_of_year = (153 * (civil.month > 2 ? civil.month - 3 : civil.month + 9) + 2) / 5 + civil.day - 1;
-  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * kDaysPerEra + day_of_era - kEraOffsetDays;
-}
-
 int DaysInMonth(int64_t year, int month) {
   static constexpr std::array<int, 12> kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -81,7 +71,7 @@ std::optional<int64_t> ScanDate(Scanner& in) {
   const std::optional<int64_t> day = in.Digits(1, 2);
   const int64_t signed_year = negative ? -*year : *year;
   if (!day || *day < 1 || *day > DaysInMonth(signed_year, static_cast<int>(*month))) return std::nullopt;
-  const int64_t days = DaysOf({signed_year, static_cast<int>(*month), static_cast<int>(*day)});
+  const int64_t days = DayOfCivil({signed_year, static_cast<int>(*month), static_cast<int>(*day)});
   if (days < std::numeric_limits<int32_t>::min() || days > std::numeric_limits<int32_t>::max()) return std::nullopt;
   return days;
 }
@@ -123,6 +113,16 @@ std::optional<int64_t> ScanZone(Scanner& in) {
 }
 
 }  // namespace
+
+// Both directions count years from March, so that the leap day is the last of its year.
+int64_t DayOfCivil(const CivilDate& civil) {
+  const int64_t year = civil.year - static_cast<int64_t>(civil.month <= 2);
+  const int64_t era = FloorDiv(year, 400);
+  const int64_t year_of_era = year - era * 400;
+  const int64_t day_of_year = (153 * (civil.month > 2 ? civil.month - 3 : civil.month + 9) + 2) / 5 + civil.day - 1;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * kDaysPerEra + day_of_era - kEraOffsetDays;
+}
 
 CivilDate CivilOfDay(int64_t days) {
   const int64_t shifted = days + kEraOffsetDays;

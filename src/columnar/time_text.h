@@ -32,6 +32,8 @@ struct CivilDate {
   int day = 0;
 };
 CivilDate CivilOfDay(int64_t days);
+/// Days since 1970-01-01.
+int64_t DayOfCivil(const CivilDate& civil);
 /// The year of a timestamp or, with 86'400'000'000 micros a day, of a date.
 int64_t YearOfDay(int64_t days);
 /// Floor division: the day that contains the instant.

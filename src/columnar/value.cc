@@ -52,11 +52,13 @@ std::optional<Value> ParseBoolean(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<Value> ParseTimestampValue(std::string_view text, const arrow::DataType& type) {
+std::optional<Value> ParseTimestampValue(std::string_view text, const arrow::DataType& type, const TimeZone& zone) {
   const std::optional<ParsedTimestamp> parsed = ParseTimestamp(text);
   const bool zoned_column = !static_cast<const arrow::TimestampType&>(type).timezone().empty();
   if (!parsed || (parsed->has_zone && !zoned_column)) return std::nullopt;
-  return Value(parsed->micros);
+  if (!zoned_column || parsed->has_zone) return Value(parsed->micros);
+  const std::optional<int64_t> micros = zone.UtcMicros(parsed->micros);
+  return micros.has_value() ? std::optional<Value>(*micros) : std::nullopt;
 }
 
 int HexDigit(char c) {
@@ -145,7 +147,7 @@ std::optional<std::strong_ordering> Compare(const Value& left, const Value& righ
   return Order(order < 0, order > 0);
 }
 
-Result<Value> ParsePartitionValue(std::string_view text, const arrow::DataType& type) {
+Result<Value> ParsePartitionValue(std::string_view text, const arrow::DataType& type, const TimeZone& zone) {
   if (text.empty()) return Value();
   std::optional<Value> value;
   switch (type.id()) {
@@ -180,7 +182,7 @@ Result<Value> ParsePartitionValue(std::string_view text, const arrow::DataType& 
       if (const std::optional<int64_t> days = ParseDate(text)) value = Value(*days);
       break;
     case arrow::Type::TIMESTAMP:
-      value = ParseTimestampValue(text, type);
+      value = ParseTimestampValue(text, type, zone);
       break;
     case arrow::Type::DECIMAL128: {
       const auto& decimal = static_cast<const arrow::Decimal128Type&>(type);

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/status.h"
+#include "columnar/time_zone.h"
 
 namespace tarn::columnar {
 
@@ -33,8 +34,8 @@ inline bool IsNull(const Value& value) { return std::holds_alternative<std::mono
 std::optional<std::strong_ordering> Compare(const Value& left, const Value& right);
 
 /// Reads a partition value as Delta serialises it (PROTOCOL.md, "Partition Value Serialization"): "" is null for every
-/// type; a timestamp without zone is UTC. Corruption when the text does not fit the type.
-Result<Value> ParsePartitionValue(std::string_view text, const arrow::DataType& type);
+/// type; a timestamp that does not name its zone is of `zone`. Corruption when the text does not fit the type.
+Result<Value> ParsePartitionValue(std::string_view text, const arrow::DataType& type, const TimeZone& zone = {});
 
 /// The inverse; nullopt is null. Timestamps are ISO 8601 with 'Z', timestamp_ntz without.
 std::optional<std::string> FormatPartitionValue(const Value& value, const arrow::DataType& type);

@@ -289,5 +289,18 @@ TEST(TimeText, EveryDayOfFourCenturiesFollowsTheOneBefore) {
   }
 }
 
+TEST(PartitionValue, TimestampsThatNameNoZoneAreOfTheGivenOne) {
+  const auto zone = TimeZone::Find("America/Los_Angeles");
+  ASSERT_TRUE(zone.ok()) << zone.status().ToString();
+  const auto parsed = [&](std::string_view text, const std::shared_ptr<arrow::DataType>& type) {
+    return Format(*ParsePartitionValue(text, *type, *zone), type);
+  };
+  EXPECT_EQ(parsed("2021-09-08 11:11:11", kTimestamp), "2021-09-08T18:11:11.000000Z");
+  EXPECT_EQ(parsed("2021-09-08T11:11:11Z", kTimestamp), "2021-09-08T11:11:11.000000Z");
+  EXPECT_EQ(parsed("2021-09-08 11:11:11+02:00", kTimestamp), "2021-09-08T09:11:11.000000Z");
+  EXPECT_EQ(parsed("2021-09-08 11:11:11", kTimestampNtz), "2021-09-08 11:11:11");
+  EXPECT_EQ(parsed("2021-09-08", arrow::date32()), "2021-09-08");
+}
+
 }  // namespace
 }  // namespace tarn::columnar

@@ -211,7 +211,7 @@ TEST(SnapshotTest, WindowsAndLazyStatisticsGiveTheSameTable) {
     const auto segment = ListSegment(table.store(), SegmentOptions());
     auto state = ReplaySegment(table.context().store, *segment, options, &broken);
     ASSERT_TRUE(state.ok()) << state.status().ToString();
-    const auto snapshot = *LogSnapshot::Make(table.context().store, std::move(*state));
+    const auto snapshot = *LogSnapshot::Make(table.context(), std::move(*state));
     EXPECT_EQ(snapshot->num_files(), 299u);
     const auto selected = *snapshot->Select({Predicate::Compare(Predicate::Op::kEq, 0, int64_t{1234})});
     ASSERT_EQ(selected.size(), 1u) << window;

@@ -52,7 +52,7 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
 Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version,
                                              std::set<std::string> broken_files = {}) {
   TARN_ASSIGN_OR_RETURN(TableState state, LoadState(table, version, std::move(broken_files)));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table, std::move(state)));
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
@@ -133,7 +133,7 @@ using SnapshotPtr = std::shared_ptr<const LogSnapshot>;
 Result<SnapshotPtr> Apply(const TableContext& table, const SnapshotPtr& current, const CommitText& commit) {
   TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current->state(), table.store, commit.text,
                                                       current->version() + 1, commit.modified_millis, ReplayOptions()));
-  return LogSnapshot::Make(table.store, std::move(state), current.get());
+  return LogSnapshot::Make(table, std::move(state), current.get());
 }
 
 /// Null where the log must be read from its beginning.

@@ -10,6 +10,7 @@
 #include "base/executor.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "columnar/time_zone.h"
 #include "delta/snapshot.h"
 #include "storage/object_store.h"
 
@@ -28,6 +29,8 @@ struct TableContext {
   Random* random = nullptr;
   /// Where commits are decided; put-if-absent on `store` when not given.
   std::shared_ptr<CommitStore> commits;
+  /// Of partition values that are timestamps and do not name a zone: what other writers' clocks showed.
+  columnar::TimeZone partition_timezone = {};
 };
 
 /// Reads the newest version. NotFound when there is no log; Unsupported names the feature that this program cannot

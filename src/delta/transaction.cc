@@ -322,7 +322,7 @@ Result<std::shared_ptr<const Snapshot>> LogTransaction::FilesAddedIn(const std::
   alone.protocol = current_->protocol();
   alone.metadata = current_->metadata();
   TARN_ASSIGN_OR_RETURN(alone, ApplyCommit(alone, table_.store, text, version, /*modified_millis=*/0, ReplayOptions()));
-  TARN_ASSIGN_OR_RETURN(const auto snapshot, LogSnapshot::Make(table_.store, std::move(alone), current_.get()));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, LogSnapshot::Make(table_, std::move(alone), current_.get()));
   return std::shared_ptr<const Snapshot>(snapshot);
 }
 
@@ -338,7 +338,7 @@ Result<bool> LogTransaction::AbsorbWinners(int64_t version, const OwnChange& own
     TARN_ASSIGN_OR_RETURN(TableState state, ApplyCommit(current_->state(), table_.store, commit->text, version,
                                                         commit->modified_millis, ReplayOptions()));
     const std::shared_ptr<const LogSnapshot> before = current_;
-    TARN_ASSIGN_OR_RETURN(current_, LogSnapshot::Make(table_.store, std::move(state), before.get()));
+    TARN_ASSIGN_OR_RETURN(current_, LogSnapshot::Make(table_, std::move(state), before.get()));
     if (is_own) return true;
     TARN_RETURN_NOT_OK(CheckTxn());
     TARN_RETURN_NOT_OK(
@@ -372,7 +372,7 @@ Result<Committed> LogTransaction::Finish(int64_t version, std::string_view text)
   TARN_ASSIGN_OR_RETURN(TableState state,
                         ApplyCommit(before, table_.store, text, version, published_.modified_millis, ReplayOptions()));
   state.etag = published_.etag;
-  TARN_ASSIGN_OR_RETURN(committed.snapshot, LogSnapshot::Make(table_.store, std::move(state), current_.get()));
+  TARN_ASSIGN_OR_RETURN(committed.snapshot, LogSnapshot::Make(table_, std::move(state), current_.get()));
   return committed;
 }
 

@@ -14,6 +14,7 @@
 #include "base/memory_budget.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "columnar/time_zone.h"
 #include "delta/operations/optimize.h"
 #include "delta/operations/vacuum.h"
 #include "lake/row_refusal.h"
@@ -41,6 +42,8 @@ struct LakeOptions {
   /// Opens for reading only: no WAL is created or adopted; records of a WAL without live owner are replayed into the
   /// view.
   bool read_only = false;
+  /// As delta::TableContext has it, for all tables.
+  columnar::TimeZone partition_timezone;
   FlushPolicy flush;
   /// Commits between two checkpoints; 0 turns them off.
   int checkpoint_interval = 100;

@@ -256,6 +256,7 @@ std::shared_ptr<LivingTable> TableDirectory::Register(const TableName& name, con
   context.store = storage::MakePrefixStore(store_, key);
   context.clock = &clock_;
   context.random = &random_;
+  context.partition_timezone = partition_timezone_;
   table = std::make_shared<LivingTable>(name, key, std::move(context));
   by_folder_.emplace(folded, RealTable{real, table});
   return named->second.table = table;

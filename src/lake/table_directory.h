@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "columnar/time_zone.h"
 #include "lake/living_table.h"
 #include "lake/table_view.h"
 
@@ -24,8 +25,9 @@ namespace tarn::lake {
 /// table in it. Where two folders spell one name, the one that EncodePathPart writes is it, else the first in order.
 class TableDirectory {
  public:
-  TableDirectory(std::shared_ptr<storage::ObjectStore> store, Clock& clock, Random& random)
-      : store_(std::move(store)), clock_(clock), random_(random) {}
+  TableDirectory(std::shared_ptr<storage::ObjectStore> store, Clock& clock, Random& random,
+                 columnar::TimeZone partition_timezone)
+      : store_(std::move(store)), clock_(clock), random_(random), partition_timezone_(std::move(partition_timezone)) {}
 
   /// As spelled, sorted without regard to case.
   Result<std::vector<std::string>> Databases() EXCLUDES(mutex_);
@@ -100,6 +102,7 @@ class TableDirectory {
   const std::shared_ptr<storage::ObjectStore> store_;
   Clock& clock_;
   Random& random_;
+  const columnar::TimeZone partition_timezone_;
   mutable Mutex mutex_;
   /// By folded database, database, folded table and table; several names may share a LivingTable.
   std::map<std::string, NamedTable> tables_ GUARDED_BY(mutex_);

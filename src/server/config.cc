@@ -94,6 +94,11 @@ Status SetEntryScheme(Config& config, const std::string& text) {
   return Status::Ok();
 }
 
+Status SetTimeZone(Config& config, const std::string& text) {
+  TARN_ASSIGN_OR_RETURN(config.partition_timezone, columnar::TimeZone::Find(text));
+  return Status::Ok();
+}
+
 Status SetAddress(Config& config, const std::string& text) {
   TARN_RETURN_NOT_OK(ParseAddress(text).status());
   config.addr_http = text;
@@ -309,6 +314,9 @@ const std::vector<ConfigKey>& ConfigKeys() {
        SetText<&Config::state_directory>},
       {"temp_directory", "text", "<lake>/_tarn/tmp", "where queries spill; emptied at start",
        SetText<&Config::temp_directory>},
+      {"partition_timezone", "text", "UTC",
+       "the time zone of partition values that are timestamps and name none, as in tables that Spark wrote",
+       SetTimeZone},
       {"dynamodb.table", "text", "<none>",
        "the DynamoDB table whose entries decide commits to tables in S3, as Spark's S3DynamoDBLogStore has it; "
        "without one If-None-Match decides",

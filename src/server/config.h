@@ -10,6 +10,7 @@
 
 #include "base/environment.h"
 #include "base/status.h"
+#include "columnar/time_zone.h"
 #include "delta/table_store.h"
 
 namespace tarn::server {
@@ -34,6 +35,7 @@ struct Config {
   std::string state_directory;
   /// Empty is LakePlace::temp_root.
   std::string temp_directory;
+  columnar::TimeZone partition_timezone;
   delta::EntryTable dynamodb;
 };
 

@@ -247,6 +247,7 @@ TEST(ConfigKeys, DefaultsAreWhatTheTableSays) {
   EXPECT_EQ(set.compaction_target_size, defaults.compaction_target_size);
   EXPECT_EQ(set.query_timeout_micros, defaults.query_timeout_micros);
   EXPECT_EQ(set.query_max_rows, defaults.query_max_rows);
+  EXPECT_EQ(set.partition_timezone.name(), defaults.partition_timezone.name());
   EXPECT_EQ(set.dynamodb.scheme, defaults.dynamodb.scheme);
 }
 

@@ -175,6 +175,7 @@ class WholeServer final : public Server {
       options.store = metered_store_;
     }
     options.wal_root = place.wal_root;
+    options.partition_timezone = options_.config.partition_timezone;
     options.flush = {.max_age_micros = options_.config.flush_max_age_micros,
                      .max_rows = options_.config.flush_max_rows,
                      .max_bytes = options_.config.flush_max_bytes};

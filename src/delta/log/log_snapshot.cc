@@ -64,12 +64,12 @@ struct LogSnapshot::Plan {
   std::vector<int> stats_place;
 };
 
-LogSnapshot::LogSnapshot(std::shared_ptr<storage::ObjectStore> store, TableState state)
-    : store_(std::move(store)), state_(std::move(state)) {}
+LogSnapshot::LogSnapshot(const TableContext& table, TableState state)
+    : store_(table.store), partition_timezone_(table.partition_timezone), state_(std::move(state)) {}
 
-Result<std::shared_ptr<const LogSnapshot>> LogSnapshot::Make(std::shared_ptr<storage::ObjectStore> store,
-                                                             TableState state, const LogSnapshot* previous) {
-  std::shared_ptr<LogSnapshot> snapshot(new LogSnapshot(std::move(store), std::move(state)));
+Result<std::shared_ptr<const LogSnapshot>> LogSnapshot::Make(const TableContext& table, TableState state,
+                                                             const LogSnapshot* previous) {
+  std::shared_ptr<LogSnapshot> snapshot(new LogSnapshot(table, std::move(state)));
   TARN_RETURN_NOT_OK(snapshot->Derive(previous));
   return std::shared_ptr<const LogSnapshot>(std::move(snapshot));
 }
@@ -96,6 +96,7 @@ Status LogSnapshot::Derive(const LogSnapshot* previous) {
   TARN_ASSIGN_OR_RETURN(field_match_, FieldMatchOf(*state_.protocol, *state_.metadata));
   TARN_RETURN_NOT_OK(CheckMapping(*schema_, field_match_));
   partition_place_.assign(schema_->num_fields(), -1);
+  partitioning_ = partition_timezone_.name() + '\0';
   for (const std::string& name : state_.metadata->partition_columns) {
     const int column = schema_->GetFieldIndex(name);
     if (column < 0) return Status::Corruption(at + " is partitioned by " + name + ", which its schema lacks");
@@ -140,7 +141,8 @@ Result<std::shared_ptr<const TypedPartitions>> LogSnapshot::TypedOf(const FileCh
         values.emplace_back();
         continue;
       }
-      auto value = columnar::ParsePartitionValue(*found->second, *schema_->field(partition_columns_[i])->type());
+      auto value = columnar::ParsePartitionValue(*found->second, *schema_->field(partition_columns_[i])->type(),
+                                                 partition_timezone_);
       if (!value.ok()) return value.status().WithContext("partition column " + name);
       values.push_back(std::move(*value));
     }
@@ -348,7 +350,7 @@ Result<std::shared_ptr<const Snapshot>> OpenCheckpoint(const TableContext& table
   segment.checkpoint = checkpoint;
   std::string broken;
   TARN_ASSIGN_OR_RETURN(TableState state, ReplaySegment(table.store, segment, ReplayOptions(), &broken));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table.store, std::move(state)));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table, std::move(state)));
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 

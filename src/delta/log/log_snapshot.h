@@ -8,6 +8,7 @@
 
 #include "delta/log/checkpoint_source.h"
 #include "delta/snapshot.h"
+#include "delta/table.h"
 #include "delta/table_state.h"
 
 namespace tarn::delta {
@@ -17,7 +18,7 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
  public:
   /// Corruption when protocol or metaData is missing or does not fit the rest; Unsupported names a feature in use that
   /// cannot be read. `previous` lends what did not change.
-  static Result<std::shared_ptr<const LogSnapshot>> Make(std::shared_ptr<storage::ObjectStore> store, TableState state,
+  static Result<std::shared_ptr<const LogSnapshot>> Make(const TableContext& table, TableState state,
                                                          const LogSnapshot* previous = nullptr);
 
   /// `snapshot` as what it is.
@@ -61,7 +62,7 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   };
   struct Plan;
 
-  LogSnapshot(std::shared_ptr<storage::ObjectStore> store, TableState state);
+  LogSnapshot(const TableContext& table, TableState state);
   Status Derive(const LogSnapshot* previous);
   Location Locate(FileIndex index) const;
   Result<std::shared_ptr<const TypedPartitions>> TypedOf(const FileChunk& chunk) const;
@@ -72,13 +73,15 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
                        std::vector<FileIndex>& selected) const;
 
   const std::shared_ptr<storage::ObjectStore> store_;
+  const columnar::TimeZone partition_timezone_;
   const TableState state_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<int> partition_columns_;
   columnar::FieldMatch field_match_ = columnar::FieldMatch::kName;
   /// Per schema column its place among the partition columns, or -1.
   std::vector<int> partition_place_;
-  /// Stored names and types of the partition columns, to tell cached typed values of another partitioning apart.
+  /// Stored names and types of the partition columns and the zone of their timestamps, to tell cached typed values of
+  /// another partitioning apart.
   std::string partitioning_;
   /// Index of the first file of each chunk; the number of files at the end.
   std::vector<size_t> first_index_;

@@ -98,7 +98,8 @@ class ChangeVisitor final : public ActionVisitor {
 /// time of the commit and last the kind of change, which a change file's rows tell themselves.
 class ChangeSnapshot final : public Snapshot {
  public:
-  explicit ChangeSnapshot(std::shared_ptr<const Snapshot> base) : base_(std::move(base)) {
+  ChangeSnapshot(std::shared_ptr<const Snapshot> base, columnar::TimeZone partition_timezone)
+      : base_(std::move(base)), partition_timezone_(std::move(partition_timezone)) {
     arrow::FieldVector fields = base_->schema()->fields();
     const auto count = static_cast<int>(fields.size());
     fields.push_back(arrow::field(std::string(kChangeTypeColumn), arrow::utf8()));
@@ -203,7 +204,7 @@ class ChangeSnapshot final : public Snapshot {
         values.emplace_back();
         continue;
       }
-      auto value = columnar::ParsePartitionValue(*found->second, *schema_->field(column)->type());
+      auto value = columnar::ParsePartitionValue(*found->second, *schema_->field(column)->type(), partition_timezone_);
       if (!value.ok()) return value.status().WithContext("partition column " + name);
       values.push_back(std::move(*value));
     }
@@ -211,6 +212,7 @@ class ChangeSnapshot final : public Snapshot {
   }
 
   const std::shared_ptr<const Snapshot> base_;
+  const columnar::TimeZone partition_timezone_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<int> partition_columns_;
   /// Per schema column its place among the partition values, or -1.
@@ -355,7 +357,7 @@ Result<std::shared_ptr<const Snapshot>> ReadChanges(const TableContext& table, c
   TARN_ASSIGN_OR_RETURN(std::vector<LogFile> commits, ListCommits(*table.store, 0, last->version()));
   MakeMonotone(commits);
   std::erase_if(commits, [&](const LogFile& commit) { return commit.version < first; });
-  auto changes = std::make_shared<ChangeSnapshot>(last);
+  auto changes = std::make_shared<ChangeSnapshot>(last, table.partition_timezone);
   RangeReader reader(table, *last);
   int64_t next = first;
   bool checked_first = false;
