@@ -76,6 +76,42 @@ def test_others_read_what_sql_changed(tmp_path):
     assert polars.read_delta(str(plain)).height == expected["false"][-1].num_rows
 
 
+def test_others_read_times_without_zone(tmp_path):
+    lake, table = tmp_path / "lake", tmp_path / "lake" / "db" / "t"
+    (lake / "db").mkdir(parents=True)
+    feature = "'delta.feature.timestampNtz' = 'supported'"
+    sql(lake, f"create table db.t (id int, local timestamp, moment timestamptz) partitioned by (id) with ({feature})")
+    sql(
+        lake, "insert into db.t select i, timestamp '2026-03-29 02:30:00.000001' + to_days(i), now() from range(9) r(i)"
+    )
+    done = run_tarn("table", "alter", table, "--add-column", "seen=timestamp_ntz", "--add-column", "note=string")
+    assert done.returncode == 0, done.stderr
+    sql(lake, "update db.t set seen = local - interval 1 hour, note = 'x' where local > timestamp '2026-04-01'")
+    ours = rows(lake, "from db.t", tmp_path / "ours.parquet")
+    assert ours.schema.field("local").type == ours.schema.field("seen").type == pa.timestamp("us")
+    assert json.loads(run_tarn("table", "fsck", table, "--check-data", "--json").stdout)["errors"] == 0
+    read_by_spark(tmp_path, [{"table": str(table), "version": 3, "out": str(tmp_path / "spark")}])
+    assert_same_rows(pq.read_table(tmp_path / "spark"), ours)
+    assert_same_rows(deltalake.DeltaTable(table).to_pyarrow_table(), ours)
+    assert polars.read_delta(str(table))["seen"].dtype == polars.Datetime("us")
+
+
+def test_others_keep_constraints_that_sql_made(tmp_path):
+    lake, table = tmp_path / "lake", tmp_path / "lake" / "db" / "t"
+    (lake / "db").mkdir(parents=True)
+    sql(lake, "create table db.t (id int check (id > 0), name varchar, constraint known check (name <> 'its'))")
+    sql(lake, "insert into db.t values (1, 'a')")
+    sql(lake, "alter table db.t add constraint small check (id < 10 or name is null)")
+    good = pa.table({"id": pa.array([5], pa.int32()), "name": ["b"]})
+    deltalake.write_deltalake(table, good, mode="append")
+    for column, bad in (("id", pa.array([0], pa.int32())), ("id", pa.array([10], pa.int32())), ("name", ["its"])):
+        rows_of_others = good.set_column(good.schema.get_field_index(column), column, pa.array(bad))
+        with pytest.raises(Exception, match=r"(?i)check|invariant|constraint"):
+            deltalake.write_deltalake(table, rows_of_others, mode="append")
+    assert json.loads(run_tarn("table", "fsck", table, "--check-data", "--json").stdout)["errors"] == 0
+    assert rows(lake, "from db.t", tmp_path / "ours.parquet").num_rows == 2
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir()))
 def test_tables_of_others_are_changed(tmp_path, name):
     lake = tmp_path / "lake"

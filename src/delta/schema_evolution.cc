@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kNamesNeedingMapping = " ,;{}()\n\t=";
 
-Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record, bool any_name) {
+Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record, const SchemaFreedom& freedom) {
   std::set<std::string> names;
   for (const auto& field : fields) {
     if (is_record) {
@@ -21,14 +21,19 @@ Status CheckPlainFields(const arrow::FieldVector& fields, bool is_record, bool a
       if (!names.insert(LowerCase(field->name())).second) {
         return Status::InvalidArgument("two columns are named " + field->name() + " but for case");
       }
-      if (!any_name) TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
+      if (!freedom.any_name) TARN_RETURN_NOT_OK(CheckPlainName(field->name()));
     }
     const arrow::DataType& type = *field->type();
-    if (type.id() == arrow::Type::TIMESTAMP && static_cast<const arrow::TimestampType&>(type).timezone().empty()) {
-      return Status::Unsupported("the column " + field->name() +
-                                 " of type timestamp_ntz needs the feature timestampNtz");
+    const bool is_zoneless =
+        type.id() == arrow::Type::TIMESTAMP && static_cast<const arrow::TimestampType&>(type).timezone().empty();
+    if (is_zoneless && !freedom.zoneless_times) {
+      return Status::Unsupported(
+          "the column " + field->name() +
+          " of type timestamp_ntz needs the table feature timestampNtz, which the table "
+          "property delta.feature.timestampNtz = supported switches on; timestamp, which is UTC, "
+          "needs none");
     }
-    TARN_RETURN_NOT_OK(CheckPlainFields(type.fields(), type.id() == arrow::Type::STRUCT, any_name));
+    TARN_RETURN_NOT_OK(CheckPlainFields(type.fields(), type.id() == arrow::Type::STRUCT, freedom));
   }
   return Status::Ok();
 }
@@ -45,14 +50,14 @@ Status CheckPlainName(std::string_view name) {
                              ", which needs column mapping (delta.columnMapping.mode = name)");
 }
 
-Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped) {
+Status CheckPlainSchema(const arrow::Schema& schema, const SchemaFreedom& freedom) {
   if (schema.num_fields() == 0) return Status::InvalidArgument("a table has at least one column");
-  return CheckPlainFields(schema.fields(), /*is_record=*/true, columns_are_mapped);
+  return CheckPlainFields(schema.fields(), /*is_record=*/true, freedom);
 }
 
 bool NeedsMapping(const arrow::Schema& schema) {
-  return CheckPlainFields(schema.fields(), /*is_record=*/true, /*any_name=*/true).ok() &&
-         !CheckPlainFields(schema.fields(), /*is_record=*/true, /*any_name=*/false).ok();
+  return CheckPlainFields(schema.fields(), /*is_record=*/true, {.any_name = true}).ok() &&
+         !CheckPlainFields(schema.fields(), /*is_record=*/true, {}).ok();
 }
 
 Status CheckOnlyAddsColumns(const arrow::Schema& before, const arrow::Schema& after) {

@@ -11,10 +11,17 @@ namespace tarn::delta {
 /// Whether a table of the lowest protocol can have a column of this name; Unsupported names the feature that it needs.
 Status CheckPlainName(std::string_view name);
 
-/// Whether a table of the lowest protocol can have this schema: at least one column, names that differ by more than
-/// case, no type or name that needs a table feature; where columns are mapped, names may be any. Unsupported names the
-/// feature.
-Status CheckPlainSchema(const arrow::Schema& schema, bool columns_are_mapped = false);
+/// What the features of a table let its columns be.
+struct SchemaFreedom {
+  /// Columns are mapped.
+  bool any_name = false;
+  /// timestampNtz.
+  bool zoneless_times = false;
+};
+
+/// Whether a table of the lowest protocol, but for this freedom, can have this schema: at least one column, names that
+/// differ by more than case, no type or name that needs a table feature. Unsupported names the feature.
+Status CheckPlainSchema(const arrow::Schema& schema, const SchemaFreedom& freedom = {});
 
 /// Whether a name, at any depth, keeps a table of the lowest protocol from having these columns, and nothing else does.
 bool NeedsMapping(const arrow::Schema& schema);

@@ -127,7 +127,8 @@ Status LogTransaction::SetSchema(const std::shared_ptr<arrow::Schema>& schema) {
   }
   if (added.empty()) return Status::Ok();
   const bool mapped = current_->field_match() != columnar::FieldMatch::kName;
-  TARN_RETURN_NOT_OK(CheckPlainSchema(*arrow::schema(added), mapped));
+  TARN_RETURN_NOT_OK(
+      CheckPlainSchema(*arrow::schema(added), {mapped, FeaturesOf(protocol()).contains("timestampNtz")}));
   Metadata metadata = current_->metadata();
   if (mapped) {
     TARN_RETURN_NOT_OK(CheckMapping(*arrow::schema(fields), current_->field_match()));
@@ -425,7 +426,7 @@ Result<std::unique_ptr<Transaction>> Transaction::Create(const TableContext& tab
   metadata.configuration = options.configuration;
   TARN_ASSIGN_OR_RETURN(std::set<std::string> features, TakeFeatures(metadata.configuration));
   const bool mapped = FeaturesInUse(metadata, *options.schema).contains("columnMapping");
-  TARN_RETURN_NOT_OK(CheckPlainSchema(*options.schema, mapped));
+  TARN_RETURN_NOT_OK(CheckPlainSchema(*options.schema, {mapped, features.contains("timestampNtz")}));
   const auto given = mapped ? MapColumnsOfNewTable(*options.schema, *table.random) : options.schema;
   if (mapped) RaiseMaxColumnId(*given, metadata);
   metadata.id = table.random->Uuid();

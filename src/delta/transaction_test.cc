@@ -100,6 +100,12 @@ TEST(TransactionTest, CreationChecksItsSchema) {
   const Status ntz = create({arrow::field("t", arrow::timestamp(arrow::TimeUnit::MICRO))});
   EXPECT_EQ(ntz.code(), StatusCode::kUnsupported);
   EXPECT_NE(ntz.message().find("timestampNtz"), std::string::npos);
+  CreateTableOptions options;
+  options.schema = arrow::schema({arrow::field("t", arrow::timestamp(arrow::TimeUnit::MICRO))});
+  options.configuration = {{"delta.feature.timestampNtz", "supported"}};
+  const auto with_feature = Transaction::Create(table.context(), options);
+  ASSERT_TRUE(with_feature.ok()) << with_feature.status().ToString();
+  EXPECT_EQ((*with_feature)->Commit()->snapshot->protocol().reader_features, std::vector<std::string>{"timestampNtz"});
   const Status mapping = create({arrow::field("a b", arrow::int64())});
   EXPECT_EQ(mapping.code(), StatusCode::kUnsupported);
   EXPECT_NE(mapping.message().find("columnMapping"), std::string::npos);

@@ -2,13 +2,18 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "delta/constraints.h"
 #include "delta/operations/alter_table.h"
+#include "delta/protocol_features.h"
+#include "duckdb/common/string_util.hpp"
 #include "duckdb/parser/expression/constant_expression.hpp"
 #include "duckdb/parser/parsed_data/alter_table_info.hpp"
 #include "duckdb/parser/parsed_data/comment_on_column_info.hpp"
+#include "engine/check_constraint.h"
 #include "engine/lake_table_ddl.h"
 
 namespace tarn::engine {
@@ -25,13 +30,14 @@ bool IsThere(const arrow::Schema& schema, const delta::ColumnPath& path) {
   return looked.ok();
 }
 
-Result<MaybeChange> Add(const arrow::Schema& schema, delta::ColumnPath record, const duckdb::ColumnDefinition& column,
-                        bool if_not_exists) {
+Result<MaybeChange> Add(const delta::Snapshot& snapshot, delta::ColumnPath record,
+                        const duckdb::ColumnDefinition& column, bool if_not_exists) {
   delta::ColumnPath path = record;
   path.push_back(column.Name());
-  if (if_not_exists && IsThere(schema, path)) return MaybeChange();
+  if (if_not_exists && IsThere(*snapshot.schema(), path)) return MaybeChange();
   if (column.HasDefaultValue()) return Status::Unsupported("ALTER TABLE: a default for a column");
-  TARN_ASSIGN_OR_RETURN(auto type, StoredType(column.Type()));
+  TARN_ASSIGN_OR_RETURN(auto type,
+                        StoredType(column.Type(), delta::FeaturesOf(snapshot.protocol()).contains("timestampNtz")));
   return MaybeChange(
       delta::AddColumns{{{std::move(record), arrow::field(column.Name(), std::move(type)), delta::ColumnPosition()}}});
 }
@@ -53,25 +59,44 @@ Result<MaybeChange> Set(const duckdb::SetTableOptionsInfo& set) {
   return MaybeChange(std::move(change));
 }
 
+Result<MaybeChange> Change(const ConstraintChange& change, const delta::Snapshot& snapshot) {
+  const auto& properties = snapshot.metadata().configuration;
+  const auto is_there = [&](const std::string& name) {
+    return std::any_of(properties.begin(), properties.end(), [&](const auto& property) {
+      return duckdb::StringUtil::CIEquals(property.first, std::string(delta::kConstraintPrefix) + name);
+    });
+  };
+  if (!change.condition) {
+    if (change.if_exists && !is_there(change.name)) return MaybeChange();
+    return MaybeChange(delta::DropConstraint{change.name});
+  }
+  std::string name = change.name;
+  for (size_t number = 1; name.empty(); ++number) {
+    if (!is_there(NameOfCheck(number))) name = NameOfCheck(number);
+  }
+  TARN_ASSIGN_OR_RETURN(auto constraint, StoredConstraint(name, *change.condition, *snapshot.schema()));
+  return MaybeChange(std::move(constraint));
+}
+
 std::string TextOf(const duckdb::Value& comment) { return comment.IsNull() ? std::string() : comment.ToString(); }
 
-Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const arrow::Schema& schema) {
+Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const delta::Snapshot& snapshot) {
   switch (info.alter_table_type) {
     case AlterTableType::ADD_COLUMN: {
       const auto& add = info.Cast<duckdb::AddColumnInfo>();
-      return Add(schema, {}, add.new_column, add.if_column_not_exists);
+      return Add(snapshot, {}, add.new_column, add.if_column_not_exists);
     }
     case AlterTableType::ADD_FIELD: {
       const auto& add = info.Cast<duckdb::AddFieldInfo>();
-      return Add(schema, PathOf(add.column_path), add.new_field, add.if_field_not_exists);
+      return Add(snapshot, PathOf(add.column_path), add.new_field, add.if_field_not_exists);
     }
     case AlterTableType::REMOVE_COLUMN: {
       const auto& drop = info.Cast<duckdb::RemoveColumnInfo>();
-      return Drop(schema, {drop.removed_column}, drop.if_column_exists);
+      return Drop(*snapshot.schema(), {drop.removed_column}, drop.if_column_exists);
     }
     case AlterTableType::REMOVE_FIELD: {
       const auto& drop = info.Cast<duckdb::RemoveFieldInfo>();
-      return Drop(schema, PathOf(drop.column_path), drop.if_column_exists);
+      return Drop(*snapshot.schema(), PathOf(drop.column_path), drop.if_column_exists);
     }
     case AlterTableType::RENAME_COLUMN: {
       const auto& rename = info.Cast<duckdb::RenameColumnInfo>();
@@ -90,6 +115,7 @@ Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const arrow::Sc
     case AlterTableType::SET_TABLE_OPTIONS:
       return Set(info.Cast<duckdb::SetTableOptionsInfo>());
     case AlterTableType::RESET_TABLE_OPTIONS: {
+      if (const auto* constraint = dynamic_cast<const ConstraintChange*>(&info)) return Change(*constraint, snapshot);
       const auto& names = info.Cast<duckdb::ResetTableOptionsInfo>().table_options;
       return MaybeChange(delta::UnsetProperties{{names.begin(), names.end()}});
     }
@@ -98,10 +124,10 @@ Result<MaybeChange> ChangeOf(const duckdb::AlterTableInfo& info, const arrow::Sc
   }
 }
 
-Result<MaybeChange> ChangeOf(const duckdb::AlterInfo& info, const arrow::Schema& schema) {
+Result<MaybeChange> ChangeOf(const duckdb::AlterInfo& info, const delta::Snapshot& snapshot) {
   switch (info.type) {
     case duckdb::AlterType::ALTER_TABLE:
-      return ChangeOf(info.Cast<duckdb::AlterTableInfo>(), schema);
+      return ChangeOf(info.Cast<duckdb::AlterTableInfo>(), snapshot);
     case duckdb::AlterType::SET_COMMENT:
       return MaybeChange(delta::SetTableComment{TextOf(info.Cast<duckdb::SetCommentInfo>().comment_value)});
     case duckdb::AlterType::SET_COLUMN_COMMENT: {
@@ -152,7 +178,7 @@ Status CheckAlterKind(const duckdb::AlterInfo& info) {
 Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, duckdb::AlterInfo& info) {
   TARN_ASSIGN_OR_RETURN(const auto table, catalog.PinForChange(name));
   const auto& snapshot = table.view->snapshot;
-  TARN_ASSIGN_OR_RETURN(const MaybeChange change, ChangeOf(info, *snapshot->schema()));
+  TARN_ASSIGN_OR_RETURN(const MaybeChange change, ChangeOf(info, *snapshot));
   if (!change.has_value()) return Status::Ok();
   const auto altered = delta::AlterTable(table.context, snapshot, *change);
   if (!altered.ok()) return altered.status().WithContext(table.view->name.ToString());

@@ -5,7 +5,9 @@
 #include <set>
 #include <utility>
 
+#include "delta/constraints.h"
 #include "delta/table_properties.h"
+#include "duckdb/common/string_util.hpp"
 #include "duckdb/execution/operator/projection/physical_projection.hpp"
 #include "duckdb/execution/physical_plan_generator.hpp"
 #include "duckdb/parser/constraints/not_null_constraint.hpp"
@@ -14,6 +16,7 @@
 #include "duckdb/planner/expression/bound_cast_expression.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "duckdb/planner/parsed_data/bound_create_table_info.hpp"
+#include "engine/check_constraint.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_types.h"
 
@@ -23,27 +26,27 @@ namespace {
 using duckdb::LogicalType;
 using duckdb::LogicalTypeId;
 
-Result<std::shared_ptr<arrow::DataType>> NestedType(const LogicalType& type) {
+Result<std::shared_ptr<arrow::DataType>> NestedType(const LogicalType& type, bool zoneless_times) {
   switch (type.id()) {
     case LogicalTypeId::STRUCT: {
       arrow::FieldVector fields;
       for (const auto& [name, child] : duckdb::StructType::GetChildTypes(type)) {
-        TARN_ASSIGN_OR_RETURN(auto stored, StoredType(child));
+        TARN_ASSIGN_OR_RETURN(auto stored, StoredType(child, zoneless_times));
         fields.push_back(arrow::field(name, std::move(stored)));
       }
       return arrow::struct_(std::move(fields));
     }
     case LogicalTypeId::MAP: {
-      TARN_ASSIGN_OR_RETURN(auto key, StoredType(duckdb::MapType::KeyType(type)));
-      TARN_ASSIGN_OR_RETURN(auto value, StoredType(duckdb::MapType::ValueType(type)));
+      TARN_ASSIGN_OR_RETURN(auto key, StoredType(duckdb::MapType::KeyType(type), zoneless_times));
+      TARN_ASSIGN_OR_RETURN(auto value, StoredType(duckdb::MapType::ValueType(type), zoneless_times));
       return arrow::map(std::move(key), std::move(value));
     }
     case LogicalTypeId::ARRAY: {
-      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ArrayType::GetChildType(type)));
+      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ArrayType::GetChildType(type), zoneless_times));
       return arrow::list(std::move(element));
     }
     default: {
-      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ListType::GetChildType(type)));
+      TARN_ASSIGN_OR_RETURN(auto element, StoredType(duckdb::ListType::GetChildType(type), zoneless_times));
       return arrow::list(std::move(element));
     }
   }
@@ -65,19 +68,32 @@ std::string TextOf(const std::string& option, const duckdb::ParsedExpression& ex
   return expression.Cast<duckdb::ConstantExpression>().value.ToString();
 }
 
-/// Indices of columns that are NOT NULL; refuses every other constraint.
+/// Indices of columns that are NOT NULL.
 std::set<uint64_t> RequiredColumns(const duckdb::CreateTableInfo& info) {
   std::set<uint64_t> required;
   for (const auto& constraint : info.constraints) {
-    if (constraint->type != duckdb::ConstraintType::NOT_NULL) Refuse("no " + constraint->ToString());
+    if (constraint->type != duckdb::ConstraintType::NOT_NULL) continue;
     required.insert(constraint->Cast<duckdb::NotNullConstraint>().index.index);
   }
   return required;
 }
 
+/// CHECK constraints by name, one without as check_1, check_2, …; refuses keys.
+std::vector<delta::AddConstraint> ChecksOf(const duckdb::CreateTableInfo& info, const arrow::Schema& schema) {
+  std::vector<delta::AddConstraint> checks;
+  for (const auto& constraint : info.constraints) {
+    if (constraint->type == duckdb::ConstraintType::NOT_NULL) continue;
+    const auto* check = dynamic_cast<const NamedCheck*>(constraint.get());
+    if (check == nullptr) Refuse("no " + constraint->ToString());
+    const std::string name = check->name.empty() ? NameOfCheck(checks.size() + 1) : check->name;
+    checks.push_back(ValueOrThrow(StoredConstraint(name, *check->expression, schema)));
+  }
+  return checks;
+}
+
 }  // namespace
 
-Result<std::shared_ptr<arrow::DataType>> StoredType(const LogicalType& type) {
+Result<std::shared_ptr<arrow::DataType>> StoredType(const LogicalType& type, bool zoneless_times) {
   switch (type.id()) {
     case LogicalTypeId::BOOLEAN:
       return arrow::boolean();
@@ -116,14 +132,15 @@ Result<std::shared_ptr<arrow::DataType>> StoredType(const LogicalType& type) {
     case LogicalTypeId::TIMESTAMP:
     case LogicalTypeId::TIMESTAMP_SEC:
     case LogicalTypeId::TIMESTAMP_MS:
-    case LogicalTypeId::TIMESTAMP_NS:
+      if (zoneless_times) return arrow::timestamp(arrow::TimeUnit::MICRO);
       return Status::Unsupported("a column of type " + type.ToString() +
-                                 " needs the table feature timestampNtz; use TIMESTAMPTZ, as in ts::timestamptz");
+                                 " needs the table feature timestampNtz ('delta.feature.timestampNtz' = 'supported'); "
+                                 "use TIMESTAMPTZ, as in ts::timestamptz");
     case LogicalTypeId::STRUCT:
     case LogicalTypeId::MAP:
     case LogicalTypeId::LIST:
     case LogicalTypeId::ARRAY:
-      return NestedType(type);
+      return NestedType(type, zoneless_times);
     default:
       return Status::Unsupported("a Delta table has no columns of type " + type.ToString());
   }
@@ -142,17 +159,6 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   if (!info.sort_keys.empty()) Refuse("no SORTED BY");
   NewTable table;
   const std::set<uint64_t> required = RequiredColumns(info);
-  arrow::FieldVector fields;
-  for (const auto& column : info.columns.Logical()) {
-    if (column.Generated()) Refuse("no generated columns, as " + column.Name());
-    if (column.HasDefaultValue()) Refuse("no default for the column " + column.Name());
-    auto type = StoredType(column.Type());
-    if (!type.ok()) ThrowStatus(type.status().WithContext("column " + column.Name()));
-    table.types.push_back(ValueOrThrow(SqlType(**type)));
-    fields.push_back(arrow::field(column.Name(), *std::move(type), !required.contains(column.Logical().index)));
-  }
-  table.options.schema = arrow::schema(std::move(fields));
-  for (const auto& key : info.partition_keys) table.options.partition_columns.push_back(NameOf(*key));
   // The parser gives names in lower case.
   for (const auto& [name, value] : info.options) {
     const std::string property = ValueOrThrow(SqlPropertyName(name));
@@ -160,6 +166,25 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
     ThrowIfError(delta::CheckPropertyValue(property, text));
     table.options.configuration[property] = std::move(text);
   }
+  auto properties = table.options.configuration;
+  const bool zoneless_times = ValueOrThrow(delta::TakeFeatures(properties)).contains("timestampNtz");
+  arrow::FieldVector fields;
+  for (const auto& column : info.columns.Logical()) {
+    if (column.Generated()) Refuse("no generated columns, as " + column.Name());
+    if (column.HasDefaultValue()) Refuse("no default for the column " + column.Name());
+    auto type = StoredType(column.Type(), zoneless_times);
+    if (!type.ok()) ThrowStatus(type.status().WithContext("column " + column.Name()));
+    table.types.push_back(ValueOrThrow(SqlType(**type)));
+    fields.push_back(arrow::field(column.Name(), *std::move(type), !required.contains(column.Logical().index)));
+  }
+  table.options.schema = arrow::schema(std::move(fields));
+  for (const delta::AddConstraint& check : ChecksOf(info, *table.options.schema)) {
+    const std::string key = std::string(delta::kConstraintPrefix) + duckdb::StringUtil::Lower(check.name);
+    if (!table.options.configuration.emplace(key, check.expression).second) {
+      ThrowStatus(Status::AlreadyExists("two constraints are called " + check.name));
+    }
+  }
+  for (const auto& key : info.partition_keys) table.options.partition_columns.push_back(NameOf(*key));
   return table;
 }
 

@@ -20,8 +20,9 @@ class PhysicalPlanGenerator;
 namespace tarn::engine {
 
 /// The type of a Delta column that holds every value of an SQL type: itself where Delta has it, a wider one for
-/// unsigned integers and HUGEINT, text for UUID, ENUM and JSON. Unsupported names the type of which Delta has none.
-Result<std::shared_ptr<arrow::DataType>> StoredType(const duckdb::LogicalType& type);
+/// unsigned integers and HUGEINT, text for UUID, ENUM and JSON. Unsupported names the type of which Delta has none, or
+/// none without a table feature: `zoneless_times` says that there is timestampNtz.
+Result<std::shared_ptr<arrow::DataType>> StoredType(const duckdb::LogicalType& type, bool zoneless_times);
 
 /// delta::PropertyName of a name in SQL. InvalidArgument for one that lost its "delta." since it was not quoted: DuckDB
 /// drops what stands before the dot.

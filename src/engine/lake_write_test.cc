@@ -54,10 +54,37 @@ TEST_F(LakeWriteTest, WhatADeltaTableCannotHaveIsRefusedByName) {
   refused("a int primary key", "PRIMARY KEY");
   refused("a int default 5", "default");
   refused("a int, b int as (a + 1)", "generated");
-  refused("a int, check (a > 0)", "CHECK");
+  refused("a int unique", "UNIQUE");
   EXPECT_EQ(Latest("x"), nullptr);
   EXPECT_THAT(Value("create or replace table db.x (a int)"), HasSubstr("REPLACE"));
   EXPECT_THAT(Value("create table db.x (a int) partitioned by (lower(a))"), HasSubstr("Unsupported"));
+}
+
+TEST_F(LakeWriteTest, TimesWithoutZoneNeedTheirFeature) {
+  const std::string with = " with ('delta.feature.timestampNtz' = 'supported')";
+  EXPECT_EQ(Value("create table db.z (id int, seen_at timestamp, place struct(seen timestamp_s))" + with), "(no rows)");
+  EXPECT_EQ(Latest("z")->protocol().reader_features, std::vector<std::string>{"timestampNtz"});
+  EXPECT_TRUE(Latest("z")->schema()->field(1)->type()->Equals(arrow::timestamp(arrow::TimeUnit::MICRO)));
+  EXPECT_EQ(Value("insert into db.z values (1, '2026-03-01 12:00:00.123456', {seen: '2026-03-01 12:00:07'}), "
+                  "(2, '0001-01-01', null)"),
+            "2");
+  EXPECT_EQ(Value("select typeof(seen_at) || ' ' || seen_at || ' ' || place.seen from db.z where seen_at > timestamp "
+                  "'2026-01-01'"),
+            "TIMESTAMP 2026-03-01 12:00:00.123456 2026-03-01 12:00:07");
+  EXPECT_EQ(Value("delete from db.z where seen_at = timestamp '2026-03-01 12:00:00.123456'"), "1");
+  EXPECT_EQ(
+      Value("create table db.c partitioned by (seen_at)" + with + " as select now()::timestamp as seen_at, 1 as a"),
+      "1");
+  EXPECT_EQ(Value("select count(*) from db.c where seen_at <= now()::timestamp"), "1");
+  EXPECT_THAT(Value("create table db.n (a timestamp_ns)" + with), HasSubstr("TIMESTAMP_NS"));
+  EXPECT_THAT(Value("create table db.n as select now()::timestamp as a"), HasSubstr("use TIMESTAMPTZ"));
+  MakeTable();
+  EXPECT_THAT(Value("alter table db.t add column seen_at timestamp"), HasSubstr("'delta.feature.timestampNtz'"));
+  EXPECT_EQ(Latest()->protocol().min_writer_version, 2);
+  EXPECT_EQ(Value("alter table db.t set ('delta.feature.timestampNtz' = 'supported')"), "(no rows)");
+  EXPECT_EQ(Value("alter table db.t add column seen_at timestamp"), "(no rows)");
+  EXPECT_EQ(Value("update db.t set seen_at = '2026-03-01' where id < 3"), "2");
+  EXPECT_EQ(Value("select count(*) from db.t where seen_at is null"), "3");
 }
 
 /// With deletion vectors and without.

@@ -28,6 +28,7 @@
 #include "duckdb/parser/statement/select_statement.hpp"
 #include "duckdb/parser/statement/update_statement.hpp"
 #include "duckdb/parser/tableref/list.hpp"
+#include "engine/check_constraint.h"
 #include "engine/exception_barrier.h"
 #include "engine/gate_names.h"
 #include "engine/lake_table_alter.h"
@@ -260,6 +261,9 @@ class TreeGate {
         return CheckColumn(info.Cast<duckdb::AddFieldInfo>().new_field);
       case duckdb::AlterTableType::SET_TABLE_OPTIONS:
         for (const auto& [name, value] : info.Cast<duckdb::SetTableOptionsInfo>().table_options) CheckOptional(value);
+        return;
+      case duckdb::AlterTableType::RESET_TABLE_OPTIONS:
+        if (const auto* change = dynamic_cast<const ConstraintChange*>(&info)) CheckOptional(change->condition);
         return;
       default:
         return;
@@ -528,10 +532,15 @@ ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOption
   duckdb::Parser parser(options);
   try {
     parser.ParseQuery(sql);
-  } catch (const duckdb::NotImplementedException& exception) {
+  } catch (const duckdb::Exception& exception) {
+    auto change = ParseConstraintChange(sql, options);
     // The grammar knows it; of settings and the like the parser makes no statement, as of RESET ALL.
-    if (!BeginsQuery(sql)) Deny(duckdb::ErrorData(exception).RawMessage());
-    throw;
+    const duckdb::ErrorData error(exception);
+    if (!change && error.Type() == duckdb::ExceptionType::NOT_IMPLEMENTED && !BeginsQuery(sql))
+      Deny(error.RawMessage());
+    if (!change) throw;
+    parser.statements.clear();
+    parser.statements.push_back(std::move(change));
   }
   if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
   if (parser.statements.size() > 1) Deny("only one statement is allowed per request");
@@ -544,6 +553,9 @@ ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOption
     Deny("a PIVOT without the list of its values is several statements; write PIVOT ... ON name IN ('a', 'b') ...");
   }
   TreeGate(policy, options).CheckStatement(*inner, parsed.writes);
+  if (inner->type == duckdb::StatementType::CREATE_STATEMENT) {
+    NameChecks(sql, inner->Cast<duckdb::CreateStatement>().info->Cast<duckdb::CreateTableInfo>());
+  }
   parsed.table = ChangedTable(*inner);
   parsed.changes_rows = inner->type == duckdb::StatementType::DELETE_STATEMENT ||
                         inner->type == duckdb::StatementType::UPDATE_STATEMENT ||

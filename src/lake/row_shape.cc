@@ -326,8 +326,7 @@ Result<ColumnPlan> PlanColumns(const arrow::Schema& batch, const TableColumns& t
     input_of[static_cast<size_t>(known)] = i;
   }
   // Acknowledged rows must not fail later, when the table is to get their columns.
-  if (!plan.added.empty())
-    TARN_RETURN_NOT_OK(delta::CheckPlainSchema(*arrow::schema(plan.added), /*columns_are_mapped=*/true));
+  if (!plan.added.empty()) TARN_RETURN_NOT_OK(delta::CheckPlainSchema(*arrow::schema(plan.added), {.any_name = true}));
   for (int i = 0; i < table.schema->num_fields(); ++i) {
     const int input = input_of[static_cast<size_t>(i)];
     const auto& field = table.schema->field(i);

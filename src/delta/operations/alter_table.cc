@@ -158,7 +158,8 @@ class Planner {
 Status Planner::Add(const AddColumns::Column& column) {
   const std::shared_ptr<arrow::Field>& field = column.field;
   if (!field->nullable()) return Status::InvalidArgument("the new column " + field->name() + " must be nullable");
-  const Status fits = CheckPlainSchema(*arrow::schema({field}), is_mapped());
+  const SchemaFreedom freedom{is_mapped(), FeaturesOf(protocol_).contains("timestampNtz")};
+  const Status fits = CheckPlainSchema(*arrow::schema({field}), freedom);
   if (fits.Is(StatusCode::kUnsupported) && !CheckPlainName(field->name()).ok()) {
     return NeedsMapping("the name '" + field->name() + "'");
   }
