@@ -5,10 +5,16 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <set>
 
+#include "columnar/value_array.h"
+#include "delta/operations/append.h"
+#include "delta/operations/log_cleanup.h"
+#include "delta/operations/vacuum.h"
 #include "delta/transaction.h"
+#include "delta/validate/validate.h"
 #include "lake/testing/lake_world.h"
 #include "storage/stores.h"
 
@@ -21,6 +27,10 @@ using storage::testing::FaultMode;
 constexpr int kServers = 2;
 constexpr int kTables = 3;
 constexpr int kColumns = 3;
+constexpr int64_t kDay = 86'400 * kMicrosPerSecond;
+constexpr size_t kReaders = 12;
+/// A day less than tables keep files, since clocks jump.
+constexpr int64_t kSurelyRetained = 6 * kDay;
 
 TableName NameOf(int table) { return {"db", "t" + std::to_string(table)}; }
 
@@ -45,11 +55,20 @@ struct Server {
   bool crashed = false;
 };
 
+/// Somebody who took a view and goes on reading it.
+struct Reader {
+  std::shared_ptr<const TableView> view;
+  std::multiset<int64_t> ids;
+  int64_t since_micros = 0;
+};
+
 class Simulation {
  public:
   explicit Simulation(const SimulationOptions& options)
       : options_(options), world_(options.seed), random_(options.seed * 7919 + 1) {
-    world_.canary_replays_twice = options.canary_replays_twice;
+    world_.canary_replays_twice = options.canary == Canary::kReplaysTwice;
+    world_.canary_overwrites_commits = options.canary == Canary::kOverwritesCommits;
+    world_.before_commit = [this](std::string_view key) { MaybeRace(key); };
   }
 
   Status Run() {
@@ -63,6 +82,7 @@ class Simulation {
         if (servers_[i].crashed || random_.Below(40) == 0) TARN_RETURN_NOT_OK(CrashAndReopen(i));
       }
       TARN_RETURN_NOT_OK(CheckViews());
+      TARN_RETURN_NOT_OK(CheckReaders());
     }
     return Finish();
   }
@@ -89,6 +109,10 @@ class Simulation {
       }
       return;
     }
+    if (OneIn(4)) {
+      world_.faults->Arm({.nth = 2 + static_cast<int64_t>(random_.Below(5)), .mode = FaultMode::kEveryNth});
+      return;
+    }
     const FaultMode mode = OneIn(3) ? FaultMode::kReplyLost : OneIn(3) ? FaultMode::kForever : FaultMode::kOnce;
     world_.faults->Arm({.nth = 1 + static_cast<int64_t>(random_.Below(15)), .mode = mode});
   }
@@ -106,7 +130,7 @@ class Simulation {
     if (OneIn(12)) {
       servers_[server].crash_at = kCrashPoints[random_.Below(std::size(kCrashPoints))];
     }
-    switch (random_.Below(12)) {
+    switch (random_.Below(14)) {
       case 0:
         (void)lake.FlushAll();
         break;
@@ -116,7 +140,7 @@ class Simulation {
         (void)lake.FlushDue();
         break;
       case 3:
-        (void)lake.Optimize(NameOf(static_cast<int>(random_.Below(kTables))), {.decode_ahead = false});
+        Compact(lake);
         break;
       case 4:
         AddForeignColumn();
@@ -124,11 +148,41 @@ class Simulation {
       case 5:
         world_.clock.JumpWall(static_cast<int64_t>(random_.Below(100 * kMicrosPerSecond)) - 50 * kMicrosPerSecond);
         break;
+      case 6:
+        CleanUp();
+        break;
       default:
         Append(server);
     }
     servers_[server].crash_at.clear();
   }
+
+  void Compact(Lake& lake) {
+    const auto compacted = lake.Optimize(NameOf(static_cast<int>(random_.Below(kTables))), {.decode_ahead = false});
+    if (compacted.ok() && compacted->version.has_value()) ++counts.compactions;
+  }
+
+  /// Upkeep by another process, whose storage may fail as that of the servers, some days later.
+  void CleanUp() {
+    const auto table = static_cast<int>(random_.Below(kTables));
+    world_.clock.Advance(static_cast<int64_t>(random_.Below(50)) * (OneIn(2) ? kDay : kDay / 24));
+    delta::TableContext context = ContextOf(table);
+    context.store = storage::testing::MakeFaultyStore(context.store, world_.faults);
+    const auto snapshot = delta::LoadSnapshot(context);
+    if (!snapshot.ok()) return;
+    delta::VacuumOptions options;
+    options.mode = OneIn(2) ? delta::VacuumMode::kLite : delta::VacuumMode::kFull;
+    if (options_.canary == Canary::kVacuumsTooEarly) {
+      options.retention_millis = 0;
+      options.allow_short_retention = true;
+    }
+    const auto vacuumed = delta::Vacuum(context, *snapshot, options);
+    if (vacuumed.ok()) counts.files_vacuumed += vacuumed->files;
+    const auto cleaned = delta::CleanUpLog(context, vacuumed.ok() ? *vacuumed->snapshot : **snapshot);
+    if (cleaned.ok()) counts.log_files_cleaned += cleaned->files;
+  }
+
+  delta::TableContext ContextOf(int table) { return ForeignContext(world_, "db/t" + std::to_string(table)); }
 
   RowsOf RandomRows(TableModel& model) {
     RowsOf rows;
@@ -182,8 +236,7 @@ class Simulation {
 
   void AddForeignColumn() {
     const auto table = static_cast<int>(random_.Below(kTables));
-    const delta::TableContext context = {storage::MakePrefixStore(world_.store, "db/t" + std::to_string(table)),
-                                         &world_.clock, &world_.random};
+    const delta::TableContext context = ContextOf(table);
     const auto snapshot = delta::LoadSnapshot(context);
     if (!snapshot.ok()) return;
     const std::string name = "c" + std::to_string(random_.Below(kColumns));
@@ -195,6 +248,37 @@ class Simulation {
     fields.push_back(arrow::field(name, type));
     if (!(*transaction)->SetSchema(arrow::schema(fields)).ok()) return;
     if ((*transaction)->Commit().ok()) Tried(models_[table], name, type->ToString());
+  }
+
+  /// Another writer is sometimes a little faster with the version that a server is about to commit. Not twice running:
+  /// who has lost twice waits, and in one thread nothing would end that.
+  void MaybeRace(std::string_view key) {
+    if (!key.ends_with(".json") || std::exchange(raced_, false) || !OneIn(4)) return;
+    raced_ = true;
+    for (int table = 0; table < kTables; ++table) {
+      if (key.starts_with("db/t" + std::to_string(table) + "/_delta_log/")) AppendForeign(table);
+    }
+  }
+
+  /// Another writer commits one row of its own.
+  void AppendForeign(int table) {
+    const delta::TableContext context = ContextOf(table);
+    const auto snapshot = delta::LoadSnapshot(context);
+    if (!snapshot.ok()) return;
+    const int64_t id = next_id_++;
+    const auto own = MakeRows({.ids = {id}});
+    arrow::ArrayVector columns;
+    for (const auto& field : (*snapshot)->schema()->fields()) {
+      auto column = own->GetColumnByName(field->name());
+      if (column == nullptr) column = *columnar::ConstantArray({}, field->type(), 1);
+      columns.push_back(std::move(column));
+    }
+    const auto rows = arrow::RecordBatch::Make((*snapshot)->schema(), 1, std::move(columns));
+    const auto reader = arrow::RecordBatchReader::Make({rows});
+    if (!reader.ok() || !delta::Append(context, *snapshot, **reader).ok()) return;
+    ++counts.races;
+    models_[table].acknowledged.insert(id);
+    for (Server& server : servers_) server.must_show[table].insert(id);
   }
 
   Status Reopen(int server) {
@@ -262,7 +346,25 @@ class Simulation {
     const auto view = lake.Pin(NameOf(table), std::nullopt);
     if (view.status().Is(StatusCode::kNotFound)) return std::multiset<int64_t>{};
     if (!view.ok()) return Failure("pin: " + view.status().ToString());
+    if ((*view)->snapshot != nullptr && OneIn(4)) {
+      readers_.push_back({*view, CommittedIdsOf(**view), world_.clock.WallMicros()});
+      if (readers_.size() > kReaders) readers_.pop_front();
+    }
     return IdsOf(**view);
+  }
+
+  /// Whoever took a view within the retention reads what it had then.
+  Status CheckReaders() {
+    for (const Reader& reader : readers_) {
+      if (world_.clock.WallMicros() - reader.since_micros > kSurelyRetained) continue;
+      for (size_t i = 0; i < reader.view->snapshot->num_files(); ++i) {
+        TARN_ASSIGN_OR_RETURN(const auto file, reader.view->snapshot->File(static_cast<delta::FileIndex>(i)));
+        const auto head = reader.view->store->Head(file.key);
+        if (!head.ok()) return Failure("a reader's file is gone: " + head.status().ToString());
+      }
+      if (CommittedIdsOf(*reader.view) != reader.ids) return Failure("a reader's rows changed");
+    }
+    return Status::Ok();
   }
 
   /// Each row at most once, only rows that were sent, all that must be there, calls whole or not at all.
@@ -322,6 +424,15 @@ class Simulation {
         if (!kept.contains(id)) return Failure("row " + std::to_string(id) + " is lost");
       }
       TARN_RETURN_NOT_OK(CheckRows(committed, table, model.acknowledged));
+      TARN_RETURN_NOT_OK(CheckProtocol(table));
+    }
+    return Status::Ok();
+  }
+
+  Status CheckProtocol(int table) {
+    TARN_ASSIGN_OR_RETURN(const auto report, delta::ValidateTable(ContextOf(table), {.check_files = true}));
+    for (const delta::Finding& finding : report.findings) {
+      if (finding.severity == delta::Finding::Severity::kError) return Failure(finding.ToString());
     }
     return Status::Ok();
   }
@@ -331,7 +442,9 @@ class Simulation {
   Random random_;
   std::array<Server, kServers> servers_;
   std::array<TableModel, kTables> models_;
+  std::deque<Reader> readers_;
   int64_t next_id_ = 1;
+  bool raced_ = false;
   int step_ = 0;
 };
 

@@ -52,12 +52,17 @@ int main(int argc, char** argv) {
     total.rows_rejected += counts.rows_rejected;
     total.crashes += counts.crashes;
     total.faults += counts.faults;
+    total.compactions += counts.compactions;
+    total.races += counts.races;
+    total.files_vacuumed += counts.files_vacuumed;
   }
   std::printf(
-      "seeds %llu to %llu hold: %lld rows acknowledged, %lld uncertain, %lld rejected, %lld crashes, %lld faults\n",
+      "seeds %llu to %llu hold: %lld rows acknowledged, %lld uncertain, %lld rejected, %lld crashes, %lld faults, "
+      "%lld races, %lld compactions, %lld files vacuumed\n",
       static_cast<unsigned long long>(first), static_cast<unsigned long long>(last),
       static_cast<long long>(total.rows_acknowledged), static_cast<long long>(total.rows_uncertain),
       static_cast<long long>(total.rows_rejected), static_cast<long long>(total.crashes),
-      static_cast<long long>(total.faults));
+      static_cast<long long>(total.faults), static_cast<long long>(total.races),
+      static_cast<long long>(total.compactions), static_cast<long long>(total.files_vacuumed));
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "columnar/parquet_reader.h"
+#include "storage/forwarding_store.h"
 #include "storage/stores.h"
 
 namespace tarn::lake::testing {
@@ -149,6 +150,29 @@ void SimulatedNodes::Unlock(const std::string& node) {
   locked_.erase(node);
 }
 
+namespace {
+
+/// Lets others go first, and may overlook what a commit depends on.
+class ContendedStore final : public storage::ForwardingStore {
+ public:
+  ContendedStore(LakeWorld& world, std::shared_ptr<storage::ObjectStore> store)
+      : ForwardingStore(std::move(store)), world_(world) {}
+  Result<storage::ObjectInfo> Put(std::string_view key, ByteSpan bytes,
+                                  const storage::Precondition& precondition) override {
+    if (precondition.kind != storage::Precondition::Kind::kIfAbsent) {
+      return ForwardingStore::Put(key, bytes, precondition);
+    }
+    if (world_.before_commit) world_.before_commit(key);
+    return ForwardingStore::Put(key, bytes,
+                                world_.canary_overwrites_commits ? storage::Precondition::None() : precondition);
+  }
+
+ private:
+  LakeWorld& world_;
+};
+
+}  // namespace
+
 LakeWorld::LakeWorld(uint64_t seed, size_t memory_bytes)
     : random(seed),
       budget("buffers", memory_bytes),
@@ -158,7 +182,7 @@ LakeWorld::LakeWorld(uint64_t seed, size_t memory_bytes)
 
 LakeOptions LakeWorld::Options() {
   LakeOptions options;
-  options.store = storage::testing::MakeFaultyStore(store, faults);
+  options.store = storage::testing::MakeFaultyStore(std::make_shared<ContendedStore>(*this, store), faults);
   options.clock = &clock;
   options.random = &random;
   options.buffer_budget = &budget;

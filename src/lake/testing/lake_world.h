@@ -84,6 +84,9 @@ class LakeWorld {
   /// Put into the seams of lakes opened from now on.
   std::function<Status(std::string_view)> at_point;
   bool canary_replays_twice = false;
+  bool canary_overwrites_commits = false;
+  /// Called before a lake commits to a table, as a peer that is faster may be.
+  std::function<void(std::string_view key)> before_commit;
 };
 
 /// A batch with the columns `time` (all in one day each 24 h apart by `day`), `id` and, if asked for, more.

@@ -194,9 +194,13 @@ std::map<std::string, int64_t> FaultInjector::counts() const {
 Fate FaultInjector::Next(std::string_view operation) {
   MutexLock lock(mutex_);
   ++counts_[std::string(operation)];
-  if (plan_.nth <= 0 || (!plan_.operation.empty() && plan_.operation != operation)) return Fate::kSucceed;
+  const bool is_meant = (plan_.operation.empty() || plan_.operation == operation) && !plan_.except.contains(operation);
+  if (plan_.nth <= 0 || !is_meant) return Fate::kSucceed;
   ++matched_;
-  if (matched_ < plan_.nth || (matched_ > plan_.nth && plan_.mode != FaultMode::kForever)) return Fate::kSucceed;
+  const bool is_hit = plan_.mode == FaultMode::kEveryNth  ? matched_ % plan_.nth == 0
+                      : plan_.mode == FaultMode::kForever ? matched_ >= plan_.nth
+                                                          : matched_ == plan_.nth;
+  if (!is_hit) return Fate::kSucceed;
   fired_ = true;
   return plan_.mode == FaultMode::kReplyLost ? Fate::kLoseReply : Fate::kFail;
 }

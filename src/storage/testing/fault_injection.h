@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ enum class FaultMode {
   kForever,
   /// The operation is done, but fails to say so: Indeterminate for what writes. Later ones work.
   kReplyLost,
+  /// One of so many operations is not done and fails, again and again, as a store does that throttles.
+  kEveryNth,
 };
 
 struct FaultPlan {
@@ -30,6 +33,8 @@ struct FaultPlan {
   /// Counts and hits only operations of this name; empty for all. Names: head, open, read, put, open_writer, write,
   /// finish, list, delete; create, append, sync, sync_segment, read_segment, list_segments, remove, write_file.
   std::string operation;
+  /// Neither counts nor hits operations of these names.
+  std::set<std::string, std::less<>> except = {};
   /// What a failure that did nothing is called.
   StatusCode code = StatusCode::kUnavailable;
 };
