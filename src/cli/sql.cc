@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/environment.h"
 #include "cli/command_line.h"
 #include "cli/local_catalog.h"
 #include "cli/local_lake.h"
@@ -37,6 +38,7 @@ struct SqlOptions {
   std::string server;
   std::string format;
   std::string output_file;
+  std::string memory_limit;
   std::string sql;
 };
 
@@ -122,6 +124,20 @@ std::string LakeOf(const SqlOptions& options) {
   return LakeIsInEnvironment() || fs::is_directory(DefaultLake(), error) ? DefaultLake() : "";
 }
 
+/// What the option says, else what the server's setting of this name would be.
+Result<int64_t> MemoryLimitOf(const SqlOptions& options) {
+  server::Config config;
+  if (!options.memory_limit.empty()) {
+    TARN_RETURN_NOT_OK(server::ApplyKey("memory_limit", options.memory_limit, config).WithContext("--memory-limit"));
+    return config.memory_limit;
+  }
+  const Environment environment = ProcessEnvironment();
+  const std::string_view text = ValueOf(environment, "TARN_MEMORY_LIMIT");
+  TARN_RETURN_NOT_OK(server::ApplyKey("memory_limit", text.empty() ? "60%" : std::string(text), config)
+                         .WithContext("TARN_MEMORY_LIMIT"));
+  return config.memory_limit;
+}
+
 Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
   StopSignals signals;
   LocalLake lake;
@@ -151,7 +167,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   }
   TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());
   engine::EngineOptions engine_options;
-  engine_options.memory_limit_bytes = server::AvailableMemoryBytes() / 100 * 60;
+  TARN_ASSIGN_OR_RETURN(engine_options.memory_limit_bytes, MemoryLimitOf(options));
   engine_options.threads = server::AvailableProcessors();
   engine_options.temp_directory = spill.path();
   engine_options.policy = {.local_files = true, .writes = true};
@@ -201,6 +217,9 @@ Status RunSql(SqlOptions options) {
   if (!options.server.empty() && (!options.lake.uri.empty() || !options.tables.empty())) {
     return Status::InvalidArgument("--server stands alone: the server has its own lake");
   }
+  if (!options.server.empty() && !options.memory_limit.empty()) {
+    return Status::InvalidArgument("--memory-limit is of this process, and --server has the query run in another");
+  }
   const std::string name = !options.format.empty() ? options.format : "table";
   const auto format = frontends::FormatByName(name);
   if (!format.has_value()) {
@@ -233,6 +252,11 @@ Command AddSql(CLI::App& app) {
   app.add_option("-o,--output", options->format, std::string(kFormats) + " [table]")->type_name("FORMAT");
   app.add_option("--output-file", options->output_file, "Write there instead of standard output")
       ->type_name("FILE")
+      ->check(MustNotBeEmpty);
+  app.add_option("--memory-limit", options->memory_limit,
+                 "The memory that the query may use, a size or a share of the machine's; what needs more spills to "
+                 "temporary files [TARN_MEMORY_LIMIT, else 60%]")
+      ->type_name("SIZE")
       ->check(MustNotBeEmpty);
   app.footer(R"~(
 Without --lake, -t and --server the lake that TARN_LAKE names is queried, else the one in ./tarn-data where there is one.

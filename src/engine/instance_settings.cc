@@ -10,12 +10,25 @@
 #include "engine/exception_barrier.h"
 
 namespace tarn::engine {
+namespace {
+
+/// What each thread of a large join, sort or aggregate needs before it can spill (DuckDB's own advice, "Tuning
+/// Workloads"): with less the query fails where fewer threads would have finished it.
+constexpr int64_t kBytesPerThread = 125 << 20;
+
+int ThreadsFor(const DatabaseOptions& options) {
+  if (options.memory_limit_bytes <= 0) return std::max(options.threads, 1);
+  const int64_t enough = std::max<int64_t>(options.memory_limit_bytes / kBytesPerThread, 1);
+  return static_cast<int>(std::clamp<int64_t>(options.threads, 1, enough));
+}
+
+}  // namespace
 
 void ConfigureInstance(duckdb::DBConfig& config, const DatabaseOptions& options) {
   // Both are on by default and reach for the network and the user's home folder.
   config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
-  config.options.maximum_threads = static_cast<duckdb::idx_t>(std::max(options.threads, 1));
+  config.options.maximum_threads = static_cast<duckdb::idx_t>(ThreadsFor(options));
   if (options.memory_limit_bytes > 0) {
     config.options.maximum_memory = static_cast<duckdb::idx_t>(options.memory_limit_bytes);
   }

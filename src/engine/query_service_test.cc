@@ -383,6 +383,19 @@ TEST_F(QueryServiceTest, StatementsThatTakeLongToPlanAreRefused) {
   EXPECT_EQ(Value("select /* a /* b */ c */ 1 -- /*"), "1");
 }
 
+TEST_F(QueryServiceTest, AJoinThatSpillsHasNoMoreThreadsThanItsMemoryBears) {
+  EngineOptions options = Options();
+  options.threads = 16;
+  options.memory_limit_bytes = 128 << 20;
+  options.max_resident_bytes = int64_t{64} << 30;
+  options.max_temp_bytes = int64_t{1} << 30;
+  Open(options);
+  EXPECT_EQ(Value("select count(*) from (select range as i, md5(range::varchar) as a from range(1500000)) l "
+                  "join (select range as j, md5((range + 1)::varchar) as b from range(1500000)) r on i = j "
+                  "where a < b or b <= a"),
+            "1500000");
+}
+
 TEST_F(QueryServiceTest, SortsMoreThanItsMemoryAndLeavesNoFileBehind) {
   EngineOptions options = Options();
   options.memory_limit_bytes = 64 << 20;
