@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 
-def session(jars: Path) -> SparkSession:
+def session(jars: Path, master: str = "local[1]") -> SparkSession:
     return (
-        SparkSession.builder.master("local[1]")
+        SparkSession.builder.master(master)
         .appName("corpus")
         .config("spark.jars", ",".join(str(jar) for jar in sorted(jars.glob("*.jar"))))
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")

@@ -2,11 +2,12 @@
 
 import os
 
-from . import build, setup
+from . import build, parts, setup
 from .paths import BUILD, ROOT
 from .run import TaskError, check, say
 
 BENCH = ROOT / "bench"
+WITH_SPARK = ("row_changes",)
 
 
 def main(arguments: list[str]) -> int:
@@ -19,5 +20,9 @@ def main(arguments: list[str]) -> int:
     (BUILD / "bench").mkdir(parents=True, exist_ok=True)
     for name in arguments or names:
         say(f"{name}")
-        check([python, BENCH / f"{name}.py"], cwd=BENCH, env=dict(os.environ, BENCH_VENV=str(python.parents[1])))
+        env = dict(os.environ, BENCH_VENV=str(python.parents[1]))
+        if name in WITH_SPARK:
+            spark_python, jars = parts.spark()
+            env |= {"BENCH_SPARK_PYTHON": str(spark_python), "BENCH_SPARK_JARS": str(jars)}
+        check([python, BENCH / f"{name}.py"], cwd=BENCH, env=env)
     return 0
