@@ -115,7 +115,12 @@ def test_the_command_line_alters_any_table(tmp_path):
     assert described["maps_columns"] is True
     assert described["reader_features"] == ["columnMapping", "deletionVectors"]
     assert described["properties"]["delta.enableDeletionVectors"] == "true"
+    alter(table, "--comment", "of a test")
+    alter(table, "--comment-column", "title=what it is")
+    described = json.loads(run_tarn("table", "describe", "db.t", "--lake", lake, "--json").stdout)
+    assert (described["comment"], described["columns"][0]["comment"]) == ("of a test", "what it is")
     text = run_tarn("table", "describe", "db.t", "--lake", lake).stdout
+    assert "what it is" in text
     assert "readers must know columnMapping, deletionVectors" in text
     assert json.loads(run_tarn("sql", "--lake", lake, "-o", "json", "select count(title) n from db.t").stdout) == [
         {"n": 5}

@@ -13,6 +13,7 @@
 #include "cli/local_lake.h"
 #include "cli/table_text.h"
 #include "columnar/delta_schema.h"
+#include "delta/column_path.h"
 #include "delta/log/commit_json.h"
 #include "delta/table.h"
 
@@ -72,6 +73,13 @@ std::string PropertiesText(const delta::Snapshot& snapshot) {
   return text;
 }
 
+/// Nothing where there is no comment.
+std::string CommentMember(const std::string& comment) {
+  std::string json;
+  if (!comment.empty()) AppendMember(json, "comment", comment);
+  return json;
+}
+
 std::string ViewJson(const lake::TableView& view, int64_t buffered) {
   std::string json = "{" + NameMembers(view.name);
   AppendMember(json, "location", view.store->uri());
@@ -81,8 +89,9 @@ std::string ViewJson(const lake::TableView& view, int64_t buffered) {
     AppendMember(json, "timestamp", TimestampText(snapshot.timestamp_millis()));
     json += "," + ProtocolMembers(snapshot.protocol()) + R"(,"maps_columns":)" +
             (snapshot.field_match() == columnar::FieldMatch::kName ? "false" : "true") + R"(,"properties":)" +
-            MapJson(snapshot.metadata().configuration) + R"(,"files":)" + std::to_string(snapshot.num_files()) +
-            R"(,"bytes":)" + std::to_string(snapshot.total_bytes());
+            MapJson(snapshot.metadata().configuration) + CommentMember(snapshot.metadata().description.value_or("")) +
+            R"(,"files":)" + std::to_string(snapshot.num_files()) + R"(,"bytes":)" +
+            std::to_string(snapshot.total_bytes());
   } else {
     json += R"(,"version":-1)";
   }
@@ -96,7 +105,8 @@ std::string ViewJson(const lake::TableView& view, int64_t buffered) {
     json += json.back() == '[' ? R"({"name":)" : R"(,{"name":)";
     delta::AppendJsonString(json, field->name());
     AppendMember(json, "type", columnar::DeltaTypeName(*field->type()));
-    json += field->nullable() ? R"(,"nullable":true})" : R"(,"nullable":false})";
+    json += field->nullable() ? R"(,"nullable":true)" : R"(,"nullable":false)";
+    json += CommentMember(delta::CommentOf(*field)) + "}";
   }
   return json + "]}\n";
 }
@@ -135,9 +145,10 @@ Status Describe(const DescribeOptions& options) {
     partitions += (partitions.empty() ? "" : ", ") + view->schema->field(column)->name();
   }
   if (!partitions.empty()) text += "partitions " + partitions + "\n";
-  TextTable columns({"COLUMN", "TYPE", "NULLABLE"});
+  TextTable columns({"COLUMN", "TYPE", "NULLABLE", "COMMENT"});
   for (const auto& field : view->schema->fields()) {
-    columns.Add({field->name(), columnar::DeltaTypeName(*field->type()), field->nullable() ? "yes" : "no"});
+    columns.Add({field->name(), columnar::DeltaTypeName(*field->type()), field->nullable() ? "yes" : "no",
+                 delta::CommentOf(*field)});
   }
   return WriteStdout(text + "\n" + columns.ToString());
 }

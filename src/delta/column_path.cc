@@ -1,6 +1,7 @@
 #include "delta/column_path.h"
 
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include "delta/letter_case.h"
 
@@ -110,6 +111,11 @@ std::string ColumnPathText(const ColumnPath& path) {
     text += '`';
   }
   return text;
+}
+
+std::string CommentOf(const arrow::Field& field) {
+  if (!field.HasMetadata()) return {};
+  return field.metadata()->Get("comment").ValueOr({});
 }
 
 int FindField(const arrow::FieldVector& fields, std::string_view name) {

@@ -26,6 +26,9 @@ std::string ColumnPathText(const ColumnPath& path);
 /// Place of the field of this name, whatever its case; -1 when there is none.
 int FindField(const arrow::FieldVector& fields, std::string_view name);
 
+/// What a schema says of a column in words; empty when it says nothing.
+std::string CommentOf(const arrow::Field& field);
+
 /// Changes the fields of a schema, or of the struct in it that `record` leads to.
 using FieldsEdit = std::function<Status(arrow::FieldVector& fields)>;
 

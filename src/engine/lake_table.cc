@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "delta/column_path.h"
 #include "duckdb/common/multi_file/multi_file_reader.hpp"
 #include "duckdb/main/client_context.hpp"
+#include "duckdb/parser/constraints/not_null_constraint.hpp"
 #include "duckdb/parser/parsed_data/create_table_info.hpp"
 #include "duckdb/planner/expression/bound_columnref_expression.hpp"
 #include "duckdb/planner/operator/logical_get.hpp"
@@ -28,8 +30,17 @@ Result<std::shared_ptr<LakeTable>> LakeTable::Make(duckdb::Catalog& catalog, duc
                                                    bool is_past) {
   TARN_ASSIGN_OR_RETURN(auto source, ScanSource::Make(std::move(view), is_past));
   duckdb::CreateTableInfo info(schema, name);
-  for (const ScanColumn& column : source->columns()) {
-    info.columns.AddColumn(duckdb::ColumnDefinition(column.name, column.type));
+  const lake::TableView& seen = source->view();
+  if (seen.snapshot && seen.snapshot->metadata().description) {
+    info.comment = duckdb::Value(*seen.snapshot->metadata().description);
+  }
+  for (size_t i = 0; i < source->columns().size(); i++) {
+    const arrow::Field& field = *seen.schema->field(static_cast<int>(i));
+    duckdb::ColumnDefinition column(source->columns()[i].name, source->columns()[i].type);
+    if (std::string comment = delta::CommentOf(field); !comment.empty()) column.SetComment(duckdb::Value(comment));
+    info.columns.AddColumn(std::move(column));
+    if (!field.nullable())
+      info.constraints.push_back(duckdb::make_uniq<duckdb::NotNullConstraint>(duckdb::LogicalIndex(i)));
   }
   auto table = std::make_shared<LakeTable>(catalog, schema, info);
   table->source_ = std::move(source);

@@ -159,7 +159,6 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   if (!info.sort_keys.empty()) Refuse("no SORTED BY");
   NewTable table;
   const std::set<uint64_t> required = RequiredColumns(info);
-  // The parser gives names in lower case.
   for (const auto& [name, value] : info.options) {
     const std::string property = ValueOrThrow(SqlPropertyName(name));
     std::string text = TextOf(name, *value);

@@ -35,7 +35,7 @@ TEST_F(LakeWriteTest, TablesAreMadeWithTheLowestProtocol) {
   EXPECT_EQ(Value("insert into db.p values (1)"), "1");
   EXPECT_THAT(Value("delete from db.p"), HasSubstr("append"));
   EXPECT_EQ(Value("create table db.q (a int) with ('delta.apendOnly' = 'true')"),
-            "InvalidArgument: there is no table property 'delta.apendonly' to set");
+            "InvalidArgument: there is no table property 'delta.apendOnly' to set");
 }
 
 TEST_F(LakeWriteTest, RowsMadeOfTheTableItselfAreNoBlindAppend) {
@@ -243,6 +243,52 @@ TEST_F(LakeWriteTest, CommentsAndPropertiesAreSet) {
     EXPECT_FALSE(Run(sql).ok()) << sql;
   }
   EXPECT_EQ(Latest()->version(), version);
+}
+
+TEST_F(LakeWriteTest, PropertiesKeepTheCaseOfTheirNames) {
+  ASSERT_TRUE(
+      Run("create table db.k (a int) with (Owner = 'with (x = 1)', \"The Team\" = 'b', 'DELTA.appendonly' = 'true')")
+          .ok());
+  EXPECT_THAT(Latest("k")->metadata().configuration,
+              ElementsAre(::testing::Pair("Owner", "with (x = 1)"), ::testing::Pair("The Team", "b"),
+                          ::testing::Pair("delta.appendOnly", "true")));
+  EXPECT_EQ(Value("alter table db.k set (SizeOf = 3, 'my.Name' = 'n')"), "(no rows)");
+  EXPECT_EQ(Latest("k")->metadata().configuration.at("SizeOf"), "3");
+  EXPECT_EQ(Latest("k")->metadata().configuration.at("my.Name"), "n");
+  EXPECT_EQ(Value("alter table db.k reset (SizeOf, 'my.Name', \"The Team\")"), "(no rows)");
+  EXPECT_EQ(Latest("k")->metadata().configuration.size(), 2U);
+}
+
+TEST_F(LakeWriteTest, CommentsAndNullabilityAreReadBack) {
+  ASSERT_TRUE(Run("create table db.k (a int not null, b varchar)").ok());
+  ASSERT_TRUE(Run("comment on table db.k is 'of a test'").ok());
+  ASSERT_TRUE(Run("comment on column db.k.b is 'what it is'").ok());
+  EXPECT_EQ(Value("select comment from duckdb_tables() where table_name = 'k'"), "of a test");
+  EXPECT_EQ(Value("select string_agg(coalesce(comment, '-'), ',' order by column_index) from duckdb_columns() "
+                  "where table_name = 'k'"),
+            "-,what it is");
+  EXPECT_EQ(Value("select string_agg(is_nullable, ',' order by ordinal_position) from information_schema.columns "
+                  "where table_name = 'k'"),
+            "NO,YES");
+  EXPECT_EQ(Value("select string_agg(\"null\", ',') from (describe db.k)"), "NO,YES");
+  EXPECT_EQ(Value("insert into db.k values (1, 'x'), (2, null)"), "2");
+  EXPECT_THAT(Value("insert into db.k values (null, 'x')"), HasSubstr("column 'a'"));
+  EXPECT_THAT(Value("update db.k set a = null"), HasSubstr("column 'a'"));
+  EXPECT_EQ(
+      Value("merge into db.k using (values (1, 'y'), (3, 'z')) s(i, t) on a = i when matched then update set b = t "
+            "when not matched then insert values (i, t)"),
+      "2");
+  EXPECT_EQ(Value("select constraint_type from duckdb_constraints() where table_name = 'k'"), "NOT NULL");
+}
+
+TEST_F(LakeWriteTest, WhatIsNotThereIsAlteredOnlyIfItExists) {
+  MakeTable();
+  EXPECT_EQ(Value("alter table if exists db.missing add column a int"), "(no rows)");
+  EXPECT_EQ(Value("alter table if exists nowhere.missing set (a = 'b')"), "(no rows)");
+  EXPECT_EQ(Value("alter table if exists db.missing drop constraint a"), "(no rows)");
+  EXPECT_THAT(Value("alter table db.missing add column a int"), HasSubstr("NotFound: "));
+  EXPECT_EQ(Value("alter table if exists db.t add column a int"), "(no rows)");
+  EXPECT_EQ(Latest()->schema()->num_fields(), 4);
 }
 
 TEST_F(LakeWriteTest, TablesAreMadeWithMappedColumns) {

@@ -111,7 +111,9 @@ class PlanGate : public duckdb::LogicalOperatorVisitor {
         const auto& info = op.Cast<duckdb::LogicalSimple>().info->Cast<duckdb::AlterInfo>();
         using enum duckdb::AlterType;
         const bool is_known = info.type == ALTER_TABLE || info.type == SET_COMMENT || info.type == SET_COLUMN_COMMENT;
-        return is_known && info.catalog == kLakeCatalogName;
+        // Where IF EXISTS found nothing, nothing is changed.
+        const bool is_missing = info.catalog.empty() && info.if_not_found == duckdb::OnEntryNotFound::RETURN_NULL;
+        return is_known && (is_missing || info.catalog == kLakeCatalogName);
       }
       default:
         return false;

@@ -32,6 +32,7 @@
 #include "engine/exception_barrier.h"
 #include "engine/gate_names.h"
 #include "engine/lake_table_alter.h"
+#include "engine/property_names.h"
 
 namespace tarn::engine {
 namespace {
@@ -554,7 +555,12 @@ ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOption
   }
   TreeGate(policy, options).CheckStatement(*inner, parsed.writes);
   if (inner->type == duckdb::StatementType::CREATE_STATEMENT) {
-    NameChecks(sql, inner->Cast<duckdb::CreateStatement>().info->Cast<duckdb::CreateTableInfo>());
+    auto& table = inner->Cast<duckdb::CreateStatement>().info->Cast<duckdb::CreateTableInfo>();
+    NameChecks(sql, table);
+    RestorePropertyNames(sql, table);
+  }
+  if (inner->type == duckdb::StatementType::ALTER_STATEMENT) {
+    RestorePropertyNames(sql, *inner->Cast<duckdb::AlterStatement>().info);
   }
   parsed.table = ChangedTable(*inner);
   parsed.changes_rows = inner->type == duckdb::StatementType::DELETE_STATEMENT ||
