@@ -115,6 +115,25 @@ def types(corpus: Corpus) -> None:
 
 
 @table
+def skipping(corpus: Corpus) -> None:
+    """What statistics cut, round or leave out, and values right beside it: one file for each row of this list."""
+    columns = "s STRING, d DOUBLE, f FLOAT, i BIGINT, t TIMESTAMP, y DATE, n DECIMAL(20,2), b BOOLEAN"
+    t = corpus.create("spark-skipping", columns, properties=PLAIN)
+    nan, infinity, long = "double('NaN')", "double('Infinity')", "x" * 32
+    files = [
+        f"('{long}', 0D, 0F, 9007199254740993, timestamp'1970-01-01 00:00:00.000999', date'1970-01-01', 0.01, true)",
+        f"('{long}y', -0D, -0F, -1, timestamp'1969-12-31 23:59:59.999999', date'0001-01-01', -0.01, false)",
+        f"('{'ü' * 40}', {nan}, 1F, 1, timestamp'2023-11-14 22:13:20.999999', NULL, 12345678901234567.89, NULL)",
+        f"('{chr(0x1F600) * 33}', {infinity}, NULL, 0, timestamp'2023-11-14 22:13:20.001', date'9999-12-31', NULL, true)",
+        f"('', -{infinity}, 16777217F, NULL, NULL, date'2024-02-29', 12345678901234567.88, NULL)",
+        f"('{long}{chr(0x10FFFF)}', 0.1D, 0.1F, 9223372036854775807, timestamp'1906-08-16 20:26:39.999001', NULL, 5, NULL)",
+        f"(NULL, {nan}, float('NaN'), NULL, NULL, NULL, NULL, NULL), ('a', 1D, 2F, 5, NULL, NULL, 1, false)",
+    ]
+    for rows in files:
+        corpus.sql(f"INSERT INTO {t} VALUES {rows}")
+
+
+@table
 def checkpoint(corpus: Corpus) -> None:
     t = corpus.create("spark-checkpoint", "id BIGINT, p INT", "p", PLAIN + ", 'delta.checkpointInterval' = '3'")
     for n in range(8):

@@ -1,0 +1,176 @@
+"""Files are skipped only where none of their rows match: random conditions over tables of several writers select the same
+rows where files may be skipped (WHERE) and where they may not (FILTER)."""
+
+import random
+import re
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import deltalake
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, run_tarn
+
+CORPUS = ROOT / "tests" / "fixtures" / "delta"
+SPARK_GOLDEN = (
+    "data-skipping-basic-stats-all-types",
+    "data-skipping-basic-stats-all-types-checkpoint",
+    "data-skipping-change-stats-collected-across-versions",
+    "data-skipping-partition-and-data-column",
+)
+CONDITIONS = 120
+AT_ONCE = 24
+
+# What writers cut, round or leave out of statistics, and the values right beside it.
+LONG = "x" * 31
+TEXTS = [
+    "", "a", "b", LONG, LONG + "x", LONG + "xy", LONG + "xz", LONG + "x\U0010ffff", LONG + "x\ud7ffz", LONG + "é",
+    "ü" * 31, "ü" * 32 + "a", "ü" * 32 + "b", "\U0001f600" * 33, "\U0010ffff" * 33, "\ufffd", LONG + "\ufffd", "\x7f", "Z", "~",
+]  # fmt: skip
+REALS = [0.0, -0.0, 1.0, -1.5, 0.1, 1e300, -1e300, 5e-324, float("inf"), float("-inf"), float("nan"), 16777217.0]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = [
+    EPOCH + timedelta(microseconds=micros)
+    for second in (0, 1_700_000_000, -2_000_000_000)
+    for micros in (second * 10**6 + extra for extra in (0, 1, 999, 1000, 1001, 999_999, -1))
+]
+DECIMALS = [
+    Decimal(text) for text in ("0.00", "0.01", "-0.01", "12345678901234567.89", "12345678901234567.88", "-5.00")
+]
+COLUMNS = {
+    "s": (pa.string(), TEXTS),
+    "d": (pa.float64(), REALS),
+    "f": (pa.float32(), [value for value in REALS if abs(value) < 1e30 or value in (float("inf"), float("-inf"))]),
+    "i": (pa.int64(), [0, 1, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]),
+    "t": (pa.timestamp("us", "UTC"), TIMES),
+    "y": (pa.date32(), [date(1970, 1, 1), date(1, 1, 1), date(9999, 12, 31), date(2024, 2, 29)]),
+    "n": (pa.decimal128(20, 2), DECIMALS),
+    "b": (pa.bool_(), [False, True]),
+}
+
+
+def file_of(rng: random.Random) -> pa.Table:
+    """A few rows near each other, so that there is something to skip; nulls, or nothing but nulls."""
+    rows = rng.randint(1, 5)
+    arrays = []
+    for kind, values in COLUMNS.values():
+        near = rng.choices(values, k=rng.randint(1, 2))
+        nulls = rng.choice((0, 0, 0.3, 1))
+        arrays.append(pa.array([None if rng.random() < nulls else rng.choice(near) for _ in range(rows)], kind))
+    return pa.table(dict(zip(COLUMNS, arrays, strict=True)))
+
+
+def literal(value) -> str:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return f"'{value!r}'::double"
+    if isinstance(value, datetime):
+        return f"'{value.isoformat()}'::timestamptz"
+    if isinstance(value, date):
+        return f"'{value.isoformat()}'::date"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return f"({value})"
+
+
+def condition(rng: random.Random, columns: dict[str, list], depth: int = 2) -> str:
+    """A random condition on columns, with values that they have or that are near."""
+    if depth > 0 and rng.random() < 0.5:
+        left, right = condition(rng, columns, depth - 1), condition(rng, columns, depth - 1)
+        return rng.choice((f"({left} and {right})", f"({left} or {right})", f"(not {left})"))
+    name = rng.choice(sorted(columns))
+    values = [literal(value) for value in rng.choices(columns[name], k=3)]
+    column = f'"{name}"'
+    return rng.choice(
+        [f"{column} {operator} {values[0]}" for operator in ("=", "<>", "<", "<=", ">", ">=")]
+        + [f"{column} is null", f"{column} is not null"]
+        + [f"{column} in ({', '.join(values)})", f"{column} not in ({', '.join(values)})"]
+        + [f"{column} is distinct from {values[0]}", f"{column} between {values[0]} and {values[1]}"]
+    )
+
+
+def check(table: Path, columns: dict[str, list], seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(CONDITIONS // AT_ONCE):
+        conditions = [condition(rng, columns) for _ in range(AT_ONCE)]
+        skipping = ", ".join(f"(select count(*) from t where {text})" for text in conditions)
+        reading = ", ".join(f"count(*) filter (where {text})" for text in conditions)
+        counts = []
+        for query in (f"select {skipping}", f"select {reading} from t"):
+            done = run_tarn("sql", "-t", f"t={table}", "-o", "csv", query)
+            assert done.returncode == 0, (done.stderr, query)
+            counts.append(done.stdout.splitlines()[-1].split(","))
+        wrong = [
+            (text, some, all_of_them)
+            for text, some, all_of_them in zip(conditions, *counts, strict=True)
+            if some != all_of_them
+        ]
+        assert not wrong, wrong
+
+
+EDGES = {name: values for name, (_, values) in COLUMNS.items()}
+
+
+def test_files_of_delta_rs(tmp_path):
+    rng = random.Random(1)
+    for _ in range(25):
+        deltalake.write_deltalake(str(tmp_path / "t"), file_of(rng), mode="append")
+    check(tmp_path / "t", EDGES, seed=2)
+
+
+def test_wrong_statistics_would_be_seen(tmp_path):
+    rng = random.Random(1)
+    for _ in range(25):
+        deltalake.write_deltalake(str(tmp_path / "t"), file_of(rng), mode="append")
+    for commit in (tmp_path / "t" / "_delta_log").glob("*.json"):
+        commit.write_text(re.sub(r'(maxValues.*?\\"i\\":)-?\d+', r"\1-9223372036854775808", commit.read_text()))
+    with pytest.raises(AssertionError, match='"i"'):
+        check(tmp_path / "t", EDGES, seed=2)
+
+
+def test_files_of_spark():
+    check(CORPUS / "spark-skipping" / "table", EDGES, seed=7)
+
+
+def test_files_of_ours(tmp_path):
+    rng = random.Random(3)
+    lake = tmp_path / "lake"
+    for i in range(25):
+        pq.write_table(file_of(rng), tmp_path / f"{i}.parquet")
+        rows = f"select * from '{tmp_path}/{i}.parquet'"
+        statement = f"create table db.t as {rows}" if i == 0 else f"insert into db.t {rows}"
+        done = run_tarn("sql", "--lake", str(lake), statement)
+        assert done.returncode == 0, done.stderr
+    check(lake / "db" / "t", EDGES, seed=4)
+
+
+def values_of(rows: pa.Table) -> dict[str, list]:
+    """Of each column that conditions can be on, values that it has, and one that it lacks."""
+    kinds = (str, bool, int, float, datetime, date, Decimal)
+    columns = {}
+    for name in rows.column_names:
+        values = [value for value in rows[name].to_pylist() if isinstance(value, kinds)]
+        if values:
+            columns[name] = values
+    return columns
+
+
+@pytest.mark.parametrize(
+    "name", ["spark-types", "spark-plain", "spark-partitioned", "spark-checkpoint", "deltars-types"]
+)
+def test_tables_of_the_corpus(name):
+    rows = pq.read_table(CORPUS / name / "expected.parquet", coerce_int96_timestamp_unit="us")
+    check(CORPUS / name / "table", values_of(rows), seed=5)
+
+
+@pytest.mark.parametrize("name", SPARK_GOLDEN)
+def test_golden_tables_of_spark(name, shared, tmp_path):
+    archive = shared / "fixtures" / "delta-golden" / f"{name}.tar.zst"
+    subprocess.run(["tar", "--zstd", "-xf", archive, "-C", tmp_path], check=True, stderr=subprocess.DEVNULL)
+    (table,) = [path for path in tmp_path.rglob("delta") if path.is_dir()]
+    rows = pq.read_table(sorted((table.parent / "expected").glob("*.parquet")))
+    check(table, values_of(rows), seed=6)
