@@ -33,10 +33,10 @@ struct FaultPlan {
   /// Counts and hits only operations of this name; empty for all. Names: head, open, read, put, open_writer, write,
   /// finish, list, delete; create, append, sync, sync_segment, read_segment, list_segments, remove, write_file.
   std::string operation;
-  /// Neither counts nor hits operations of these names.
-  std::set<std::string, std::less<>> except = {};
   /// What a failure that did nothing is called.
   StatusCode code = StatusCode::kUnavailable;
+  /// Neither counts nor hits operations of these names.
+  std::set<std::string, std::less<>> except = {};
 };
 
 /// Decides the fate of the operations of all stores that share it. Thread-safe.
