@@ -2,6 +2,8 @@
 
 #include <cctype>
 
+#include "storage/object_store.h"
+
 namespace tarn::delta {
 
 namespace {
@@ -142,6 +144,8 @@ Result<std::string> KeyOfPath(std::string_view canonical_path) {
   if (canonical_path[0] == '/' || is_uri || canonical_path.starts_with("../") || canonical_path == "..") {
     return Status::PermissionDenied("the data file " + std::string(canonical_path) + " lies outside the table");
   }
+  // It is the table that is wrong, not whoever asked for it.
+  if (const Status named = storage::CheckKey(canonical_path); !named.ok()) return Status::Corruption(named.message());
   return std::string(canonical_path);
 }
 

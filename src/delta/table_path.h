@@ -20,7 +20,8 @@ std::string CanonicalPath(std::string_view path, std::string_view table_uri);
 /// True when the canonical form of `path` is `path` itself, which is the ordinary case and costs one scan.
 bool IsPlainPath(std::string_view path);
 
-/// The store key of a canonical path; PermissionDenied naming it when it lies outside the table.
+/// The store key of a canonical path; PermissionDenied naming it when it lies outside the table, Corruption when no
+/// store has a file of that name.
 Result<std::string> KeyOfPath(std::string_view canonical_path);
 
 /// URI-encodes a key for `add.path` (RFC 2396 path characters stay as they are).

@@ -58,6 +58,10 @@ Result<std::string> ReadFromFile(storage::ObjectStore& store, const std::string&
   }
   const size_t size = static_cast<size_t>(vector.size_in_bytes);
   const int64_t offset = vector.offset.value_or(kFirstOffset);
+  // Before there is room for as many bytes as the log says.
+  if (offset + vector.size_in_bytes > reader->info().size_bytes) {
+    return Status::Corruption("the file ends within the vector");
+  }
   TARN_ASSIGN_OR_RETURN(const std::string stored, ReadExactly(*reader, offset, size + 2 * sizeof(uint32_t)));
   const std::string_view bytes = stored;
   const std::string_view bitmap = bytes.substr(sizeof(uint32_t), size);

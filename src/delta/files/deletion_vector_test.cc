@@ -86,6 +86,8 @@ TEST_F(DeletionVectors, WhatIsDamagedIsCorruptionByName) {
   expect(good, {'p', path, 1, size, 5}, "it deletes 6 rows, the log says 5");
   expect(good, {'p', path, 1, size - 4, 6}, "different sizes");
   expect(good.substr(0, good.size() - 1), {'p', path, 1, size, 6}, "ends within");
+  expect(good, {'p', path, 1, 1 << 30, 6}, "ends within");
+  expect(good, {'p', path, INT32_MAX, size, 6}, "ends within");
   expect(good, {'p', path, -5, size, 6}, "out of range");
   expect(good, {'x', path, 1, size, 6}, "storage type x");
   std::string flipped = good;

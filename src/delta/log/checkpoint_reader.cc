@@ -276,8 +276,7 @@ bool IsJson(const LogFile& file) { return file.key.ends_with(kJsonEnding); }
 /// Key of a sidecar, which lies in the log's own folder for them and mostly is given by its name alone.
 Result<std::string> KeyOfSidecar(std::string_view path, const std::string& table_uri) {
   const std::string canonical = CanonicalPath(path, table_uri);
-  if (canonical.find('/') == std::string::npos) return SidecarKey(canonical);
-  return KeyOfPath(canonical);
+  return KeyOfPath(canonical.find('/') == std::string::npos ? SidecarKey(canonical) : canonical);
 }
 
 /// Hands a JSON checkpoint's actions on, all but the removes, and collects its sidecars.

@@ -179,6 +179,8 @@ TEST(TablePathTest, PathsOutsideTheTableAreDenied) {
                            "/lake/t/../x", "file:///lake/t%2F..%2Fx"}) {
     EXPECT_EQ(code(path), StatusCode::kPermissionDenied) << path;
   }
+  // No store has files of these names: that is the table's fault.
+  for (const char* path : {"", "a/", "%00"}) EXPECT_EQ(code(path), StatusCode::kCorruption) << path;
 }
 
 TEST(TablePathTest, PartitionFoldersAreEscapedTwice) {
