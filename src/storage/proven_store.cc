@@ -44,7 +44,7 @@ class ProvenStore final : public ForwardingStore {
     probing_ = true;
     lock.Unlock();
     Status status;
-    for (int round = 0; round < kRounds && status.ok(); ++round) status = Probe();
+    for (int round = 0; round < kRounds && status.ok(); ++round) status = Probe(round == 0);
     lock.Lock();
     probing_ = false;
     probed_.notify_all();
@@ -52,8 +52,9 @@ class ProvenStore final : public ForwardingStore {
     return status;
   }
 
-  Status Probe() {
-    const std::string key = std::string(internal::kStagedPrefix) + "probe-" + random_.Uuid();
+  Status Probe(bool with_keys) {
+    const std::string stem = std::string(internal::kStagedPrefix) + "probe-" + random_.Uuid();
+    const std::string key = stem + "%41";
     std::array<Status, kRivals> outcomes;
     {
       std::vector<Thread> rivals;
@@ -61,7 +62,8 @@ class ProvenStore final : public ForwardingStore {
         rivals.emplace_back("tarn-probe", [&, i] { outcomes[static_cast<size_t>(i)] = PutOnce(key, i); });
       }
     }
-    const Status status = Judge(key, outcomes);
+    Status status = Judge(key, outcomes);
+    if (status.ok() && with_keys) status = CheckKeysApart(key, stem + "A");
     // What is left behind is never shown.
     (void)inner().Delete(key);
     return status;
@@ -86,6 +88,15 @@ class ProvenStore final : public ForwardingStore {
     TARN_ASSIGN_OR_RETURN(const std::string found, inner().Get(key));
     if (found != std::to_string(winner)) return Refusal("the winner's object was overwritten");
     return Status::Ok();
+  }
+
+  /// A service that decodes keys lists objects under other keys than those by which a log knows them.
+  Status CheckKeysApart(const std::string& key, const std::string& decoded) {
+    const Status found = inner().Head(decoded).status();
+    if (found.Is(StatusCode::kNotFound)) return Status::Ok();
+    if (!found.ok()) return found.WithContext("trying whether the store keeps keys apart");
+    return Status::Unsupported(uri() + " cannot be committed to: it takes two keys for one (" + key + " and " + decoded +
+                               "), and files in use would be deleted for others");
   }
 
   Status Refusal(const std::string& why) const {

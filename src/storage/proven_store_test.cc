@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/executor.h"
 #include "storage/stores.h"
 #include "storage/testing/fake_s3.h"
@@ -56,6 +58,29 @@ TEST_F(ProvenStoreTest, RefusesCommitsWhereSeveralWin) {
   const FakeS3 server({.races = true});
   const auto store = MakeProvenStore(server.MakeStore(), random_);
   EXPECT_THAT(Commit(*store).message(), HasSubstr("more than one won"));
+}
+
+TEST_F(ProvenStoreTest, RefusesCommitsWhereTwoKeysAreOne) {
+  const FakeS3 server({.decodes_keys = true});
+  const auto store = MakeProvenStore(server.MakeStore(), random_);
+  for (int i = 0; i < 2; ++i) {
+    const Status refused = Commit(*store);
+    EXPECT_EQ(refused.code(), StatusCode::kUnsupported) << refused.ToString();
+    EXPECT_THAT(refused.message(), HasSubstr("takes two keys for one"));
+  }
+  EXPECT_TRUE(store->ListAll({}).value().empty());
+}
+
+// A winner whose answer says so and whose object another one overwrote afterwards.
+TEST_F(ProvenStoreTest, RefusesCommitsWhereTheWinnerIsOverwritten) {
+  FakeS3 server({.ignores_preconditions = true});
+  std::atomic<int> puts = 0;
+  server.AnswerAfter([&](const testing::FakeRequest& request) -> std::optional<testing::FakeReply> {
+    if (!request.headers.contains("if-none-match") || puts++ == 0) return std::nullopt;
+    return FakeS3::Error(412, "PreconditionFailed");
+  });
+  const auto store = MakeProvenStore(server.MakeStore(), random_);
+  EXPECT_THAT(Commit(*store).message(), HasSubstr("the winner's object was overwritten"));
 }
 
 TEST_F(ProvenStoreTest, RefusesCommitsWhereConditionsAreUnknown) {

@@ -113,7 +113,8 @@ FakeReply FakeS3::Answer(const FakeRequest& request) {
 }
 
 FakeReply FakeS3::Do(const FakeRequest& request) {
-  const std::string path = PercentDecode(request.path).value();
+  std::string path = PercentDecode(request.path).value();
+  if (habits_.decodes_keys) path = PercentDecode(path).value();
   const size_t slash = path.find('/', 1);
   const std::string key = slash == std::string::npos ? "" : path.substr(slash + 1);
   const auto query = ParseQuery(request.query);

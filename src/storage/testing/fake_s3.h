@@ -18,10 +18,12 @@ namespace tarn::storage::testing {
 class FakeS3 {
  public:
   struct Habits {
-    /// Overwrites in spite of If-None-Match and If-Match.
+    /// Overwrites in spite of If-None-Match and If-Match, as Adobe's S3Mock 3.10 does.
     bool ignores_preconditions = false;
-    /// Looks whether the object exists, lets the others do so too, and only then writes.
+    /// Looks whether the object exists, lets the others do so too, and only then writes, as s3s-fs 0.14 may.
     bool races = false;
+    /// Decodes keys once more than they were encoded, as s3s-fs 0.14 does.
+    bool decodes_keys = false;
     size_t page_size = 1000;
   };
   explicit FakeS3(Habits habits);
