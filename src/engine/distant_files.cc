@@ -65,7 +65,7 @@ void DistantFiles::Want(duckdb::ClientContext& context, const LakeFileList& file
     if (store->LocalPath(file.key).has_value()) return;
     wanted.push_back(KnownObjectOf(file));
   }
-  ahead_.Want(store, wanted, CostOf(context).get());
+  ahead_.Want(store, wanted, CostOf(context));
 }
 
 }  // namespace tarn::engine

@@ -317,6 +317,12 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"partition_timezone", "text", "UTC",
        "the time zone of partition values that are timestamps and name none, as in tables that Spark wrote",
        SetTimeZone},
+      {"cache.directory", "text", "<none>",
+       "a folder on this machine's disk, of this user alone, for what was read of lakes in object stores; processes "
+       "may share it",
+       SetText<&Config::cache_directory>},
+      {"cache.size", "size", "10GiB", "how much of them it holds; what was used longest ago goes first",
+       SetSize<&Config::cache_size>},
       {"dynamodb.table", "text", "<none>",
        "the DynamoDB table whose entries decide commits to tables in S3, as Spark's S3DynamoDBLogStore has it; "
        "without one If-None-Match decides",

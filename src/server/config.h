@@ -36,6 +36,9 @@ struct Config {
   /// Empty is LakePlace::temp_root.
   std::string temp_directory;
   columnar::TimeZone partition_timezone;
+  /// Empty is none.
+  std::string cache_directory;
+  int64_t cache_size = int64_t{10} << 30;
   delta::EntryTable dynamodb;
 };
 

@@ -116,6 +116,19 @@ void CollectStore(const storage::StoreStats& stats, Collected& out) {
   add("tarn_store_microseconds_total", "Time spent in that.", &storage::OperationStats::micros_total);
 }
 
+void CollectCache(const storage::DiskCacheStats& stats, Collected& out) {
+  out.Counter("tarn_cache_hits_total", "Blocks of the lake's objects found on this machine's disk.", stats.hits);
+  out.Counter("tarn_cache_hit_bytes_total", "Bytes of these.", stats.hit_bytes);
+  out.Counter("tarn_cache_misses_total", "Blocks that the object store was asked for.", stats.misses);
+  out.Counter("tarn_cache_shared_total", "Blocks that came by another reader's request.", stats.shared);
+  out.Counter("tarn_cache_stored_bytes_total", "Bytes put on disk.", stats.stored_bytes);
+  out.Counter("tarn_cache_store_failures_total", "Blocks that the disk did not take.", stats.store_failures);
+  out.Counter("tarn_cache_evicted_bytes_total", "Bytes that made room for others.", stats.evicted_bytes);
+  out.Counter("tarn_cache_damaged_total", "Files that were torn or of something else, and were not served.",
+              stats.damaged);
+  out.Gauge("tarn_cache_bytes", "Bytes on disk, as far as this server knows.", static_cast<double>(stats.held_bytes));
+}
+
 void CollectMemory(const MetricSources& sources, Collected& out) {
   const auto share = [](const char* name) { return std::vector<prometheus::ClientMetric::Label>{{"share", name}}; };
   const char* kLimit = "tarn_memory_share_limit_bytes";
@@ -216,6 +229,7 @@ std::string Metrics::Text() const {
   if (sources.compactor != nullptr) CollectCompaction(sources.compactor->stats(), collected);
   if (sources.vacuumer != nullptr) CollectVacuum(sources.vacuumer->stats(), collected);
   if (sources.store != nullptr) CollectStore(sources.store->stats(), collected);
+  if (sources.cache != nullptr) CollectCache(sources.cache->stats(), collected);
   CollectMemory(sources, collected);
   if (sources.http != nullptr) {
     const frontends::HttpServerStats stats = sources.http->stats();

@@ -21,6 +21,7 @@
 #include "maintenance/compactor.h"
 #include "maintenance/vacuumer.h"
 #include "server/config.h"
+#include "storage/disk_cache.h"
 #include "storage/metering_store.h"
 
 namespace tarn::server {
@@ -34,6 +35,7 @@ struct MetricSources {
   const maintenance::Vacuumer* vacuumer = nullptr;
   /// Of a lake that is not on this disk.
   const storage::MeteringStore* store = nullptr;
+  const storage::DiskCache* cache = nullptr;
   const MemoryBudget* buffer_memory = nullptr;
   const MemoryBudget* request_memory = nullptr;
   MemoryShares shares;

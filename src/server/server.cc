@@ -19,6 +19,7 @@
 #include "server/lake_place.h"
 #include "server/metrics.h"
 #include "server/system_tables.h"
+#include "storage/disk_cache.h"
 #include "storage/metering_store.h"
 #include "storage/segment_store.h"
 #include "storage/served_store.h"
@@ -111,6 +112,7 @@ class WholeServer final : public Server {
     StartMaintenance();
     sources_.lake = lake_.get();
     sources_.store = metered_store_.get();
+    sources_.cache = cache_.get();
     sources_.queries = queries_.get();
     sources_.compactor = compactor_.get();
     sources_.vacuumer = vacuumer_.get();
@@ -173,6 +175,12 @@ class WholeServer final : public Server {
     if (place.folder.empty()) {
       metered_store_ = storage::MakeMeteringStore(storage::MakeServedStore(place.store), clock_);
       options.store = metered_store_;
+      if (!options_.config.cache_directory.empty()) {
+        TARN_ASSIGN_OR_RETURN(
+            cache_, storage::DiskCache::Open(
+                        {.folder = options_.config.cache_directory, .max_bytes = options_.config.cache_size}, clock_));
+        options.store = cache_->Over(metered_store_);
+      }
     }
     options.wal_root = place.wal_root;
     options.partition_timezone = options_.config.partition_timezone;
@@ -232,6 +240,8 @@ class WholeServer final : public Server {
   MetricSources sources_;
   /// Null for a local lake.
   std::shared_ptr<storage::MeteringStore> metered_store_;
+  /// Over that; null where none is configured.
+  std::shared_ptr<storage::DiskCache> cache_;
   std::unique_ptr<ThreadPool> flush_pool_;
   std::unique_ptr<lake::Lake> lake_;
   std::unique_ptr<ingest::WriteService> writes_;

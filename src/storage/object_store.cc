@@ -19,6 +19,12 @@ Status CheckKey(std::string_view key) {
   return Status::Ok();
 }
 
+Result<size_t> ObjectReader::ReadCounted(int64_t offset, MutableByteSpan out, ReadCost& cost) {
+  Result<size_t> read = ReadAt(offset, out);
+  cost.Count(read.ok() ? static_cast<int64_t>(*read) : 0);
+  return read;
+}
+
 Result<std::unique_ptr<ObjectReader>> ObjectStore::OpenKnown(std::string_view key, int64_t size_bytes) {
   TARN_ASSIGN_OR_RETURN(std::unique_ptr<ObjectReader> reader, Open(key));
   if (reader->info().size_bytes == size_bytes) return reader;

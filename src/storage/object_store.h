@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,6 +48,17 @@ struct ListEntry {
   bool is_folder = false;
 };
 
+/// What reads asked a store for: its requests, and the bytes of the answers. Thread-safe.
+struct ReadCost {
+  std::atomic<int64_t> requests = 0;
+  std::atomic<int64_t> bytes = 0;
+
+  void Count(int64_t answered_bytes) {
+    requests += 1;
+    bytes += answered_bytes;
+  }
+};
+
 /// An object being read: the bytes of one version, or Conflict or NotFound once the store has it no more. Thread-safe.
 class ObjectReader {
  public:
@@ -54,6 +66,8 @@ class ObjectReader {
   virtual const ObjectInfo& info() const = 0;
   /// Fills `out` from `offset` on and returns how many bytes were read: fewer only at the end of the object.
   virtual Result<size_t> ReadAt(int64_t offset, MutableByteSpan out) = 0;
+  /// The same, adding to `cost` what was asked of the store: one request, unless a cache below knows better.
+  virtual Result<size_t> ReadCounted(int64_t offset, MutableByteSpan out, ReadCost& cost);
 };
 
 /// An object being written in pieces; it exists, whole and durable, only once Finish returned OK. Destroying an

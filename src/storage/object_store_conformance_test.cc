@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "storage/disk_cache.h"
 #include "storage/local_store.h"
 #include "storage/metering_store.h"
 #include "storage/proven_store.h"
@@ -441,6 +442,15 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         StoreKind{"Served", [] { return StoreUnderTest{nullptr, MakeServedStore(MakeMemoryStore(SystemClock()))}; }},
         StoreKind{"FakeS3", OnFakeS3, true},
+        StoreKind{"CachedOnDisk",
+                  [] {
+                    StoreUnderTest under_test = OnFakeS3();
+                    under_test.folder = std::make_unique<testing::TempFolder>();
+                    const DiskCacheOptions options{.folder = under_test.folder->path() + "/cache", .block_bytes = 4096};
+                    under_test.store = DiskCache::Open(options, SystemClock()).value()->Over(under_test.store);
+                    return under_test;
+                  },
+                  true},
         StoreKind{"Proven",
                   [] {
                     static Random random(2);

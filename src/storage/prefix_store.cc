@@ -15,6 +15,9 @@ class PrefixReader final : public ObjectReader {
       : inner_(std::move(inner)), info_(std::move(info)) {}
   const ObjectInfo& info() const override { return info_; }
   Result<size_t> ReadAt(int64_t offset, MutableByteSpan out) override { return inner_->ReadAt(offset, out); }
+  Result<size_t> ReadCounted(int64_t offset, MutableByteSpan out, ReadCost& cost) override {
+    return inner_->ReadCounted(offset, out, cost);
+  }
 
  private:
   const std::unique_ptr<ObjectReader> inner_;

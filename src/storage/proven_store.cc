@@ -95,8 +95,8 @@ class ProvenStore final : public ForwardingStore {
     const Status found = inner().Head(decoded).status();
     if (found.Is(StatusCode::kNotFound)) return Status::Ok();
     if (!found.ok()) return found.WithContext("trying whether the store keeps keys apart");
-    return Status::Unsupported(uri() + " cannot be committed to: it takes two keys for one (" + key + " and " + decoded +
-                               "), and files in use would be deleted for others");
+    return Status::Unsupported(uri() + " cannot be committed to: it takes two keys for one (" + key + " and " +
+                               decoded + "), and files in use would be deleted for others");
   }
 
   Status Refusal(const std::string& why) const {

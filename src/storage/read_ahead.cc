@@ -23,11 +23,12 @@ class ReadAhead::Piece {
   int64_t offset() const { return offset_; }
   int64_t size() const { return size_; }
 
-  void Fetch(ObjectStore& store, const KnownObject& object) EXCLUDES(mutex_) {
+  void Fetch(ObjectStore& store, const KnownObject& object, ReadCost& cost) EXCLUDES(mutex_) {
     std::string bytes(static_cast<size_t>(size_), '\0');
     const auto fetch = [&]() -> Status {
       TARN_ASSIGN_OR_RETURN(const auto reader, store.OpenKnown(object.key, object.size_bytes));
-      TARN_ASSIGN_OR_RETURN(const size_t got, reader->ReadAt(offset_, std::as_writable_bytes(std::span(bytes))));
+      TARN_ASSIGN_OR_RETURN(const size_t got,
+                            reader->ReadCounted(offset_, std::as_writable_bytes(std::span(bytes)), cost));
       return got == bytes.size() ? Status::Ok() : Status::Unavailable("the object is shorter");
     };
     const bool complete = fetch().ok();
@@ -83,9 +84,7 @@ class ReadAhead::Reader final : public ObjectReader {
 
  private:
   Result<size_t> Ask(int64_t offset, MutableByteSpan out) {
-    auto read = store_->ReadAt(offset, out);
-    if (cost_ != nullptr) cost_->Count(read.ok() ? static_cast<int64_t>(*read) : 0);
-    return read;
+    return cost_ == nullptr ? store_->ReadAt(offset, out) : store_->ReadCounted(offset, out, *cost_);
   }
 
   const std::unique_ptr<ObjectReader> store_;
@@ -102,7 +101,8 @@ ReadAhead::~ReadAhead() {
 }
 
 void ReadAhead::Want(const std::shared_ptr<ObjectStore>& store, const std::vector<KnownObject>& objects,
-                     ReadCost* cost) {
+                     std::shared_ptr<ReadCost> cost) {
+  if (cost == nullptr) cost = std::make_shared<ReadCost>();
   MutexLock lock(mutex_);
   for (const KnownObject& object : objects) {
     const std::string name = NameOf(*store, object);
@@ -124,9 +124,8 @@ void ReadAhead::Want(const std::shared_ptr<ObjectStore>& store, const std::vecto
       pool_ = std::make_unique<ThreadPool>(
           ThreadPoolOptions{.name = "tarn-ahead", .threads = options_.threads, .max_queued = 4096});
     }
-    const Status begun = pool_->Submit([store, object, piece] { piece->Fetch(*store, object); });
+    const Status begun = pool_->Submit([store, object, piece, cost] { piece->Fetch(*store, object, *cost); });
     if (!begun.ok()) return;
-    if (cost != nullptr) cost->Count(size);
     bytes_ += size;
     entries_[name] = Entry{std::move(piece), ++uses_};
   }

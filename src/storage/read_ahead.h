@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -31,17 +30,6 @@ struct ReadAheadOptions {
   int threads = 16;
 };
 
-/// What reads asked a store for: its requests, and the bytes of the answers. Thread-safe.
-struct ReadCost {
-  std::atomic<int64_t> requests = 0;
-  std::atomic<int64_t> bytes = 0;
-
-  void Count(int64_t answered_bytes) {
-    requests += 1;
-    bytes += answered_bytes;
-  }
-};
-
 /// Parts of objects in distant stores, fetched many at once before they are read one after the other, so that a scan
 /// waits for a few answers instead of for one after each. What was fetched is kept for later readers until there are
 /// newer ones, bounded in bytes. Thread-safe.
@@ -51,10 +39,10 @@ class ReadAhead {
   /// Waits for what is being fetched.
   ~ReadAhead();
 
-  /// Begins to fetch those that are not here; does not wait. As many as there is room for, the first ones first. Adds
-  /// what is fetched to `cost`, if given.
+  /// Begins to fetch those that are not here; does not wait. As many as there is room for, the first ones first. What
+  /// the store is asked for is added to `cost`, if given, before the first reader gets it.
   void Want(const std::shared_ptr<ObjectStore>& store, const std::vector<KnownObject>& objects,
-            ReadCost* cost = nullptr);
+            std::shared_ptr<ReadCost> cost = nullptr);
 
   /// Reads through what is here or on its way, and for anything else from the store. A fetch that failed is as if it
   /// had not been wanted. What the reader has to ask for is added to `cost`, if given. It may outlive this.
