@@ -319,3 +319,37 @@ def test_constraints_are_added_kept_and_dropped(tmp_path):
     assert change("--drop-constraint", "positive").returncode == 0
     assert ask("insert into db.t (v, s) values (-1, 'a')").returncode == 0
     assert run_tarn("sql", "--lake", lake, "-o", "csv", "select sum(v) from db.t").stdout.split()[-1] == "5"
+
+
+def test_changes_at_the_same_time_all_come(tmp_path):
+    table = tmp_path / "t"
+    deltalake.write_deltalake(table, pa.table({"id": [1, 2]}))
+    changes = [("--set", f"k{i}={i}") for i in range(4)] + [("--add-column", f"c{i}=long") for i in range(4)]
+    done = []
+    threads = [
+        threading.Thread(target=lambda change=change: done.append(run_tarn("table", "alter", table, *change)))
+        for change in changes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.stderr for one in done if one.returncode] == []
+    found = deltalake.DeltaTable(table)
+    assert found.version() == len(changes)
+    assert found.metadata().configuration == {f"k{i}": str(i) for i in range(4)}
+    assert sorted(field.name for field in found.schema().fields) == ["c0", "c1", "c2", "c3", "id"]
+
+
+def test_the_time_of_ingested_rows_stays(tmp_path):
+    lake, lines = tmp_path / "lake", tmp_path / "lines"
+    lines.write_text("cpu v=1i 1\n")
+    assert run_tarn("write", "--lake", lake, "--to", "b", lines).returncode == 0
+    table = lake / "b" / "cpu"
+    alter(table, "--set", "delta.columnMapping.mode=name")
+    refused = run_tarn("table", "alter", "b.cpu", "--lake", lake, "--drop-column", "time")
+    assert refused.returncode == 2 and "time stays" in refused.stderr, refused
+    assert "time stays" in alter(table, "--rename-column", "TIME=at", refused=2)["error"]
+    by_sql = run_tarn("sql", "--lake", lake, "alter table b.cpu drop column time")
+    assert by_sql.returncode == 2 and "time stays" in by_sql.stderr, by_sql
+    alter(table, "--drop-column", "v")

@@ -13,11 +13,15 @@
 #include "columnar/delta_schema.h"
 #include "delta/log/commit_json.h"
 #include "delta/operations/alter_table.h"
+#include "lake/alter_rules.h"
 
 namespace tarn::cli {
 namespace {
 
 using Pair = std::pair<std::string, std::string>;
+
+/// Each one that fails means that somebody else changed the table.
+constexpr int kMaxAttempts = 32;
 
 /// The two sides of the first '=' that is not in backquotes.
 Result<Pair> SplitPair(const std::string& text, const std::string& option, const std::string& form) {
@@ -212,8 +216,10 @@ Status Alter(const AlterOptions& options) {
   TARN_ASSIGN_OR_RETURN(const delta::TableChange change, ChangeOf(options));
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
   TARN_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
-  TARN_ASSIGN_OR_RETURN(const auto result,
-                        delta::AlterTable(table.context, snapshot, change, {.dry_run = options.dry_run}));
+  TARN_RETURN_NOT_OK(lake::CheckAlter(*snapshot, change));
+  TARN_ASSIGN_OR_RETURN(
+      const auto result,
+      delta::AlterTable(table.context, snapshot, change, {.dry_run = options.dry_run, .max_attempts = kMaxAttempts}));
   return Tell(options, result, snapshot->protocol());
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "delta/constraints.h"
 #include "delta/letter_case.h"
 #include "delta/log/interval.h"
 #include "delta/protocol_features.h"
@@ -64,6 +65,12 @@ constexpr std::array kProperties = {
 }  // namespace
 
 Result<std::string> PropertyName(std::string_view name) {
+  if (name.empty()) return Status::InvalidArgument("a table property needs a name");
+  if (SameButForCase(name.substr(0, kConstraintPrefix.size()), kConstraintPrefix)) {
+    return Status::InvalidArgument("'" + std::string(name) +
+                                   "' is a constraint, which is not set but added and dropped (tarn table alter "
+                                   "--add-constraint, --drop-constraint)");
+  }
   if (!SameButForCase(name.substr(0, kPrefix.size()), kPrefix)) return std::string(name);
   if (SameButForCase(name.substr(0, kFeaturePrefix.size()), kFeaturePrefix)) {
     return std::string(kFeaturePrefix) + std::string(name.substr(kFeaturePrefix.size()));

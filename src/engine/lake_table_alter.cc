@@ -15,6 +15,7 @@
 #include "duckdb/parser/parsed_data/comment_on_column_info.hpp"
 #include "engine/check_constraint.h"
 #include "engine/lake_table_ddl.h"
+#include "lake/alter_rules.h"
 
 namespace tarn::engine {
 namespace {
@@ -180,6 +181,7 @@ Status AlterLakeTable(lake::TableCatalog& catalog, const lake::TableName& name, 
   const auto& snapshot = table.view->snapshot;
   TARN_ASSIGN_OR_RETURN(const MaybeChange change, ChangeOf(info, *snapshot));
   if (!change.has_value()) return Status::Ok();
+  TARN_RETURN_NOT_OK(lake::CheckAlter(*snapshot, *change).WithContext(table.view->name.ToString()));
   const auto altered = delta::AlterTable(table.context, snapshot, *change);
   if (!altered.ok()) return altered.status().WithContext(table.view->name.ToString());
   if (!altered->is_as_before) catalog.NoteCommit(name, altered->snapshot);

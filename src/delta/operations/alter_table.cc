@@ -457,8 +457,10 @@ Status Planner::Apply(const UpgradeProtocol& change) {
 
 }  // namespace
 
-Result<AlterResult> AlterTable(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
-                               const TableChange& change, const AlterOptions& options) {
+namespace {
+
+Result<AlterResult> AlterOnce(const TableContext& table, const std::shared_ptr<const Snapshot>& snapshot,
+                              const TableChange& change, bool dry_run) {
   TARN_RETURN_NOT_OK(CheckWritable(snapshot->protocol(), snapshot->metadata(), *snapshot->schema()));
   Planner planner(table, *snapshot);
   TARN_RETURN_NOT_OK(planner.Plan(change));
@@ -467,10 +469,22 @@ Result<AlterResult> AlterTable(const TableContext& table, std::shared_ptr<const 
   result.protocol = planner.protocol();
   result.metadata = planner.metadata();
   result.snapshot = snapshot;
-  if (result.is_as_before || options.dry_run) return result;
+  if (result.is_as_before || dry_run) return result;
   TARN_ASSIGN_OR_RETURN(Committed committed, planner.Commit(snapshot));
   result.snapshot = std::move(committed.snapshot);
   result.metadata = result.snapshot->metadata();
+  return result;
+}
+
+}  // namespace
+
+Result<AlterResult> AlterTable(const TableContext& table, std::shared_ptr<const Snapshot> snapshot,
+                               const TableChange& change, const AlterOptions& options) {
+  Result<AlterResult> result = AlterOnce(table, snapshot, change, options.dry_run);
+  for (int attempt = 1; attempt < options.max_attempts && result.status().Is(StatusCode::kConflict); ++attempt) {
+    TARN_ASSIGN_OR_RETURN(snapshot, Refresh(table, snapshot));
+    result = AlterOnce(table, snapshot, change, options.dry_run);
+  }
   return result;
 }
 

@@ -94,6 +94,9 @@ using TableChange = std::variant<AddColumns, RenameColumn, DropColumns, ChangeCo
 struct AlterOptions {
   /// Finds out whether it can be done and what that would make of the table, and commits nothing.
   bool dry_run = false;
+  /// More than one: where others changed the table meanwhile, the change is planned anew behind theirs, so often
+  /// altogether. Then errors are about the table as it is by then.
+  int max_attempts = 1;
 };
 
 struct AlterResult {

@@ -415,6 +415,40 @@ TEST_F(AlterTableTest, AppendsAndCompactionAreInNobodysWayButNotNulls) {
   EXPECT_EQ(required.status().code(), StatusCode::kConflict) << "a row came in that nobody has looked at";
 }
 
+TEST_F(AlterTableTest, AChangeIsPlannedAnewBehindOthersWhereItIsToldTo) {
+  MakeMapped();
+  const auto pinned = table_.Latest();
+  Must(SetProperties{{{"a", "1"}}});
+  const AlterOptions again{.max_attempts = 2};
+  const auto set = AlterTable(table_.context(), pinned, SetProperties{{{"b", "2"}}}, again);
+  ASSERT_TRUE(set.ok()) << set.status().ToString();
+  EXPECT_EQ(set->metadata.configuration.at("a"), "1");
+  EXPECT_EQ(set->metadata.configuration.at("b"), "2");
+  const auto added =
+      AlterTable(table_.context(), pinned, AddColumns{{{{}, arrow::field("more", arrow::int64()), {}}}}, again);
+  ASSERT_TRUE(added.ok()) << added.status().ToString();
+  EXPECT_EQ(table_.Latest()->metadata().configuration.at("b"), "2");
+  // What no longer fits is refused as the table is by now.
+  const auto twice =
+      AlterTable(table_.context(), pinned, AddColumns{{{{}, arrow::field("more", arrow::int64()), {}}}}, again);
+  EXPECT_EQ(twice.status().code(), StatusCode::kAlreadyExists);
+  // And so is what was so already.
+  const auto same = AlterTable(table_.context(), pinned, SetProperties{{{"a", "1"}}}, again);
+  ASSERT_TRUE(same.ok()) << same.status().ToString();
+  EXPECT_TRUE(same->is_as_before);
+}
+
+TEST_F(AlterTableTest, WhatIsNoPropertyIsRefusedByName) {
+  Make();
+  for (const std::string name : {"", "delta.constraints.x", "DELTA.Constraints.x"}) {
+    const auto set = AlterTable(table_.context(), table_.Latest(), SetProperties{{{name, "id > 0"}}});
+    EXPECT_EQ(set.status().code(), StatusCode::kInvalidArgument) << name;
+    const auto unset = AlterTable(table_.context(), table_.Latest(), UnsetProperties{{name}});
+    EXPECT_EQ(unset.status().code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_THAT(unset.status().message(), HasSubstr(name.empty() ? "needs a name" : "--drop-constraint"));
+  }
+}
+
 TEST_F(AlterTableTest, AnAppendPlannedBeforeARenameConflictsAndIsPlannedAnew) {
   MakeMapped();
   const auto pinned = table_.Latest();
