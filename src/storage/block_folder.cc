@@ -30,6 +30,11 @@ constexpr int64_t kUseGranularityMicros = 60 * kMicrosPerSecond;
 /// How much room a sweep makes beyond what is needed, so that the next one is some time away.
 constexpr int64_t kSweepPart = 16;
 
+/// What a file takes of a disk at least.
+constexpr int64_t kDiskBlockBytes = 4096;
+
+int64_t BytesOnDisk(int64_t size) { return std::max(size, kDiskBlockBytes); }
+
 /// FNV-1a. Names that share a file only take it from each other.
 uint64_t HashOf(std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325;
@@ -148,7 +153,7 @@ Status BlockFolder::StoreFile(std::string_view name, std::string_view content) {
 }
 
 void BlockFolder::Store(std::string_view name, std::string_view content) {
-  const auto bytes = static_cast<int64_t>(kHeaderBytes + name.size() + content.size());
+  const int64_t bytes = BytesOnDisk(static_cast<int64_t>(kHeaderBytes + name.size() + content.size()));
   if (bytes > max_bytes_) return;
   if (held_bytes_ + bytes > max_bytes_ || stored_since_sweep_ > max_bytes_ / kSweepPart) {
     MutexLock lock(mutex_);
@@ -178,8 +183,9 @@ void BlockFolder::Sweep() {
        entry.increment(error)) {
     struct stat info;
     if (!IsBlock(entry->path()) || lstat(entry->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-    total += info.st_size;
-    files.push_back({MicrosOf(info.st_mtim), info.st_size, entry->path().string()});
+    const int64_t bytes = BytesOnDisk(info.st_size);
+    total += bytes;
+    files.push_back({MicrosOf(info.st_mtim), bytes, entry->path().string()});
   }
   stored_since_sweep_ = 0;
   const int64_t goal = max_bytes_ - max_bytes_ / kSweepPart;

@@ -14,7 +14,7 @@ struct DiskCacheOptions {
   std::string folder;
   int64_t max_bytes = int64_t{10} << 30;
   /// What is asked for and kept at once; only the last of an object is smaller.
-  int64_t block_bytes = 256 << 10;
+  int64_t block_bytes = 128 << 10;
 };
 
 /// Of blocks, but for bytes.
