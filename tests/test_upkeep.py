@@ -1,5 +1,6 @@
 """Vacuum, log cleanup and restore: what is within the retention stays readable for other readers, what is not goes."""
 
+import itertools
 import json
 import os
 import re
@@ -243,6 +244,35 @@ def test_optimize_keeps_to_the_sizes_asked_for(tmp_path):
         assert wrong.returncode == 2 and f"{option}: " in wrong.stderr
     tarn("optimize", table, "--target-size", "1MiB")
     assert deltalake.DeltaTable(str(table)).to_pyarrow_dataset().count_rows() == 50_000
+
+
+def test_optimize_sorts_by_columns(tmp_path):
+    table = tmp_path / "t"
+    for i in range(3):
+        ids = [(n * 7919 + i * 11) % 30_000 for n in range(10_000)]
+        rows = pa.table({"id": ids, "p": [f"p{n % 2}" for n in ids], "text": [f"t{n:05}" for n in ids]})
+        deltalake.write_deltalake(table, rows, mode="append", partition_by=["p"])
+    before = rows_at(table, 2)
+    options = ("--sort-by", "id,text", "--target-size", "20KiB", "--min-file-size", "1KiB", "--json")
+    assert json.loads(tarn("optimize", table, *options, "--dry-run"))["files_removed"] == 6
+    done = json.loads(tarn("optimize", table, *options))
+    assert (done["version"], done["files_removed"]) == (3, 6)
+    assert_same_rows(rows_at(table, 3), before)
+    found = deltalake.DeltaTable(table)
+    for partition in ("p0", "p1"):
+        files = [
+            file
+            for file in pa.table(found.get_add_actions(flatten=True)).to_pylist()
+            if file["partition.p"] == partition
+        ]
+        ranges = sorted((file["min.id"], file["max.id"]) for file in files)
+        assert all(low[1] <= high[0] for low, high in itertools.pairwise(ranges))
+    for path in found.file_uris():
+        ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
+        assert ids == sorted(ids)
+    assert json.loads(tarn("optimize", table, *options))["version"] is None
+    refused = run_tarn("table", "optimize", table, "--sort-by", "p")
+    assert refused.returncode == 2 and "'p'" in refused.stderr
 
 
 def test_restore_takes_a_table_back(written):

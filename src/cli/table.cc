@@ -135,6 +135,15 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
                    "Files at least this large are left alone [three quarters of the target]")
       ->type_name("SIZE")
       ->check(MustNotBeEmpty);
+  optimize
+      ->add_option(
+          "--sort-by", options.optimize.sort_by,
+          "Sort the rows of each partition by these columns, so that queries that name them skip files: all files "
+          "are rewritten but for large ones that were sorted so before. Nulls come first")
+      ->type_name("COLUMN,...")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(MustNotBeEmpty);
   CLI::App* vacuum =
       add_command("vacuum", "Delete files that no version within the retention needs", RunUpkeep<Vacuum>);
   vacuum

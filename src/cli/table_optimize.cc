@@ -28,6 +28,7 @@ Result<delta::OptimizeOptions> SizesOf(const OptimizeOptions& options) {
   };
   TARN_RETURN_NOT_OK(take("--target-size", options.target_size, sizes.target_file_bytes));
   TARN_RETURN_NOT_OK(take("--min-file-size", options.min_file_size, sizes.min_file_bytes));
+  sizes.sort_by = options.sort_by;
   return sizes;
 }
 
@@ -52,7 +53,8 @@ Status PlanOptimize(const OptimizeOptions& options, const delta::OptimizeOptions
                        std::to_string(bytes) + R"(,"groups":)" + std::to_string(plan.size()) + "}\n");
   }
   if (plan.empty()) return WriteStdout("nothing to do\n");
-  return WriteStdout(CountText(files, "file") + " of " + CountText(bytes, "byte") + " would be merged, in " +
+  return WriteStdout(CountText(files, "file") + " of " + CountText(bytes, "byte") + " would be " +
+                     (options.sort_by.empty() ? "merged" : "sorted") + ", in " +
                      CountText(static_cast<int64_t>(plan.size()), "group") + "\n");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "cli/config_options.h"
@@ -16,6 +17,7 @@ struct OptimizeOptions {
   /// Sizes as configuration has them; empty when not given.
   std::string target_size;
   std::string min_file_size;
+  std::vector<std::string> sort_by;
 };
 
 /// Merges a table's small files, and writes what became of them to standard output.

@@ -106,5 +106,7 @@ void AppendObject(std::string& out, const DomainMetadata& domain);
 
 /// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 must have been refused before.
 void AppendJsonString(std::string& out, std::string_view text);
+/// ["a","b"]
+std::string JsonList(const std::vector<std::string>& texts);
 
 }  // namespace tarn::delta

@@ -133,6 +133,15 @@ void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string JsonList(const std::vector<std::string>& texts) {
+  std::string json = "[";
+  for (const std::string& text : texts) {
+    if (json.size() > 1) json += ',';
+    AppendJsonString(json, text);
+  }
+  return json + ']';
+}
+
 void AppendObject(std::string& out, const Protocol& protocol) {
   Object(out, [&](ObjectWriter& object) {
     object.Number("minReaderVersion", protocol.min_reader_version);

@@ -33,12 +33,6 @@ std::string JsonText(std::string_view text) {
   return json;
 }
 
-std::string JsonList(const std::vector<std::string>& texts) {
-  std::string json;
-  for (const std::string& text : texts) json += (json.empty() ? "[" : ",") + JsonText(text);
-  return json.empty() ? "[]" : json + "]";
-}
-
 std::string JsonMap(const std::map<std::string, std::string>& texts) {
   std::string json;
   for (const auto& [key, text] : texts) json += (json.empty() ? "{" : ",") + JsonText(key) + ":" + JsonText(text);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "delta/conflict.h"
+#include "delta/log/commit_json.h"
 #include "delta/operations/rewrite.h"
 #include "delta/transaction.h"
 
@@ -50,10 +51,15 @@ Result<bool> Optimizer::Rewrite() {
   if (plan.empty() || DataFileSchema(*snapshot_)->num_fields() == 0) return false;
   // Refuses a table that cannot be written before anything is.
   TARN_RETURN_NOT_OK(Transaction::Begin(table_, snapshot_).status());
-  const RewriteOptions options{
+  RewriteOptions options{
       .target_file_bytes = options_.target_file_bytes,
       .min_file_bytes = options_.min_file_bytes > 0 ? options_.min_file_bytes : options_.target_file_bytes / 4 * 3,
       .decode_ahead = options_.decode_ahead};
+  if (!options_.sort_by.empty()) {
+    TARN_ASSIGN_OR_RETURN(options.order, OrderBy(*snapshot_, options_.sort_by));
+    options.order->memory_bytes = options_.sort_memory_bytes;
+    options.order->temp_folder = options_.temp_folder;
+  }
   Status missing;
   for (const OptimizeGroup& files : plan) {
     Result<Rewritten> rewritten = RewriteFiles(table_, *snapshot_, files, options);
@@ -89,8 +95,10 @@ Result<OptimizeResult> Optimizer::Commit() {
     result.bytes_read += group.bytes_read;
     result.bytes_written += group.bytes_written;
   }
-  transaction->SetOperation("OPTIMIZE",
-                            {{"predicate", "[]"}, {"targetSize", std::to_string(options_.target_file_bytes)}});
+  std::map<std::string, std::string> parameters = {{"predicate", "[]"},
+                                                   {"targetSize", std::to_string(options_.target_file_bytes)}};
+  if (!options_.sort_by.empty()) parameters["sortBy"] = JsonList(options_.sort_by);
+  transaction->SetOperation("OPTIMIZE", std::move(parameters));
   transaction->SetMetrics({{"numRemovedBytes", std::to_string(result.bytes_read)},
                            {"numAddedBytes", std::to_string(result.bytes_written)},
                            {"numDeletionVectorsRemoved", std::to_string(result.vectors_removed)}});

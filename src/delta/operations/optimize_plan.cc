@@ -5,6 +5,7 @@
 #include <string>
 
 #include "delta/operations/optimize.h"
+#include "delta/operations/rewrite.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -17,6 +18,15 @@ struct Candidate {
   /// So much of it is deleted that it is rewritten for that alone.
   bool purged = false;
 };
+
+/// Whether the file is to be sorted along with others of its partition.
+enum class Sorting : uint8_t { kUnsorted, kSortedButSmall, kDone };
+
+Sorting SortingOf(const Add& add, const std::string& order, int64_t min_file_bytes) {
+  const auto tag = add.tags.find(kSortedByTag);
+  if (tag == add.tags.end() || tag->second != order) return Sorting::kUnsorted;
+  return add.size_bytes < min_file_bytes ? Sorting::kSortedButSmall : Sorting::kDone;
+}
 
 /// Files with equal keys have equal partition values, however the log spells them.
 std::string KeyOfPartition(const DataFile& file, const Snapshot& snapshot) {
@@ -56,6 +66,12 @@ std::vector<Candidate> DropUngrown(std::vector<Candidate>& files, double min_gro
   return dropped;
 }
 
+void SortByAge(std::vector<Candidate>& files) {
+  std::sort(files.begin(), files.end(), [](const Candidate& a, const Candidate& b) {
+    return std::pair(a.modified_millis, a.index) < std::pair(b.modified_millis, b.index);
+  });
+}
+
 class Planner {
  public:
   explicit Planner(const OptimizeOptions& options) : options_(options) {}
@@ -63,9 +79,7 @@ class Planner {
   /// Packs the files of one partition, oldest first, so that neighbours in time end up together.
   void AddPartition(std::vector<Candidate> files) {
     if (files.size() < static_cast<size_t>(std::max(options_.min_files, 2))) return AddPurged(files);
-    std::sort(files.begin(), files.end(), [](const Candidate& a, const Candidate& b) {
-      return std::pair(a.modified_millis, a.index) < std::pair(b.modified_millis, b.index);
-    });
+    SortByAge(files);
     std::vector<Candidate> bin;
     int64_t bin_bytes = 0;
     for (const Candidate& file : files) {
@@ -85,6 +99,13 @@ class Planner {
     for (const Candidate& file : files) {
       if (file.purged) AddGroup({file});
     }
+  }
+
+  /// All files that are not sorted yet become one group, along with sorted ones that are small.
+  void AddToSort(std::vector<Candidate> files, bool any_unsorted) {
+    if (!any_unsorted && files.size() < 2) return AddPurged(files);
+    SortByAge(files);
+    AddGroup(files);
   }
 
   std::vector<OptimizeGroup> Take() { return std::move(groups_); }
@@ -110,6 +131,32 @@ class Planner {
   int64_t planned_bytes_ = 0;
 };
 
+Result<std::vector<OptimizeGroup>> PlanSorted(const Snapshot& snapshot, const OptimizeOptions& options,
+                                              int64_t min_file_bytes) {
+  TARN_ASSIGN_OR_RETURN(const RewriteOrder order, OrderBy(snapshot, options.sort_by));
+  struct Partition {
+    std::vector<Candidate> files;
+    bool any_unsorted = false;
+  };
+  std::map<std::string, Partition> partitions;
+  Planner planner(options);
+  for (size_t i = 0; i < snapshot.num_files(); ++i) {
+    const auto index = static_cast<FileIndex>(i);
+    TARN_ASSIGN_OR_RETURN(const DataFile file, snapshot.File(index));
+    TARN_ASSIGN_OR_RETURN(const Add add, snapshot.AddAction(index));
+    const Candidate candidate{index, file.size_bytes, file.modification_time_millis,
+                              IsPurged(file, options.max_deleted_share)};
+    const Sorting sorting = SortingOf(add, order.tag, min_file_bytes);
+    // One that is rewritten for its deleted rows is sorted along with the others.
+    if (sorting == Sorting::kDone && !candidate.purged) continue;
+    Partition& partition = partitions[KeyOfPartition(file, snapshot)];
+    partition.files.push_back(candidate);
+    partition.any_unsorted = partition.any_unsorted || sorting == Sorting::kUnsorted;
+  }
+  for (auto& [key, partition] : partitions) planner.AddToSort(std::move(partition.files), partition.any_unsorted);
+  return planner.Take();
+}
+
 }  // namespace
 
 Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const OptimizeOptions& options) {
@@ -119,6 +166,7 @@ Result<std::vector<OptimizeGroup>> PlanOptimize(const Snapshot& snapshot, const 
   }
   const int64_t min_file_bytes =
       options.min_file_bytes > 0 ? options.min_file_bytes : options.target_file_bytes / 4 * 3;
+  if (!options.sort_by.empty()) return PlanSorted(snapshot, options, min_file_bytes);
   std::map<std::string, std::vector<Candidate>> partitions;
   std::vector<Candidate> large;
   for (size_t i = 0; i < snapshot.num_files(); ++i) {

@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <atomic>
 
+#include "columnar/row_sorter.h"
+#include "columnar/sort_keys.h"
 #include "delta/files/data_file_reader.h"
 #include "delta/files/data_file_writer.h"
+#include "delta/letter_case.h"
+#include "delta/log/commit_json.h"
 #include "delta/operations/batch_pipe.h"
 #include "delta/table_path.h"
 
@@ -30,6 +34,9 @@ class Rewriter {
  private:
   /// The rows of all files, one after the other. Touches nothing that `Write` does but `bytes_left_`.
   Status Read(const std::vector<FileIndex>& files, const columnar::BatchVisitor& visit);
+  /// The same, decoded by a thread of its own if that is asked for.
+  Status Pass(const std::vector<FileIndex>& files, const columnar::BatchVisitor& take);
+  Status Sort(const std::vector<FileIndex>& files);
   Status Write(const arrow::RecordBatch& batch);
   Status OpenOutput();
   Status CloseOutput();
@@ -56,13 +63,43 @@ Status Rewriter::Run(const std::vector<FileIndex>& files) {
     done_.bytes_read += add.size_bytes;
     done_.removes.push_back(RemoveOf(add, table_.clock->WallMicros() / kMicrosPerMilli, /*data_change=*/false));
   }
-  const auto write = [&](const std::shared_ptr<arrow::RecordBatch>& batch) { return Write(*batch); };
-  if (options_.decode_ahead) {
-    TARN_RETURN_NOT_OK(PipeBatches([&](const columnar::BatchVisitor& visit) { return Read(files, visit); }, write));
+  if (options_.order.has_value()) {
+    TARN_RETURN_NOT_OK(Sort(files));
   } else {
-    TARN_RETURN_NOT_OK(Read(files, write));
+    TARN_RETURN_NOT_OK(Pass(files, [&](const auto& batch) { return Write(*batch); }));
   }
   return CloseOutput();
+}
+
+Status Rewriter::Pass(const std::vector<FileIndex>& files, const columnar::BatchVisitor& take) {
+  if (!options_.decode_ahead) return Read(files, take);
+  return PipeBatches([&](const columnar::BatchVisitor& visit) { return Read(files, visit); }, take);
+}
+
+Status Rewriter::Sort(const std::vector<FileIndex>& files) {
+  const RewriteOrder& order = *options_.order;
+  // A file ends with a batch.
+  columnar::RowSortOptions sort{.memory_bytes = order.memory_bytes,
+                                .batch_bytes = std::min<int64_t>(options_.target_file_bytes, 1 << 20),
+                                .temp_folder = order.temp_folder};
+  for (const int column : order.columns) {
+    const auto found = std::find(columns_.begin(), columns_.end(), column);
+    sort.columns.push_back(static_cast<int>(found - columns_.begin()));
+  }
+  columnar::RowSorter sorter(schema_, std::move(sort));
+  int64_t rows_left = 0;
+  TARN_RETURN_NOT_OK(Pass(files, [&](const std::shared_ptr<arrow::RecordBatch>& batch) {
+    rows_left += batch->num_rows();
+    return sorter.Add(batch);
+  }));
+  // As if the inputs' bytes were spread evenly over the rows.
+  const double bytes_per_row =
+      static_cast<double>(done_.bytes_read) / static_cast<double>(std::max<int64_t>(rows_left, 1));
+  return sorter.Finish([&](const std::shared_ptr<arrow::RecordBatch>& batch) {
+    bytes_left_ = static_cast<int64_t>(bytes_per_row * static_cast<double>(rows_left));
+    rows_left -= batch->num_rows();
+    return Write(*batch);
+  });
 }
 
 Status Rewriter::Read(const std::vector<FileIndex>& files, const columnar::BatchVisitor& visit) {
@@ -98,6 +135,7 @@ Status Rewriter::CloseOutput() {
   TARN_ASSIGN_OR_RETURN(Add add, output_->Finish(partition_values_));
   output_.reset();
   add.data_change = false;
+  if (options_.order.has_value()) add.tags[kSortedByTag] = options_.order->tag;
   done_.keys.push_back(key_);
   done_.bytes_written += add.size_bytes;
   done_.adds.push_back(std::move(add));
@@ -114,6 +152,30 @@ std::vector<int> DataFileColumns(const Snapshot& snapshot) {
     if (!partition && snapshot.schema()->field(i)->type()->id() != arrow::Type::NA) columns.push_back(i);
   }
   return columns;
+}
+
+Result<RewriteOrder> OrderBy(const Snapshot& snapshot, const std::vector<std::string>& columns) {
+  RewriteOrder order;
+  std::vector<std::string> names;
+  const std::vector<int> stored = DataFileColumns(snapshot);
+  for (const std::string& name : columns) {
+    const auto found = std::find_if(stored.begin(), stored.end(), [&](int column) {
+      return SameButForCase(snapshot.schema()->field(column)->name(), name);
+    });
+    if (found == stored.end()) {
+      return Status::InvalidArgument("rows cannot be sorted by '" + name +
+                                     "': no column of that name is in the table's data files");
+    }
+    if (std::find(order.columns.begin(), order.columns.end(), *found) != order.columns.end()) {
+      return Status::InvalidArgument("rows cannot be sorted by '" + name + "' twice");
+    }
+    const auto& field = snapshot.schema()->field(*found);
+    TARN_RETURN_NOT_OK(columnar::CheckSortable(*field));
+    order.columns.push_back(*found);
+    names.push_back(columnar::PhysicalName(*field));
+  }
+  order.tag = JsonList(names);
+  return order;
 }
 
 std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {

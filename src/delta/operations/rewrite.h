@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "delta/table.h"
@@ -19,12 +21,29 @@ std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
 /// partitioning and properties.
 bool SameLayout(const Snapshot& a, const Snapshot& b);
 
+/// How rows are sorted on their way.
+struct RewriteOrder {
+  /// Indices into the table's schema, of sortable columns that are in data files.
+  std::vector<int> columns;
+  int64_t memory_bytes = 0;
+  std::string temp_folder;
+
+  /// What the files' tag kSortedByTag says of it.
+  std::string tag;
+};
+inline constexpr char kSortedByTag[] = "tarn.sortedBy";
+
+/// Columns by their names; errors as Optimize has them.
+Result<RewriteOrder> OrderBy(const Snapshot& snapshot, const std::vector<std::string>& columns);
+
 struct RewriteOptions {
   int64_t target_file_bytes = 0;
   /// An output is not split off for less than this.
   int64_t min_file_bytes = 0;
   /// A second thread decodes inputs while the caller's encodes.
   bool decode_ahead = false;
+  /// nullopt keeps rows as they lie.
+  std::optional<RewriteOrder> order = std::nullopt;
 };
 
 /// What one group of inputs became. All adds and removes have dataChange=false.
