@@ -9,7 +9,6 @@
 #include "delta/operations/delete.h"
 #include "delta/testing/data_table.h"
 #include "storage/stores.h"
-#include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
 namespace {
@@ -264,27 +263,6 @@ TEST_F(PurgeTest, ADeleteMeanwhileIsKept) {
   ASSERT_TRUE(result.ok()) << result.status().ToString();
   EXPECT_EQ(table_.Rows(*result->snapshot), rows);
   EXPECT_EQ(Vectors(*result->snapshot), 0);
-}
-
-TEST_F(OptimizeTest, FaultsNeverLoseOrDoubleARow) {
-  for (const auto mode : {storage::testing::FaultMode::kOnce, storage::testing::FaultMode::kForever,
-                          storage::testing::FaultMode::kReplyLost}) {
-    storage::testing::FaultPlan plan;
-    plan.mode = mode;
-    storage::testing::SweepFaults(plan, [](auto injector, const auto& arm) {
-      DataTable table;
-      table.Create(arrow::schema(kColumns));
-      table.Append(kColumns, R"([{"id":1},{"id":2}])");
-      table.Append(kColumns, R"([{"id":3}])");
-      const auto snapshot = table.Latest();
-      const auto rows = table.Rows(*snapshot);
-      TableContext faulty = table.context();
-      faulty.store = storage::testing::MakeFaultyStore(table.context().store, injector);
-      arm();
-      (void)Optimize(faulty, snapshot, {});
-      EXPECT_EQ(table.Rows(*table.Latest()), rows);
-    });
-  }
 }
 
 std::string AddLine(const std::string& key, int64_t size, int64_t modified) {

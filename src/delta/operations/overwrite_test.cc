@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "delta/testing/data_table.h"
-#include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
 namespace {
@@ -139,32 +138,6 @@ TEST_F(OverwriteTest, AppendOnlyTablesRefuse) {
   MakeTable(table, {{"delta.appendOnly", "true"}});
   EXPECT_EQ(Run(table.context(), table.Latest(), R"([{"id":7,"day":20454}])", {}).status().code(),
             StatusCode::kPermissionDenied);
-}
-
-TEST_F(OverwriteTest, EveryFaultLeavesTheOldRowsOrTheNew) {
-  const Rows old_rows = Latest();
-  const Rows new_rows{"|3|2026-01-02", "|4|null", "|7|2026-01-01"};
-  for (const auto mode : {storage::testing::FaultMode::kOnce, storage::testing::FaultMode::kForever,
-                          storage::testing::FaultMode::kReplyLost}) {
-    storage::testing::FaultPlan plan;
-    plan.mode = mode;
-    const int64_t fired = storage::testing::SweepFaults(plan, [&](auto injector, const auto& arm) {
-      DataTable table;
-      MakeTable(table);
-      const auto snapshot = table.Latest();
-      TableContext faulty = table.context();
-      faulty.store = storage::testing::MakeFaultyStore(table.context().store, injector);
-      arm();
-      const auto done = Run(faulty, snapshot, R"([{"id":7,"day":20454}])", {.scope = OverwriteScope::kPartitions});
-      const Rows rows = table.Rows(*table.Latest());
-      if (done.ok()) {
-        EXPECT_EQ(rows, new_rows);
-      } else if (!done.status().Is(StatusCode::kIndeterminate)) {
-        EXPECT_EQ(rows, old_rows) << done.status().ToString();
-      }
-    });
-    EXPECT_GE(fired, 3);
-  }
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include "delta/operations/vacuum.h"
 #include "delta/testing/data_table.h"
 #include "delta/testing/table_fixture.h"
-#include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
 namespace {
@@ -162,31 +161,6 @@ TEST(Restore, AFeatureThatWasGivenUpRefuses) {
   const auto refused = Restore(table.context(), *LoadSnapshot(table.context()), 0);
   EXPECT_EQ(refused.status().code(), StatusCode::kUnsupported);
   EXPECT_THAT(refused.status().message(), HasSubstr("deletionVectors"));
-}
-
-TEST(Restore, FaultsLeaveTheTableBeforeOrAfterIt) {
-  using storage::testing::FaultMode;
-  for (const auto mode : {FaultMode::kOnce, FaultMode::kForever, FaultMode::kReplyLost}) {
-    storage::testing::FaultPlan plan;
-    plan.mode = mode;
-    const int64_t faults = storage::testing::SweepFaults(plan, [](auto injector, const auto& arm) {
-      DataTable table;
-      const auto newest = Grow(table);
-      const auto rows = table.Rows(*newest);
-      TableContext faulty = table.context();
-      faulty.store = storage::testing::MakeFaultyStore(table.context().store, injector);
-      arm();
-      const auto result = Restore(faulty, newest, 2);
-      injector->Disarm();
-      const auto found = table.Rows(*table.Latest());
-      if (found == rows) {
-        EXPECT_FALSE(result.ok());
-        EXPECT_TRUE(Restore(table.context(), newest, 2).ok());
-      }
-      EXPECT_THAT(table.Rows(*table.Latest()), ElementsAre("|1", "|2"));
-    });
-    EXPECT_GT(faults, 5);
-  }
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "columnar/value_array.h"
 #include "delta/log/commit_json.h"
@@ -17,8 +16,6 @@
 #include "delta/operations/update.h"
 #include "delta/testing/data_table.h"
 #include "delta/testing/expect_valid.h"
-#include "storage/stores.h"
-#include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
 namespace {
@@ -400,33 +397,6 @@ TEST_P(RowChangeTest, ALostFileIsNamed) {
   EXPECT_THAT(status.message(), HasSubstr(lost));
 }
 
-// Whatever was reported, the rows are exactly the old or the new ones, and success means the new ones.
-void Sweep(const std::function<void(DataTable&)>& make, const std::function<Status(const TableContext&)>& change,
-           const Rows& old_rows, const Rows& new_rows) {
-  for (const auto mode : {storage::testing::FaultMode::kOnce, storage::testing::FaultMode::kForever,
-                          storage::testing::FaultMode::kReplyLost}) {
-    storage::testing::FaultPlan plan;
-    plan.mode = mode;
-    const int64_t fired = storage::testing::SweepFaults(plan, [&](auto injector, const auto& arm) {
-      DataTable table;
-      make(table);
-      TableContext faulty = table.context();
-      faulty.store = storage::testing::MakeFaultyStore(table.context().store, injector);
-      arm();
-      const Status status = change(faulty);
-      const Rows rows = table.Rows(*table.Latest());
-      if (status.ok()) {
-        EXPECT_EQ(rows, new_rows);
-      } else if (!status.Is(StatusCode::kIndeterminate)) {
-        EXPECT_EQ(rows, old_rows) << status.ToString();
-      } else {
-        EXPECT_TRUE(rows == old_rows || rows == new_rows);
-      }
-    });
-    EXPECT_GE(fired, 10);
-  }
-}
-
 TEST_P(RowChangeTest, RowsNamedByTheirPlaceGoWithWhatComesIn) {
   DeleteRows({IdIn({2})});
   const auto snapshot = table_.Latest();
@@ -474,26 +444,6 @@ TEST_P(RowChangeTest, PlacesAreOfOneSnapshot) {
     EXPECT_EQ(ChangeRows(table_.context(), table_.Latest(), request).status().code(), StatusCode::kNotFound);
   }
   table_.ExpectBroken();
-}
-
-TEST_P(RowChangeTest, EveryFaultLeavesTheOldRowsOrTheNew) {
-  const auto make = [&](DataTable& table) { MakeTable(table); };
-  const Rows old_rows = table_.Rows(*table_.Latest());
-  const auto change = [&](const TableContext& table, bool updates) -> Status {
-    TARN_ASSIGN_OR_RETURN(const auto snapshot, LoadSnapshot(table));
-    TARN_ASSIGN_OR_RETURN(const auto condition, MakeCondition(*snapshot->schema(), {IdIn({2, 5, 6, 9})}));
-    Renaming update(kFirstDay + 5);
-    return (updates ? Update(table, snapshot, *condition, update) : Delete(table, snapshot, *condition)).status();
-  };
-  for (const bool updates : {false, true}) {
-    SCOPED_TRACE(updates ? "update" : "delete");
-    DataTable undisturbed;
-    MakeTable(undisturbed);
-    ASSERT_TRUE(change(undisturbed.context(), updates).ok());
-    const Rows new_rows = undisturbed.Rows(*undisturbed.Latest());
-    EXPECT_EQ(new_rows.size(), updates ? 9U : 5U);
-    Sweep(make, [&](const TableContext& table) { return change(table, updates); }, old_rows, new_rows);
-  }
 }
 
 }  // namespace
