@@ -18,7 +18,7 @@ struct ParquetWriterOptions {
   /// DuckDB's.
   int64_t row_group_rows = 120 << 10;
   int64_t row_group_bytes = 128 << 20;
-  /// Zstandard level; Parquet data page version 1, timestamps as INT64 micros, dictionary encoding on.
+  /// Zstandard level; Parquet data page version 1, timestamps as INT64 micros, a dictionary where values repeat.
   int zstd_level = 1;
   /// How many leading leaf columns get statistics (`delta.dataSkippingNumIndexedCols`); -1 for all.
   int indexed_columns = 32;
@@ -48,7 +48,8 @@ class ParquetWriter {
   static Result<std::unique_ptr<ParquetWriter>> Open(storage::ObjectStore& store, const std::string& key,
                                                      std::shared_ptr<arrow::Schema> schema,
                                                      const ParquetWriterOptions& options);
-  /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise.
+  /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise. Of the first rows of a file
+  /// the arrays are held until there are enough to choose the encodings by, so they must own their memory.
   virtual Status Append(const arrow::RecordBatch& batch) = 0;
   /// Begins a new row group with the next batch, for files whose parts are read separately.
   virtual Status EndRowGroup() = 0;
