@@ -10,7 +10,7 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, run_tarn
+from conftest import ROOT, TARN, run_tarn
 from dev_tasks import parts
 from rows import assert_same_rows
 
@@ -141,6 +141,22 @@ def test_tables_of_others_are_changed(tmp_path, name):
     done = run_tarn("sql", "-t", f"t={table}", "delete from t")
     assert done.returncode == 0, done.stderr
     assert content().num_rows == 0
+
+
+def test_statements_on_a_folder_see_what_came_in_their_way(tmp_path):
+    """Processes that name one table by its folder run again on its newest version."""
+    lake = tmp_path / "lake"
+    assert (
+        run_tarn("sql", "--lake", lake, "create table d.t as select range as id, 0 as n from range(9)").returncode == 0
+    )
+    table = lake / "d" / "t"
+    statement = "update t set n = n + 1 where id = 5"
+    writers = [subprocess.Popen([TARN, "sql", "-t", f"t={table}", statement], stderr=subprocess.PIPE, text=True,
+                                stdout=subprocess.DEVNULL) for _ in range(6)]  # fmt: skip
+    failures = [stderr for _, stderr in (writer.communicate() for writer in writers) if stderr]
+    assert failures == []
+    done = run_tarn("sql", "-t", f"t={table}", "-o", "csv", "select sum(n) as n from t")
+    assert done.stdout.split() == ["n", "6"], done.stdout + done.stderr
 
 
 def test_a_server_changes_tables_only_when_it_is_told_to(make_server):

@@ -61,7 +61,21 @@ Result<std::shared_ptr<const lake::TableView>> LocalCatalog::Pin(const lake::Tab
   }
   const lake::TableName full_name = {kMainDatabase, found->second.name};
   if (as_of.has_value()) return lake::PastView(full_name, found->second.context, *as_of);
-  return lake::CommittedView(full_name, found->second.context, found->second.snapshot);
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, Newest(found->second));
+  return lake::CommittedView(full_name, found->second.context, snapshot);
+}
+
+Result<std::shared_ptr<const delta::Snapshot>> LocalCatalog::Newest(DeltaTable& table) {
+  std::shared_ptr<const delta::Snapshot> known;
+  {
+    MutexLock lock(mutex_);
+    if (std::exchange(table.is_new, false)) return table.snapshot;
+    known = table.snapshot;
+  }
+  TARN_ASSIGN_OR_RETURN(auto newest, delta::Refresh(table.context, known));
+  MutexLock lock(mutex_);
+  table.snapshot = newest;
+  return newest;
 }
 
 Result<lake::TableForChange> LocalCatalog::PinForChange(const lake::TableName& name) {

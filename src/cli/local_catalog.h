@@ -38,12 +38,17 @@ class LocalCatalog final : public lake::TableCatalog {
     std::string name;
     delta::TableContext context;
     std::shared_ptr<const delta::Snapshot> snapshot;
+    /// No statement has seen the snapshot yet, so it need not be brought up to date for one.
+    bool is_new = true;
   };
+  /// The newest snapshot: a statement that runs again must see what came in its way.
+  Result<std::shared_ptr<const delta::Snapshot>> Newest(DeltaTable& table) EXCLUDES(mutex_);
 
   Clock& clock_;
   Random& random_;
   lake::Lake* lake_ = nullptr;
-  /// By lower-case name.
+  /// By lower-case name; the mutex guards the snapshots within.
+  Mutex mutex_;
   std::map<std::string, DeltaTable> tables_;
 };
 
