@@ -48,8 +48,8 @@ class ParquetWriter {
   static Result<std::unique_ptr<ParquetWriter>> Open(storage::ObjectStore& store, const std::string& key,
                                                      std::shared_ptr<arrow::Schema> schema,
                                                      const ParquetWriterOptions& options);
-  /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise. Of the first rows of a file
-  /// the arrays are held until there are enough to choose the encodings by, so they must own their memory.
+  /// The batch's schema must equal the writer's (metadata aside); InvalidArgument otherwise. Of the first rows of a
+  /// file the arrays are held until there are enough to choose the encodings by, so they must own their memory.
   virtual Status Append(const arrow::RecordBatch& batch) = 0;
   /// Begins a new row group with the next batch, for files whose parts are read separately.
   virtual Status EndRowGroup() = 0;

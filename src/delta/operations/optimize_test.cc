@@ -37,6 +37,19 @@ class OptimizeTest : public ::testing::Test {
   int next_id_ = 1;
 };
 
+TEST_F(OptimizeTest, APartitionThatIsSpelledInTwoWaysIsMergedUnderDeltasOwn) {
+  table_.Create(
+      arrow::schema({kColumns[0], kColumns[1], arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))}),
+      {"at"});
+  AppendFiles(1, {{"at", "2024-01-01 00:00:00"}});
+  AppendFiles(1, {{"at", "2024-01-01T00:00:00.000000Z"}});
+  const auto before = table_.Rows(*table_.Latest());
+  EXPECT_EQ(Run().files_added, 1);
+  const auto after = table_.Latest();
+  EXPECT_EQ(table_.Rows(*after), before);
+  EXPECT_EQ(after->AddAction(0)->partition_values, (PartitionValues{{"at", "2024-01-01T00:00:00.000000Z"}}));
+}
+
 TEST_F(OptimizeTest, SmallFilesBecomeOneWithTheSameRows) {
   table_.Create(arrow::schema(kColumns));
   AppendFiles(5);

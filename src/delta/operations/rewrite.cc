@@ -56,12 +56,19 @@ class Rewriter {
 };
 
 Status Rewriter::Run(const std::vector<FileIndex>& files) {
+  bool is_spelled_alike = true;
   for (const FileIndex index : files) {
     TARN_ASSIGN_OR_RETURN(const Add add, snapshot_.AddAction(index));
     if (done_.removes.empty()) partition_values_ = add.partition_values;
+    is_spelled_alike = is_spelled_alike && add.partition_values == partition_values_;
     bytes_left_ += add.size_bytes;
     done_.bytes_read += add.size_bytes;
     done_.removes.push_back(RemoveOf(add, table_.clock->WallMicros() / kMicrosPerMilli, /*data_change=*/false));
+  }
+  if (!is_spelled_alike) {
+    // Times without a zone are other times to a reader that takes another zone for theirs, and these rows have both.
+    TARN_ASSIGN_OR_RETURN(const DataFile first, snapshot_.File(files.front()));
+    partition_values_ = PartitionTexts(snapshot_, first.partition_values);
   }
   if (options_.order.has_value()) {
     TARN_RETURN_NOT_OK(Sort(files));
@@ -182,6 +189,16 @@ std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot) {
   arrow::FieldVector fields;
   for (const int column : DataFileColumns(snapshot)) fields.push_back(snapshot.schema()->field(column));
   return arrow::schema(std::move(fields));
+}
+
+PartitionValues PartitionTexts(const Snapshot& snapshot, const std::vector<columnar::Value>& values) {
+  PartitionValues texts;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int column = snapshot.partition_columns()[i];
+    texts.emplace_back(snapshot.StoredName(column),
+                       columnar::FormatPartitionValue(values[i], *snapshot.schema()->field(column)->type()));
+  }
+  return texts;
 }
 
 bool SameLayout(const Snapshot& a, const Snapshot& b) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "columnar/value.h"
 #include "delta/table.h"
 
 namespace tarn::delta {
@@ -16,6 +17,9 @@ namespace tarn::delta {
 std::vector<int> DataFileColumns(const Snapshot& snapshot);
 /// The same as a schema.
 std::shared_ptr<arrow::Schema> DataFileSchema(const Snapshot& snapshot);
+
+/// The values of a table's partition columns as an `add` has them.
+PartitionValues PartitionTexts(const Snapshot& snapshot, const std::vector<columnar::Value>& values);
 
 /// Whether what was planned on one version still makes sense on the other: the same table with equal schema,
 /// partitioning and properties.

@@ -57,16 +57,6 @@ Status TableWriter::CheckConstraints(const arrow::RecordBatch& rows) {
   return constraints_->Check(rows);
 }
 
-PartitionValues TableWriter::TextsOf(const Tuple& values) const {
-  PartitionValues texts;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const int column = snapshot_->partition_columns()[i];
-    texts.emplace_back(snapshot_->StoredName(column),
-                       columnar::FormatPartitionValue(values[i], *snapshot_->schema()->field(column)->type()));
-  }
-  return texts;
-}
-
 Status TableWriter::Append(const arrow::RecordBatch& rows) {
   TARN_RETURN_NOT_OK(CheckShape(rows));
   TARN_RETURN_NOT_OK(CheckConstraints(rows));
@@ -93,7 +83,7 @@ Status TableWriter::Write(const arrow::RecordBatch& rows) {
   for (int64_t row = 0; row < rows.num_rows(); ++row) {
     Tuple tuple = TupleAt(rows, partition_columns, row);
     if (part == nullptr || tuple != last) {
-      PartitionValues values = TextsOf(tuple);
+      PartitionValues values = PartitionTexts(*snapshot_, tuple);
       part = &parts[PartitionKey(values)];
       part->values = std::move(values);
       last = std::move(tuple);

@@ -55,7 +55,6 @@ class TableWriter {
   Status CheckConstraints(const arrow::RecordBatch& rows);
   Status Write(const arrow::RecordBatch& rows);
   /// Partition values as the log has them.
-  PartitionValues TextsOf(const std::vector<columnar::Value>& values) const;
   Status AppendTo(const PartitionValues& partition, const arrow::RecordBatch& rows);
   Result<OpenFile> Open(const PartitionValues& partition);
   Status Close(OpenFiles::iterator file);
