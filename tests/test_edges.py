@@ -370,7 +370,7 @@ def test_a_query_out_of_memory_is_told_what_can_be_done(make_server):
     small = make_server(env={"TARN_MEMORY_LIMIT": "128MiB"})
     reply = small.request("POST", "/api/sql", "select list(range) from range(100000000)")
     assert reply.status == 429
-    assert "memory_limit in the server's configuration" in reply.json()["detail"]
+    assert "memory_limit in a server's configuration" in reply.json()["detail"]
     assert "SET " not in reply.json()["detail"]
 
 

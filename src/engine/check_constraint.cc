@@ -47,9 +47,10 @@ class WordReader {
   size_t next_ = 0;
 };
 
-bool HasFloats(const arrow::DataType& type) {
-  return type.id() == arrow::Type::FLOAT ||
-         std::any_of(type.fields().begin(), type.fields().end(), [](const auto& f) { return HasFloats(*f->type()); });
+/// Whether the type or one within it is of this kind.
+bool Has(const arrow::DataType& type, arrow::Type::type kind) {
+  return type.id() == kind ||
+         std::any_of(type.fields().begin(), type.fields().end(), [&](const auto& f) { return Has(*f->type(), kind); });
 }
 
 }  // namespace
@@ -120,11 +121,17 @@ Result<delta::AddConstraint> StoredConstraint(const std::string& name, const duc
   if (!text.ok()) return in_constraint(text.status());
   const auto parsed = delta::Expression::Parse(*text, schema);
   if (!parsed.ok()) return in_constraint(parsed.status().WithContext(*text));
-  for (const int column : (*parsed)->columns()) {
+  for (const int index : (*parsed)->columns()) {
+    const arrow::Field& column = *schema.field(index);
     // Beside a decimal, as 0.1 is one, it is a FLOAT for DuckDB and a DOUBLE for Spark.
-    if (!HasFloats(*schema.field(column)->type())) continue;
-    return in_constraint(Status::Unsupported("Spark compares the FLOATs of " + schema.field(column)->name() +
-                                             " in another way; use DOUBLE"));
+    if (Has(*column.type(), arrow::Type::FLOAT)) {
+      return in_constraint(
+          Status::Unsupported("Spark compares the FLOATs of " + column.name() + " in another way; use DOUBLE"));
+    }
+    if (Has(*column.type(), arrow::Type::TIMESTAMP)) {
+      return in_constraint(Status::Unsupported("Spark takes the times of " + column.name() +
+                                               " beside texts and dates for those of its session's time zone"));
+    }
   }
   return delta::AddConstraint{name, *std::move(text)};
 }

@@ -106,6 +106,18 @@ TEST_F(CheckConstraintTest, NewRowsKeepThemAndNullsDoNot) {
               StartsWith("AlreadyExists: "));
 }
 
+// A text beside a time is one of the session's zone in Spark, and of UTC here.
+TEST_F(CheckConstraintTest, OfTimesAreRefused) {
+  for (const char* condition : {"ts > '2020-01-01'", "ts > day", "year(ts) = 2020"}) {
+    EXPECT_THAT(Value(std::string("create table db.times (ts timestamptz, day date, "
+                                  "check (") +
+                      condition + "))"),
+                StartsWith("Unsupported: "))
+        << condition;
+  }
+  EXPECT_EQ(Value("create table db.times (ts timestamptz, day date, check (day > '2020-01-01'))"), "(no rows)");
+}
+
 TEST_F(CheckConstraintTest, AreAddedAndDropped) {
   MakeTable();
   EXPECT_THAT(Value("alter table db.t add constraint named check (name is not null)"), HasSubstr("cannot be added"));

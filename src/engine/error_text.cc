@@ -79,7 +79,8 @@ std::string WithoutVainAdvice(std::string_view text) {
 /// The first line of DuckDB's text says what happened; those after it advise SET, which nobody may here.
 std::string OutOfMemoryText(const std::string& text) {
   return "the query needs more memory than it may have (" + text.substr(0, text.find('\n')) +
-         "); let it read, group or sort less at once, or raise memory_limit in the server's configuration";
+         "); let it read, group or sort less at once, or raise the limit (memory_limit in a server's configuration, "
+         "--memory-limit of tarn sql)";
 }
 
 /// Moves what stands before `separator` from `text` to `before`; false when there is no separator.

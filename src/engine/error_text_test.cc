@@ -24,7 +24,7 @@ TEST(ErrorText, WhatToDoAboutMemory) {
       [] { throw duckdb::OutOfMemoryException("failed to allocate data of size 16.0 MiB (66.2 MiB/70.3 MiB used)"); });
   EXPECT_EQ(memory.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(memory.message(), HasSubstr("(66.2 MiB/70.3 MiB used)"));
-  EXPECT_THAT(memory.message(), HasSubstr("memory_limit in the server's configuration"));
+  EXPECT_THAT(memory.message(), HasSubstr("memory_limit in a server's configuration"));
   EXPECT_THAT(memory.message(), Not(HasSubstr("SET ")));
 }
 
