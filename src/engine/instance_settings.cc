@@ -34,7 +34,6 @@ void ConfigureInstance(duckdb::DBConfig& config, const DatabaseOptions& options)
   }
   config.options.temporary_directory = options.temp_directory;
   config.options.use_temporary_directory = !options.temp_directory.empty();
-  config.options.maximum_swap_space = static_cast<duckdb::idx_t>(options.max_temp_bytes);
 }
 
 Status LockInstance(duckdb::Connection& setup, const DatabaseOptions& options) {
@@ -45,6 +44,10 @@ Status LockInstance(duckdb::Connection& setup, const DatabaseOptions& options) {
       "SET allow_community_extensions = false",
       "SET allow_persistent_secrets = false",
   };
+  if (!options.temp_directory.empty()) {
+    // As an option of the configuration it is not looked at.
+    statements.push_back("SET GLOBAL max_temp_directory_size = '" + std::to_string(options.max_temp_bytes) + "B'");
+  }
   if (!options.policy.local_files) {
     statements.push_back(std::string("SET allowed_directories = ['") + kLakeScheme + "']");
     statements.push_back("SET enable_external_access = false");
