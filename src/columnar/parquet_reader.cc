@@ -9,6 +9,7 @@
 #include <parquet/schema.h>
 #include <parquet/statistics.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "columnar/arrow_status.h"
@@ -20,6 +21,8 @@ namespace {
 
 /// Read ahead per leaf column.
 constexpr int64_t kReadBufferBytes = 256 << 10;
+/// A batch has fewer rows than asked for where so many would be larger, going by what the file says of its columns.
+constexpr int64_t kMaxBatchBytes = 8 << 20;
 
 class ParquetFileImpl final : public ParquetFile {
  public:
@@ -40,6 +43,7 @@ class ParquetFileImpl final : public ParquetFile {
   Status Located(const Status& status) const;
   Status OpenReader();
   Status Stream(const ParquetSelection& selection, const BatchVisitor& visit, Status& visited);
+  int64_t BatchRows(const ParquetSelection& selection) const;
 
   const std::string key_;
   std::shared_ptr<ObjectFile> file_;
@@ -139,8 +143,22 @@ Status ParquetFileImpl::Read(const ParquetSelection& selection, const BatchVisit
   return Located(read);
 }
 
+int64_t ParquetFileImpl::BatchRows(const ParquetSelection& selection) const {
+  int64_t least = selection.batch_rows;
+  for (const int group : selection.row_groups) {
+    const auto metadata = metadata_->RowGroup(group);
+    int64_t bytes = 0;
+    for (const int leaf : selection.leaves) {
+      bytes += std::max<int64_t>(metadata->ColumnChunk(leaf)->total_uncompressed_size(), 0);
+    }
+    const int64_t row_bytes = bytes / std::max<int64_t>(metadata->num_rows(), 1);
+    if (row_bytes > 0) least = std::min(least, std::max<int64_t>(kMaxBatchBytes / row_bytes, 1));
+  }
+  return least;
+}
+
 Status ParquetFileImpl::Stream(const ParquetSelection& selection, const BatchVisitor& visit, Status& visited) {
-  reader_->set_batch_size(selection.batch_rows);
+  reader_->set_batch_size(BatchRows(selection));
   TARN_ASSIGN_OR_RETURN_ARROW(auto batches, reader_->GetRecordBatchReader(selection.row_groups, selection.leaves));
   const std::shared_ptr<arrow::Schema> schema = CanonicalColumns(*batches->schema());
   while (true) {

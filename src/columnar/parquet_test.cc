@@ -223,6 +223,21 @@ TEST_F(ParquetTest, LeavesAndRowGroupsAreSelected) {
   EXPECT_EQ(rows, 1);
 }
 
+TEST_F(ParquetTest, BatchesOfLongTextsHaveFewRows) {
+  arrow::StringBuilder texts;
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(texts.Append(std::string(100000, 'a') + std::to_string(i)).ok());
+  const auto schema = arrow::schema({arrow::field("text", arrow::utf8())});
+  Write({arrow::RecordBatch::Make(schema, 300, {*texts.Finish()})});
+  int64_t rows = 0;
+  const Status status = ReadParquet(*store_, "f.parquet", {}, [&](const auto& batch) {
+    EXPECT_LE(batch->num_rows(), 150);
+    rows += batch->num_rows();
+    return Status::Ok();
+  });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(rows, 300);
+}
+
 TEST_F(ParquetTest, AFailingVisitorEndsTheReadWithItsStatus) {
   Write({Batch(EveryType(), kEveryTypeRows)});
   const Status status =

@@ -36,8 +36,10 @@ constexpr int64_t kMostBatchRows = 64 << 10;
 
 /// Open for reading and writing, without a name.
 Result<int> OpenUnnamed(const std::string& folder) {
-  std::string path =
-      JoinPath(folder.empty() ? std::filesystem::temp_directory_path().string() : folder, "tarn-sort-XXXXXX");
+  std::error_code error;
+  const std::string place = folder.empty() ? std::filesystem::temp_directory_path(error).string() : folder;
+  if (error) return Status::ResourceExhausted("sorting needs a folder for temporary files: TMPDIR: " + error.message());
+  std::string path = JoinPath(place, "tarn-sort-XXXXXX");
   const int fd = mkostemp(path.data(), O_CLOEXEC);
   if (fd < 0) {
     return Status::ResourceExhausted("sorting needs a temporary file: " + path + ": " +

@@ -186,6 +186,20 @@ TEST(RowSorter, AVisitorThatFailsEndsIt) {
   EXPECT_EQ(sorter.Finish([](const auto&) { return Status::Unavailable("enough"); }).code(), StatusCode::kUnavailable);
 }
 
+TEST(RowSorter, AFolderOfTheEnvironmentThatIsNotThereIsAnError) {
+  Random random(1);
+  int64_t next = 0;
+  const auto batch = RandomRows(random, 100, next);
+  RowSorter sorter(batch->schema(), {.columns = {0}, .memory_bytes = 1, .temp_folder = {}});
+  const char* const variable = std::getenv("TMPDIR");
+  const std::string before = variable == nullptr ? "/tmp" : variable;
+  ASSERT_EQ(setenv("TMPDIR", "/nowhere/at/all", 1), 0);
+  const Status failed = sorter.Add(batch);
+  ASSERT_EQ(setenv("TMPDIR", before.c_str(), 1), 0);
+  EXPECT_EQ(failed.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(failed.message(), HasSubstr("TMPDIR"));
+}
+
 TEST(RowSorter, AFolderThatIsNotThereIsNamed) {
   Random random(1);
   int64_t next = 0;
