@@ -203,7 +203,7 @@ TEST_F(LakeCatalogTest, AMissingOrDamagedFileIsNamed) {
   snapshot->file_error = Status::Corruption("log entry 7");
   view->snapshot = snapshot;
   fresh.catalog.Set(view);
-  EXPECT_EQ(fresh.Run("select sum(id) from db.t").ToString(), "Corruption: log entry 7");
+  EXPECT_EQ(fresh.Run("select sum(id) from db.t").ToString(), "Corruption: table db.t version 0: log entry 7");
 }
 
 TEST_F(LakeCatalogTest, BytesThatDoNotDecodeAreTheTablesFault) {

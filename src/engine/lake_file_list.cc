@@ -12,6 +12,7 @@
 #include "duckdb/planner/filter/dynamic_filter.hpp"
 #include "duckdb/planner/filter/optional_filter.hpp"
 #include "duckdb/storage/statistics/node_statistics.hpp"
+#include "engine/data_file_errors.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_file_system.h"
 #include "engine/lake_predicate.h"
@@ -223,11 +224,18 @@ ScanEntry LakeFileList::Entry(size_t position) const {
   } else {
     number = FileAt(position);
   }
-  return {ValueOrThrow(source_->snapshot()->File(number)), nullptr, num_groups() + number};
+  return {DataFileOf(number), nullptr, num_groups() + number};
+}
+
+delta::DataFile LakeFileList::DataFileOf(FileIndex number) const {
+  auto file = source_->snapshot()->File(number);
+  // A path that no file can have.
+  if (!file.ok()) ThrowStatus(FaultOfTable(file.status(), *source_, ""));
+  return *std::move(file);
 }
 
 duckdb::OpenFileInfo LakeFileList::OpenInfo(FileIndex number) const {
-  delta::DataFile file = ValueOrThrow(source_->snapshot()->File(number));
+  delta::DataFile file = DataFileOf(number);
   return MakeDataFileInfo(source_->path_prefix(), file, source_->view().store);
 }
 
@@ -267,7 +275,7 @@ duckdb::vector<duckdb::OpenFileInfo> LakeFileList::GetDisplayFileList(duckdb::op
 std::optional<int64_t> LakeFileList::ExactRows() const {
   int64_t rows = source_->buffered_rows();
   for (size_t i = 0; i < num_files(); i++) {
-    delta::DataFile file = ValueOrThrow(source_->snapshot()->File(FileAt(i)));
+    delta::DataFile file = DataFileOf(FileAt(i));
     if (file.num_records < 0) return std::nullopt;
     rows += file.live_records();
   }
@@ -281,7 +289,7 @@ int64_t LakeFileList::EstimatedRows() const {
   double sampled = 0;
   double rows = 0;
   for (size_t i = 0; i < count; i += step) {
-    delta::DataFile file = ValueOrThrow(source_->snapshot()->File(FileAt(i)));
+    delta::DataFile file = DataFileOf(FileAt(i));
     rows += static_cast<double>(file.num_records >= 0 ? file.live_records() : file.size_bytes / kBytesPerRow);
     sampled += 1;
   }

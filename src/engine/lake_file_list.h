@@ -82,6 +82,8 @@ class LakeFileList final : public duckdb::MultiFileList {
   std::vector<delta::Predicate> LivePredicates() const;
   std::vector<delta::FileIndex> BestFirst(const LiveFilter& live) const;
   std::optional<delta::FileIndex> RunningFile(size_t position) const;
+  /// Throws what is wrong with its path as a fault of the table.
+  delta::DataFile DataFileOf(delta::FileIndex number) const;
   duckdb::OpenFileInfo OpenInfo(delta::FileIndex file) const;
   duckdb::OpenFileInfo GroupInfo(size_t group) const;
 
