@@ -218,7 +218,7 @@ def test_a_table_is_described_by_its_folder_too(written, tmp_path):
     assert described["version"] == newest and described["partition_columns"] == ["p"]
     shown = tarn("describe", written)
     assert f"location   file://{written}\n" in shown and "buffered" not in shown
-    assert re.search(r"^id +long +yes$", shown, re.M)
+    assert re.search(r"^id +long +yes *$", shown, re.M)
     commits = json.loads(tarn("history", written, "--json", "--limit", "2"))["commits"]
     assert [commit["version"] for commit in commits] == [newest, newest - 1]
     for command in ("describe", "history"):
