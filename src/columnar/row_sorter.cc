@@ -230,8 +230,12 @@ Status RowSorter::VisitSorted(const Visit& visit) {
   std::iota(order.begin(), order.end(), 0);
   {
     TARN_ASSIGN_OR_RETURN(const SortKeys keys, SortKeys::Of(*whole, options_.columns));
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return keys[static_cast<size_t>(a)] < keys[static_cast<size_t>(b)]; });
+    // Rows of equal keys keep their order. Not by std::stable_sort: its buffer is a call that C++17 deprecated, and
+    // memory that no bound of ours counts.
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      const auto by_key = keys[static_cast<size_t>(a)].compare(keys[static_cast<size_t>(b)]);
+      return by_key == 0 ? a < b : by_key < 0;
+    });
   }
   const int64_t step = std::clamp<int64_t>(BatchBytes() / bytes_per_row, 1, kMostBatchRows);
   for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(step)) {
