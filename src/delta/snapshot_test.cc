@@ -13,8 +13,10 @@
 #include "delta/log/log_segment.h"
 #include "delta/log/log_snapshot.h"
 #include "delta/log/replay.h"
+#include "delta/testing/expect_valid.h"
 #include "delta/testing/table_fixture.h"
 #include "delta/transaction.h"
+#include "storage/forwarding_store.h"
 #include "storage/testing/fault_injection.h"
 
 namespace tarn::delta {
@@ -195,6 +197,39 @@ TEST(SnapshotTest, AVersionOfWhichTheLogWasCleanedIsNotFoundAndAGapIsCorruption)
     EXPECT_EQ(at(version).ToString(), "Corruption: the log lacks version 10") << version;
   }
   EXPECT_TRUE(at(9).ok());
+}
+
+/// Shows a folder as it may look to someone who lists it while others write: without some of the files.
+class OverlookingStore final : public storage::ForwardingStore {
+ public:
+  OverlookingStore(std::shared_ptr<storage::ObjectStore> inner, std::set<std::string> overlooked)
+      : ForwardingStore(std::move(inner)), overlooked_(std::move(overlooked)) {}
+  Status List(const storage::ListOptions& options,
+              const std::function<bool(const storage::ListEntry&)>& visit) override {
+    return inner().List(options, [&](const storage::ListEntry& entry) {
+      return overlooked_.contains(entry.object.key) || visit(entry);
+    });
+  }
+
+ private:
+  const std::set<std::string> overlooked_;
+};
+
+TEST(SnapshotTest, ACommitThatAListingOverlooksIsNoGap) {
+  MemoryTable table;
+  for (int64_t version = 0; version < 6; ++version) {
+    table.PutCommit(version, (version == 0 ? FirstLines() : "") + AddLine("file-" + std::to_string(version)));
+  }
+  TableContext context = table.context();
+  context.store = std::make_shared<OverlookingStore>(context.store,
+                                                     std::set<std::string>{CommitKey(2), CommitKey(3), CommitKey(5)});
+  const auto snapshot = LoadSnapshot(context);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  // The last one is as if it came later.
+  EXPECT_EQ((*snapshot)->version(), 4);
+  EXPECT_EQ((*snapshot)->num_files(), 5u);
+  EXPECT_EQ(ReadHistory(context, **snapshot, 10)->size(), 5u);
+  testing::ExpectNone(context, "log-gap");
 }
 
 TEST(SnapshotTest, WindowsAndLazyStatisticsGiveTheSameTable) {

@@ -31,6 +31,24 @@ LogFile ToLogFile(const storage::ObjectInfo& object, int64_t version) {
           .etag = object.etag};
 }
 
+/// A folder on disk that is listed while others commit to it may be shown with a commit and without the one before, if
+/// neither was there when the listing began. Each that is missing between two others is asked for by its name.
+Status AddOverlookedCommits(storage::ObjectStore& store, Listing& listing) {
+  std::vector<LogFile> all;
+  all.reserve(listing.commits.size());
+  for (LogFile& commit : listing.commits) {
+    for (int64_t missing = all.empty() ? commit.version : all.back().version + 1; missing < commit.version; ++missing) {
+      const Result<storage::ObjectInfo> found = store.Head(CommitKey(missing));
+      if (found.status().Is(StatusCode::kNotFound)) break;
+      TARN_RETURN_NOT_OK(found.status());
+      all.push_back(ToLogFile(*found, missing));
+    }
+    all.push_back(std::move(commit));
+  }
+  listing.commits = std::move(all);
+  return Status::Ok();
+}
+
 Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
   Listing listing;
   storage::ListOptions options;
@@ -59,6 +77,7 @@ Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
     return true;
   });
   TARN_RETURN_NOT_OK(status);
+  TARN_RETURN_NOT_OK(AddOverlookedCommits(store, listing));
   return listing;
 }
 

@@ -45,6 +45,7 @@ class Lister {
       if (!entry.is_folder && entry.object.key.size() > kLogFolder.size()) Take(entry.object);
       return true;
     }));
+    TARN_RETURN_NOT_OK(AskForOverlookedCommits());
     for (auto& [set, parts] : parts_) {
       const auto [version, count] = set;
       if (static_cast<int>(parts.size()) == count) {
@@ -88,6 +89,21 @@ class Lister {
         listing_.checksums[name->version] = std::move(file);
         break;
     }
+  }
+
+  /// A listing may overlook a commit that came meanwhile, but not the next; what can be had by its name is there.
+  Status AskForOverlookedCommits() {
+    int64_t expected = listing_.commits.empty() ? 0 : listing_.commits.begin()->first;
+    for (const auto& [version, commit] : listing_.commits) {
+      for (; expected < version; ++expected) {
+        const Result<storage::ObjectInfo> found = store_.Head(CommitKey(expected));
+        if (found.status().Is(StatusCode::kNotFound)) break;
+        TARN_RETURN_NOT_OK(found.status());
+        Take(*found);
+      }
+      expected = version + 1;
+    }
+    return Status::Ok();
   }
 
   storage::ObjectStore& store_;
