@@ -96,6 +96,8 @@ Result<ArrayPtr> Conformer::Conform(const ArrayPtr& array, const std::shared_ptr
 /// Rows in which `parent` is null do not count.
 Status CheckRequiredIn(const arrow::Array& array, const arrow::Field& field, const arrow::Array* parent,
                        const std::string& path) {
+  // Lists and maps that are not there may have no offsets to look at.
+  if (array.length() == 0) return Status::Ok();
   if (!field.nullable() && array.null_count() > 0) {
     for (int64_t row = 0; row < array.length(); ++row) {
       if (array.IsNull(row) && (parent == nullptr || parent->IsValid(row))) {

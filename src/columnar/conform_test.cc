@@ -1,5 +1,6 @@
 #include "columnar/conform.h"
 
+#include <arrow/array.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -134,6 +135,18 @@ TEST(Conform, RequiredMembersAreNullOnlyWithWhatHoldsThem) {
   EXPECT_TRUE(Check(in_list(member), in_list(strict_member), R"([{"l":[1,2]},{"l":null},{"l":[]}])").ok());
   EXPECT_THAT(Check(in_list(member), in_list(strict_member), R"([{"l":[1,null]}])").message(),
               testing::HasSubstr("'l.element'"));
+}
+
+TEST(Conform, ListsAndMapsThatAreNotThereNeedNoOffsets) {
+  const auto strict = arrow::field("v", arrow::int64(), /*nullable=*/false);
+  const auto longs = arrow::ArrayData::Make(arrow::int64(), 0, {nullptr, nullptr});
+  const auto map_type = std::make_shared<arrow::MapType>(arrow::field("k", arrow::int64(), false), strict);
+  const auto entries = arrow::ArrayData::Make(map_type->value_type(), 0, {nullptr}, {longs, longs});
+  const auto map = arrow::ArrayData::Make(map_type, 0, {nullptr, nullptr}, {entries});
+  const auto list = arrow::ArrayData::Make(arrow::list(strict), 0, {nullptr, nullptr}, {longs});
+  const auto schema = arrow::schema({arrow::field("list", list->type), arrow::field("map", map_type)});
+  const auto batch = arrow::RecordBatch::Make(schema, 0, std::vector<std::shared_ptr<arrow::ArrayData>>{list, map});
+  EXPECT_TRUE(CheckRequired(*batch).ok());
 }
 
 }  // namespace

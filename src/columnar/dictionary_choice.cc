@@ -15,6 +15,13 @@
 namespace tarn::columnar {
 namespace {
 
+/// The part of `held` that is in the lists. Where there are none, there may be no offsets either.
+std::shared_ptr<arrow::Array> HeldBy(const arrow::ListArray& lists, const std::shared_ptr<arrow::Array>& held) {
+  if (lists.length() == 0) return held->Slice(0, 0);
+  const int64_t begin = lists.value_offset(0);
+  return held->Slice(begin, lists.value_offset(lists.length()) - begin);
+}
+
 /// The leaves of one column of the batches, in file order: what a struct's members, a list's elements and a map's keys
 /// and values are stored as. Values below a null parent may be among them; an estimate bears that.
 void AppendLeaves(const std::shared_ptr<arrow::Array>& array, arrow::ArrayVector& leaves) {
@@ -26,16 +33,13 @@ void AppendLeaves(const std::shared_ptr<arrow::Array>& array, arrow::ArrayVector
     }
     case arrow::Type::MAP: {
       const auto& maps = static_cast<const arrow::MapArray&>(*array);
-      const int64_t begin = maps.value_offset(0);
-      const int64_t length = maps.value_offset(maps.length()) - begin;
-      AppendLeaves(maps.keys()->Slice(begin, length), leaves);
-      AppendLeaves(maps.items()->Slice(begin, length), leaves);
+      AppendLeaves(HeldBy(maps, maps.keys()), leaves);
+      AppendLeaves(HeldBy(maps, maps.items()), leaves);
       return;
     }
     case arrow::Type::LIST: {
       const auto& lists = static_cast<const arrow::ListArray&>(*array);
-      const int64_t begin = lists.value_offset(0);
-      AppendLeaves(lists.values()->Slice(begin, lists.value_offset(lists.length()) - begin), leaves);
+      AppendLeaves(HeldBy(lists, lists.values()), leaves);
       return;
     }
     default:
@@ -61,6 +65,8 @@ void ForEachHash(const arrow::Array& array, const Visit& visit) {
   }
   const auto* fixed = dynamic_cast<const arrow::FixedWidthType*>(array.type().get());
   if (fixed == nullptr || fixed->bit_width() % 8 != 0) return;
+  // There may be no memory for values that are not there.
+  if (array.null_count() == array.length()) return;
   const auto width = static_cast<size_t>(fixed->bit_width() / 8);
   const uint8_t* const values = array.data()->buffers[1]->data() + static_cast<size_t>(array.offset()) * width;
   for (int64_t i = 0; i < array.length(); ++i) {

@@ -111,6 +111,20 @@ TEST_F(ParquetTest, EveryTypeIsReadBackAsWritten) {
   EXPECT_TRUE(table->Equals(*expected)) << table->ToString();
 }
 
+TEST_F(ParquetTest, BatchesWithoutRowsMayHaveNoBuffers) {
+  const auto list = arrow::list(arrow::field("element", arrow::int64()));
+  const auto bare = arrow::ArrayData::Make(arrow::int64(), 0, {nullptr, nullptr});
+  const auto empty =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("list", list), arrow::field("x", arrow::int64())}), 0,
+                               std::vector<std::shared_ptr<arrow::ArrayData>>{
+                                   arrow::ArrayData::Make(list, 0, {nullptr, nullptr}, {bare}), bare});
+  EXPECT_EQ(Write({empty}).num_records, 0);
+  const auto rows = Batch(empty->schema(), R"([{"list":[1],"x":2}])");
+  const WrittenFile file = Write({empty, rows, empty});
+  EXPECT_EQ(file.num_records, 1);
+  EXPECT_TRUE(Read()->Equals(**arrow::Table::FromRecordBatches({rows})));
+}
+
 TEST_F(ParquetTest, StatisticsOfEveryType) {
   const WrittenFile file = Write({Batch(EveryType(), kEveryTypeRows)});
   EXPECT_EQ(

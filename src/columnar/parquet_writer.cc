@@ -240,6 +240,7 @@ Status ParquetWriterImpl::Append(const arrow::RecordBatch& batch) {
     return Status::InvalidArgument(key_ + ": a batch of schema {" + batch.schema()->ToString() +
                                    "} does not fit the file's {" + schema_->ToString() + "}");
   }
+  if (batch.num_rows() == 0) return Status::Ok();
   if (writer_ == nullptr) {
     sample_.push_back(batch.Slice(0));
     sample_rows_ += batch.num_rows();
