@@ -14,7 +14,6 @@
 
 #include "base/bytes.h"
 #include "base/uri.h"
-#include "storage/posix_file.h"
 
 namespace tarn::storage::internal {
 
@@ -43,15 +42,20 @@ uint64_t HashOf(std::string_view name) {
 }
 
 struct BlockPlace {
-  std::string folder;
+  std::string part;
   std::string file;
 };
 
-BlockPlace PlaceOf(const std::string& root, std::string_view name) {
+BlockPlace PlaceOf(std::string_view name) {
   std::string hex;
   uint64_t hash = HashOf(name);
   for (int digit = 0; digit < 16; ++digit, hash >>= 4) hex += kHex[hash & 15];
-  return {JoinPath(root, hex.substr(0, 2)), hex.substr(2)};
+  return {hex.substr(0, 2), hex.substr(2)};
+}
+
+/// A folder in a block's place goes too, unless others put something into it.
+void Remove(int part_fd, const std::string& file) {
+  if (unlinkat(part_fd, file.c_str(), 0) != 0 && errno == EISDIR) (void)unlinkat(part_fd, file.c_str(), AT_REMOVEDIR);
 }
 
 /// Whatever else lies in the folder is not ours to count or to remove.
@@ -105,32 +109,38 @@ Result<std::unique_ptr<BlockFolder>> BlockFolder::Open(const std::string& path, 
   TARN_ASSIGN_OR_RETURN(std::string absolute, AbsolutePath(path));
   TARN_RETURN_NOT_OK(CreateFolders(ParentFolder(absolute)));
   if (mkdir(absolute.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(errno, "create", absolute);
+  TARN_ASSIGN_OR_RETURN(Fd root, OpenFd(absolute, O_RDONLY | O_NONBLOCK));
   struct stat info;
-  if (stat(absolute.c_str(), &info) != 0) return ErrnoStatus(errno, "look at", absolute);
+  if (fstat(root.get(), &info) != 0) return ErrnoStatus(errno, "look at", absolute);
   if (!S_ISDIR(info.st_mode)) return Status::InvalidArgument("'" + absolute + "' is not a folder");
   if (info.st_uid != geteuid() || (info.st_mode & 077) != 0) {
     return Status::PermissionDenied("'" + absolute +
                                     "' can be entered by others, who could read and change what is cached: it has to "
                                     "be this user's own, with mode 0700");
   }
-  std::unique_ptr<BlockFolder> folder(new BlockFolder(std::move(absolute), max_bytes, clock));
+  std::unique_ptr<BlockFolder> folder(new BlockFolder(std::move(absolute), std::move(root), max_bytes, clock));
   MutexLock lock(folder->mutex_);
   folder->Sweep();
   return folder;
 }
 
+Result<Fd> BlockFolder::OpenPart(const std::string& part) const {
+  return OpenFdAt(folder_.get(), part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, JoinPath(path_, part));
+}
+
 std::optional<std::string> BlockFolder::Load(std::string_view name, size_t size) {
-  const BlockPlace place = PlaceOf(path_, name);
-  const std::string path = JoinPath(place.folder, place.file);
-  const auto fd = OpenFd(path, O_RDONLY | O_NOFOLLOW);
-  if (!fd.ok()) return std::nullopt;
+  const BlockPlace place = PlaceOf(name);
+  const auto part = OpenPart(place.part);
+  if (!part.ok()) return std::nullopt;
+  // A pipe in the block's place is not waited for.
+  const auto fd = OpenFdAt(part->get(), place.file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, place.file);
   struct stat info;
-  if (fstat(fd->get(), &info) != 0) return std::nullopt;
-  auto content = ReadBlock(fd->get(), path, name, size);
+  if (!fd.ok() || fstat(fd->get(), &info) != 0) return std::nullopt;
+  auto content = S_ISREG(info.st_mode) ? ReadBlock(fd->get(), place.file, name, size) : std::nullopt;
   if (!content.has_value()) {
     // Perhaps another process has put a good one in its place by now; then that is fetched again.
     ++damaged_;
-    (void)unlink(path.c_str());
+    Remove(part->get(), place.file);
     return std::nullopt;
   }
   const int64_t now = clock_.WallMicros();
@@ -139,15 +149,19 @@ std::optional<std::string> BlockFolder::Load(std::string_view name, size_t size)
 }
 
 Status BlockFolder::StoreFile(std::string_view name, std::string_view content) {
-  const BlockPlace place = PlaceOf(path_, name);
-  if (mkdir(place.folder.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(errno, "create", place.folder);
-  TARN_ASSIGN_OR_RETURN(StagedFile staged, StagedFile::Create(place.folder));
+  const BlockPlace place = PlaceOf(name);
+  const std::string shown = JoinPath(path_, place.part);
+  if (mkdirat(folder_.get(), place.part.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, "create", shown);
+  }
+  TARN_ASSIGN_OR_RETURN(Fd part, OpenPart(place.part));
+  TARN_ASSIGN_OR_RETURN(StagedFile staged, StagedFile::CreateIn(std::move(part), shown));
   const std::string lengths = LengthsOf(name, content);
   std::string head(kMagic);
   PutFixed(head, Checksum(lengths, name, content));
   head.append(lengths).append(name);
   const std::array<ByteSpan, 2> pieces = {AsBytes(head), AsBytes(content)};
-  TARN_RETURN_NOT_OK(WritePieces(staged.fd(), pieces, place.folder));
+  TARN_RETURN_NOT_OK(WritePieces(staged.fd(), pieces, shown));
   SetUsed(staged.fd(), clock_.WallMicros());
   return staged.Replace(place.file);
 }
@@ -174,18 +188,22 @@ void BlockFolder::Sweep() {
   struct Found {
     int64_t used_micros;
     int64_t size_bytes;
-    std::string path;
+    std::string part;
+    std::string file;
   };
   std::vector<Found> files;
   int64_t total = 0;
   std::error_code error;
   for (fs::recursive_directory_iterator entry(path_, error); !error && entry != fs::recursive_directory_iterator();
        entry.increment(error)) {
+    if (entry.depth() == 0) continue;
+    entry.disable_recursion_pending();
+    const fs::path& path = entry->path();
     struct stat info;
-    if (!IsBlock(entry->path()) || lstat(entry->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (!IsBlock(path) || lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
     const int64_t bytes = BytesOnDisk(info.st_size);
     total += bytes;
-    files.push_back({MicrosOf(info.st_mtim), bytes, entry->path().string()});
+    files.push_back({MicrosOf(info.st_mtim), bytes, path.parent_path().filename(), path.filename()});
   }
   stored_since_sweep_ = 0;
   const int64_t goal = max_bytes_ - max_bytes_ / kSweepPart;
@@ -193,7 +211,8 @@ void BlockFolder::Sweep() {
     std::sort(files.begin(), files.end(), [](const Found& a, const Found& b) { return a.used_micros < b.used_micros; });
     for (const Found& file : files) {
       if (total <= goal) break;
-      if (unlink(file.path.c_str()) != 0 && errno != ENOENT) continue;
+      const auto part = OpenPart(file.part);
+      if (!part.ok() || (unlinkat(part->get(), file.file.c_str(), 0) != 0 && errno != ENOENT)) continue;
       total -= file.size_bytes;
       evicted_bytes_ += file.size_bytes;
     }

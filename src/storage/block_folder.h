@@ -2,13 +2,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "storage/posix_file.h"
 
 namespace tarn::storage::internal {
 
@@ -27,7 +30,8 @@ struct BlockFolderStats {
 /// Named blocks in files of one folder that only its owner may enter, bounded in bytes: the blocks used longest ago go
 /// first. Several processes may share it; each may exceed the bound by a sixteenth between two looks at what is there.
 /// A block is served only when its file holds the whole name and has the checksum of name and content, so that files
-/// may be torn, exchanged or removed at any time. Nothing is synced. Thread-safe.
+/// may be torn, exchanged or removed at any time. Nothing is read, written or removed behind a symbolic link in the
+/// folder. Nothing is synced. Thread-safe.
 ///
 /// File: "TARNBLK1", u32 CRC-32C of all that follows, u32 length of the name, u64 length of the content, both.
 class BlockFolder {
@@ -43,14 +47,17 @@ class BlockFolder {
   BlockFolderStats stats() const;
 
  private:
-  BlockFolder(std::string path, int64_t max_bytes, Clock& clock)
-      : path_(std::move(path)), max_bytes_(max_bytes), clock_(clock) {}
+  BlockFolder(std::string path, Fd folder, int64_t max_bytes, Clock& clock)
+      : path_(std::move(path)), folder_(std::move(folder)), max_bytes_(max_bytes), clock_(clock) {}
 
+  /// One of the 256 that the blocks are spread over.
+  Result<Fd> OpenPart(const std::string& part) const;
   Status StoreFile(std::string_view name, std::string_view content);
   /// Looks at all files and removes the oldest while there are too many bytes.
   void Sweep() REQUIRES(mutex_);
 
   const std::string path_;
+  const Fd folder_;
   const int64_t max_bytes_;
   Clock& clock_;
   /// Held while the folder is swept; other threads go on without.

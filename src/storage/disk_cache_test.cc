@@ -152,9 +152,13 @@ TEST_F(DiskCacheTest, AFolderThatShrankIsSweptWhenItIsOpened) {
   }
   const fs::path other = folder_.path() + "/cache/notes";
   std::ofstream(other) << std::string(100'000, 'x');
+  const fs::path deep = folder_.path() + "/cache/deep/ab/01234567890123";
+  fs::create_directories(deep.parent_path());
+  std::ofstream(deep) << std::string(100'000, 'x');
   cache_ = Open(10 * kFile).value();
   EXPECT_TRUE(fs::exists(other)) << "not ours to remove";
-  EXPECT_LE(Files().size(), 10u + 1) << "with the other";
+  EXPECT_TRUE(fs::exists(deep)) << "blocks are not so deep";
+  EXPECT_LE(Files().size(), 10u + 2) << "with the others";
 }
 
 TEST_F(DiskCacheTest, TornAndForeignFilesAreNeverServed) {
@@ -194,6 +198,45 @@ TEST_F(DiskCacheTest, TornAndForeignFilesAreNeverServed) {
   }
   EXPECT_EQ(cache_->stats().damaged, 5);
   EXPECT_EQ(Read(*Over(), FileName(2) + "x", 1000).value(), others);
+}
+
+TEST_F(DiskCacheTest, WhatIsNoFileIsRemovedFromABlocksPlace) {
+  const std::string bytes = PutObject(FileName(1), 1000);
+  ASSERT_TRUE(Read(*Over(), FileName(1), 1000).ok());
+  const fs::path file = Files().front();
+  const std::vector<std::function<void()>> things = {
+      [&] { ASSERT_EQ(mkfifo(file.c_str(), 0600), 0); },
+      [&] { ASSERT_TRUE(fs::create_directory(file)); },
+  };
+  for (size_t i = 0; i < things.size(); ++i) {
+    fs::remove(file);
+    things[i]();
+    EXPECT_EQ(Read(*Over(), FileName(1), 1000).value(), bytes) << i;
+    EXPECT_EQ(cache_->stats().damaged, static_cast<int64_t>(i) + 1);
+    EXPECT_TRUE(fs::is_regular_file(file)) << i << ": kept again";
+  }
+  // What others put there stays.
+  fs::remove(file);
+  ASSERT_TRUE(fs::create_directories(file / "others"));
+  EXPECT_EQ(Read(*Over(), FileName(1), 1000).value(), bytes);
+  EXPECT_TRUE(fs::exists(file / "others"));
+}
+
+TEST_F(DiskCacheTest, NothingIsDoneBehindASymbolicLink) {
+  const std::string bytes = PutObject(FileName(1), 1000);
+  ASSERT_TRUE(Read(*Over(), FileName(1), 1000).ok());
+  const fs::path file = Files().front();
+  const fs::path part = file.parent_path();
+  const fs::path outside = folder_.path() + "/outside";
+  fs::rename(part, outside);
+  fs::create_directory_symlink(outside, part);
+  const auto is_alone = [&] { return std::distance(fs::directory_iterator(outside), fs::directory_iterator()) == 1; };
+  std::ofstream(outside / file.filename()) << "torn";
+  EXPECT_EQ(Read(*Over(), FileName(1), 1000).value(), bytes);
+  EXPECT_EQ(Gets(), 2u) << "not served from there";
+  EXPECT_EQ(fs::file_size(outside / file.filename()), 4u) << "neither replaced nor removed";
+  cache_ = Open(1).value();
+  EXPECT_TRUE(is_alone()) << "nor swept";
 }
 
 TEST_F(DiskCacheTest, ReadersOfOneBlockShareARequest) {

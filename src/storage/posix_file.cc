@@ -87,8 +87,12 @@ Status ErrnoStatus(int error, std::string_view operation, std::string_view path)
 }
 
 Result<Fd> OpenFd(const std::string& path, int flags, std::string_view shown) {
-  Fd fd(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0644); }));
-  if (!fd.valid()) return ErrnoStatus(errno, "open", shown.empty() ? path : shown);
+  return OpenFdAt(AT_FDCWD, path, flags, shown.empty() ? path : shown);
+}
+
+Result<Fd> OpenFdAt(int folder_fd, const std::string& name, int flags, std::string_view shown) {
+  Fd fd(Uninterrupted([&] { return openat(folder_fd, name.c_str(), flags | O_CLOEXEC, 0644); }));
+  if (!fd.valid()) return ErrnoStatus(errno, "open", shown);
   return fd;
 }
 
@@ -181,22 +185,27 @@ Status CreateFolders(const std::string& path) {
 }
 
 Result<StagedFile> StagedFile::Create(const std::string& folder_path, bool allow_unnamed) {
+  TARN_ASSIGN_OR_RETURN(Fd folder, OpenFd(folder_path, O_RDONLY | O_DIRECTORY));
+  return CreateIn(std::move(folder), folder_path, allow_unnamed);
+}
+
+Result<StagedFile> StagedFile::CreateIn(Fd folder, std::string folder_path, bool allow_unnamed) {
   StagedFile staged;
-  staged.folder_path_ = folder_path;
-  TARN_ASSIGN_OR_RETURN(staged.folder_, OpenFd(folder_path, O_RDONLY | O_DIRECTORY));
+  staged.folder_path_ = std::move(folder_path);
+  staged.folder_ = std::move(folder);
   if (allow_unnamed && ProcIsMounted()) {
     staged.file_ =
         Fd(Uninterrupted([&] { return openat(staged.folder_.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644); }));
     if (staged.file_.valid()) return staged;
     // These say that the file system has no unnamed files; anything else is the answer.
     if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
-      return ErrnoStatus(errno, "create a file in", folder_path);
+      return ErrnoStatus(errno, "create a file in", staged.folder_path_);
     }
   }
   std::string name = NewStagedName();
   staged.file_ = Fd(Uninterrupted(
       [&] { return openat(staged.folder_.get(), name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644); }));
-  if (!staged.file_.valid()) return ErrnoStatus(errno, "create a file in", folder_path);
+  if (!staged.file_.valid()) return ErrnoStatus(errno, "create a file in", staged.folder_path_);
   staged.staged_name_.text = std::move(name);
   return staged;
 }

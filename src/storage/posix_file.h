@@ -38,6 +38,8 @@ Status ErrnoStatus(int error, std::string_view operation, std::string_view path)
 
 /// open(2) with O_CLOEXEC. Errors name the path, or `shown` in its place.
 Result<Fd> OpenFd(const std::string& path, int flags, std::string_view shown = {});
+/// As OpenFd, of a name in an open folder.
+Result<Fd> OpenFdAt(int folder_fd, const std::string& name, int flags, std::string_view shown);
 Status WriteAll(int fd, ByteSpan bytes, std::string_view path);
 /// Writes the pieces one after the other with as few system calls as possible.
 Status WritePieces(int fd, std::span<const ByteSpan> pieces, std::string_view path);
@@ -61,6 +63,8 @@ class StagedFile {
  public:
   /// `folder_path` must exist. NotFound when it does not.
   static Result<StagedFile> Create(const std::string& folder_path, bool allow_unnamed = true);
+  /// In a folder that is open already; `folder_path` is for messages.
+  static Result<StagedFile> CreateIn(Fd folder, std::string folder_path, bool allow_unnamed = true);
   StagedFile(StagedFile&& other) noexcept = default;
   StagedFile& operator=(StagedFile&& other) noexcept = default;
   ~StagedFile();
