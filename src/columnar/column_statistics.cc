@@ -143,12 +143,6 @@ class IntegerColumn final : public NullCountColumn {
   bool any_ = false;
 };
 
-/// Years that every reader's parser takes.
-bool HasPlainYear(int64_t days) {
-  const int64_t year = YearOfDay(days);
-  return year >= 1 && year <= 9999;
-}
-
 template <typename ArrowType>
 bool IntegerColumn<ArrowType>::Append(std::string& out, int64_t value) const {
   if constexpr (std::is_same_v<ArrowType, arrow::Date32Type>) {

@@ -170,6 +170,11 @@ void AppendTimestamp(std::string& out, int64_t micros, TimestampStyle style) {
 
 int64_t YearOfDay(int64_t days) { return CivilOfDay(days).year; }
 
+bool HasPlainYear(int64_t days) {
+  const int64_t year = YearOfDay(days);
+  return year >= 1 && year <= 9999;
+}
+
 int64_t DayOfMicros(int64_t micros) { return FloorDiv(micros, kMicrosPerDay); }
 
 std::optional<int64_t> ParseDate(std::string_view text) {

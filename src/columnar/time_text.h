@@ -36,6 +36,8 @@ CivilDate CivilOfDay(int64_t days);
 int64_t DayOfCivil(const CivilDate& civil);
 /// The year of a timestamp or, with 86'400'000'000 micros a day, of a date.
 int64_t YearOfDay(int64_t days);
+/// Whether the day is of the years 1 to 9999, which are all that other readers of Delta tables can parse.
+bool HasPlainYear(int64_t days);
 /// Floor division: the day that contains the instant.
 int64_t DayOfMicros(int64_t micros);
 

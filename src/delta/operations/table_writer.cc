@@ -7,10 +7,12 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "columnar/arrow_status.h"
 #include "columnar/conform.h"
+#include "columnar/time_text.h"
 #include "columnar/value_array.h"
 #include "delta/constraints.h"
 #include "delta/operations/rewrite.h"
@@ -29,6 +31,28 @@ Tuple TupleAt(const arrow::RecordBatch& rows, const std::vector<int>& columns, i
   tuple.reserve(columns.size());
   for (const int column : columns) tuple.push_back(columnar::ValueAt(*rows.column(column), row));
   return tuple;
+}
+
+/// DuckDB's infinite days and times are the first and last that the number can say.
+std::string TimeText(int64_t value, const arrow::DataType& type) {
+  const int64_t last =
+      type.id() == arrow::Type::DATE32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
+  if (value == last) return "infinity";
+  return value <= -last ? "-infinity" : *columnar::FormatPartitionValue(value, type);
+}
+
+/// Others do not open a table at all of which one partition's text is beyond their calendar.
+Status CheckPlainYears(const arrow::Array& times, const std::string& column) {
+  const bool are_days = times.type_id() == arrow::Type::DATE32;
+  for (int64_t row = 0; row < times.length(); ++row) {
+    if (times.IsNull(row)) continue;
+    const auto value = std::get<int64_t>(columnar::ValueAt(times, row));
+    if (columnar::HasPlainYear(are_days ? value : columnar::DayOfMicros(value))) continue;
+    return Status::InvalidArgument("column '" + column + "' partitions the table and cannot be " +
+                                   TimeText(value, *times.type()) +
+                                   ": other readers know days of the years 1 to 9999 only");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -50,6 +74,15 @@ Status TableWriter::CheckShape(const arrow::RecordBatch& rows) const {
   return columnar::CheckRequired(rows);
 }
 
+Status TableWriter::CheckPartitions(const arrow::RecordBatch& rows) const {
+  for (const int column : snapshot_->partition_columns()) {
+    const arrow::Array& values = *rows.column(column);
+    if (values.type_id() != arrow::Type::DATE32 && values.type_id() != arrow::Type::TIMESTAMP) continue;
+    TARN_RETURN_NOT_OK(CheckPlainYears(values, rows.column_name(column)));
+  }
+  return Status::Ok();
+}
+
 Status TableWriter::CheckConstraints(const arrow::RecordBatch& rows) {
   if (constraints_ == nullptr) {
     TARN_ASSIGN_OR_RETURN(constraints_, RowConstraints::Of(*snapshot_));
@@ -59,6 +92,7 @@ Status TableWriter::CheckConstraints(const arrow::RecordBatch& rows) {
 
 Status TableWriter::Append(const arrow::RecordBatch& rows) {
   TARN_RETURN_NOT_OK(CheckShape(rows));
+  TARN_RETURN_NOT_OK(CheckPartitions(rows));
   TARN_RETURN_NOT_OK(CheckConstraints(rows));
   return Write(rows);
 }

@@ -31,8 +31,8 @@ class TableWriter {
   TableWriter(const TableContext& table, std::shared_ptr<const Snapshot> snapshot, const TableWriterOptions& options);
 
   /// New rows: the batch has the columns of the table's schema, those that partition it included. InvalidArgument names
-  /// a column that is null and must not be, a constraint that a row breaks, or a batch that does not fit; Unsupported a
-  /// constraint that is not understood.
+  /// a column that is null and must not be, a day or time beyond the years 1 to 9999 that would partition the table, a
+  /// constraint that a row breaks, or a batch that does not fit; Unsupported a constraint that is not understood.
   Status Append(const arrow::RecordBatch& rows);
   /// Rows that the table has already, whatever its constraints say of them.
   Status AppendCopied(const arrow::RecordBatch& rows);
@@ -52,9 +52,9 @@ class TableWriter {
   using OpenFiles = std::map<std::string, OpenFile>;
 
   Status CheckShape(const arrow::RecordBatch& rows) const;
+  Status CheckPartitions(const arrow::RecordBatch& rows) const;
   Status CheckConstraints(const arrow::RecordBatch& rows);
   Status Write(const arrow::RecordBatch& rows);
-  /// Partition values as the log has them.
   Status AppendTo(const PartitionValues& partition, const arrow::RecordBatch& rows);
   Result<OpenFile> Open(const PartitionValues& partition);
   Status Close(OpenFiles::iterator file);

@@ -6,6 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
+#include "base/clock.h"
+#include "columnar/value_array.h"
 #include "delta/testing/data_table.h"
 
 namespace tarn::delta {
@@ -87,6 +91,56 @@ TEST_F(TableWriterTest, ARequiredPartitionIsNeverEmpty) {
   const Status status = writer.Append(**arrow::RecordBatch::FromStructArray(array));
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("'part' must not be null"));
+}
+
+// delta-rs and polars open no table with a partition beyond their calendar.
+TEST_F(TableWriterTest, PartitionsAreOfYearsThatEveryReaderKnows) {
+  struct Case {
+    std::shared_ptr<arrow::DataType> type;
+    int64_t value;
+    /// Empty where it is taken.
+    std::string refused;
+  };
+  constexpr int64_t kLastDay = 2932896;   // 9999-12-31
+  constexpr int64_t kFirstDay = -719162;  // 0001-01-01
+  constexpr int64_t kDay = 86400 * kMicrosPerSecond;
+  const auto utc = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  const auto day = arrow::date32();
+  const std::vector<Case> cases = {
+      {day, kLastDay, ""},
+      {day, kFirstDay, ""},
+      {day, kLastDay + 1, "+10000-01-01"},
+      {day, kFirstDay - 1, "0000-12-31"},
+      {day, std::numeric_limits<int32_t>::max(), "infinity"},
+      {day, -std::numeric_limits<int32_t>::max(), "-infinity"},
+      {utc, (kLastDay + 1) * kDay - 1, ""},
+      {utc, (kLastDay + 1) * kDay, "+10000-01-01T00:00:00.000000Z"},
+      {utc, kFirstDay * kDay, ""},
+      {utc, kFirstDay * kDay - 1, "0000-12-31T23:59:59.999999Z"},
+      {utc, std::numeric_limits<int64_t>::max(), "infinity"},
+      {utc, -std::numeric_limits<int64_t>::max(), "-infinity"},
+  };
+  for (const auto& type : {day, utc}) {
+    DataTable table;
+    const arrow::FieldVector columns = {kColumns[0], arrow::field("at", type)};
+    table.Create(arrow::schema(columns), {"at"});
+    for (const Case& c : cases) {
+      if (c.type != type) continue;
+      const auto at = *columnar::ConstantArray(c.value, type, 1);
+      const auto id = *columnar::ConstantArray(int64_t{1}, arrow::int64(), 1);
+      const auto rows = arrow::RecordBatch::Make(arrow::schema(columns), 1, {id, at});
+      TableWriter writer(table.context(), table.Latest(), {});
+      const Status status = writer.Append(*rows);
+      EXPECT_EQ(status.ok(), c.refused.empty()) << c.value << ": " << status.ToString();
+      if (!status.ok()) {
+        EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+        EXPECT_THAT(status.message(), HasSubstr("'at' partitions the table and cannot be " + c.refused + ":"));
+      }
+      // Those that a table has already are kept when its rows are changed.
+      TableWriter copier(table.context(), table.Latest(), {});
+      EXPECT_TRUE(copier.AppendCopied(*rows).ok());
+    }
+  }
 }
 
 }  // namespace
