@@ -1,7 +1,9 @@
 """DynamoDB as moto has it, for commits by entries."""
 
 import json
+import re
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
@@ -63,3 +65,17 @@ class DynamoDb:
             ExpressionAttributeValues={":t": {"S": table_path}},
         )
         return found["Items"]
+
+    def check_entries(self, service, table: str, *, versions: int) -> None:
+        """Each version has the entry that Spark would have left, and its temporary file the bytes of the commit."""
+        path = table.removeprefix("s3://")
+        found = self.entries(f"s3a://{path}")
+        assert [entry["fileName"] for entry in found] == [{"S": f"{version:020}.json"} for version in range(versions)]
+        log = service.data / path / "_delta_log"
+        for version, entry in enumerate(found):
+            assert set(entry) == {"tablePath", "fileName", "tempPath", "complete", "expireTime"}
+            assert entry["complete"] == {"S": "true"}
+            assert abs(int(entry["expireTime"]["N"]) - time.time() - 86_400) < 600
+            assert re.fullmatch(rf"\.tmp/{version:020}\.json\.[0-9a-f-]{{36}}", entry["tempPath"]["S"])
+            if service.objects_are_files:
+                assert (log / entry["tempPath"]["S"]).read_bytes() == (log / f"{version:020}.json").read_bytes()

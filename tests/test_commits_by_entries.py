@@ -1,16 +1,11 @@
 """Commits that entries in DynamoDB decide, in Spark's layout: what is left behind, writers that die or come together."""
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
 import threading
-import time
 
 import deltalake
 import pytest
-from conftest import TARN, run_tarn
+from conftest import run_tarn
 from dynamodb_service import DynamoDb
 from gateway import Gateway
 
@@ -53,24 +48,10 @@ def rows(lake: str, env) -> list[int]:
     return [int(line) for line in done.stdout.split()[1:]]
 
 
-def check_entries(dynamodb, service, lake: str, *, versions: int) -> None:
-    """Each version has the entry that Spark would have left, and its temporary file the bytes of the commit."""
-    found = dynamodb.entries(f"s3a://{lake}/db/m")
-    assert [entry["fileName"] for entry in found] == [{"S": f"{version:020}.json"} for version in range(versions)]
-    log = service.data / lake / "db" / "m" / "_delta_log"
-    for version, entry in enumerate(found):
-        assert set(entry) == {"tablePath", "fileName", "tempPath", "complete", "expireTime"}
-        assert entry["complete"] == {"S": "true"}
-        assert abs(int(entry["expireTime"]["N"]) - time.time() - 86_400) < 600
-        assert re.fullmatch(rf"\.tmp/{version:020}\.json\.[0-9a-f-]{{36}}", entry["tempPath"]["S"])
-        if service.objects_are_files:
-            assert (log / entry["tempPath"]["S"]).read_bytes() == (log / f"{version:020}.json").read_bytes()
-
-
 def test_commits_leave_what_spark_leaves(service, dynamodb, lake, env):
     write(lake, [1], env)
     write(lake, [2], env)
-    check_entries(dynamodb, service, lake, versions=2)
+    dynamodb.check_entries(service, f"s3://{lake}/db/m", versions=2)
     assert rows(lake, env) == [1, 2]
     others = deltalake.DeltaTable(f"s3://{lake}/db/m", storage_options=service.options)
     assert sorted(others.to_pyarrow_table()["v"].to_pylist()) == [1, 2]
@@ -97,88 +78,7 @@ def test_writers_of_several_processes_lose_and_double_nothing(service, dynamodb,
         thread.join()
     assert not failed, failed
     assert rows(lake, env) == [0, *(100 * (w + 1) + c for w in range(WRITERS) for c in range(COMMITS))]
-    check_entries(dynamodb, service, lake, versions=1 + WRITERS * COMMITS)
-
-
-# Where a commit may be interrupted, and whether it is decided by then.
-STEPS = [
-    ("before", "PUT .tmp", False),
-    ("after", "PUT .tmp", False),
-    ("before", "PutItem", False),
-    ("after", "PutItem", True),
-    ("before", "PUT .json", True),
-    ("after", "PUT .json", True),
-    ("before", "PutItem again", True),
-    ("after", "PutItem again", True),
-]
-
-
-class Interrupted:
-    """A writer that gets a signal before or after one step of its commit, SIGKILL or SIGSTOP."""
-
-    def __init__(self, when: str, step: str, number: signal.Signals):
-        self.fatal = (when, step)
-        self.signal = number
-        self.items = 0
-        self.sent = threading.Event()
-
-    def start(self, arguments: list[str], env) -> None:
-        self.process = subprocess.Popen([TARN, *arguments], env={**os.environ, **env}, stderr=subprocess.PIPE)
-
-    def at(self, when: str, name: str) -> bool:
-        self.items += (when, name) == ("before", "PutItem")
-        if (when, self.step_of(name)) != self.fatal or self.sent.is_set():
-            return False
-        self.process.send_signal(self.signal)
-        self.sent.set()
-        return self.signal == signal.SIGKILL
-
-    def step_of(self, name: str) -> str:
-        if name == "PutItem":
-            return name if self.items == 1 else "PutItem again"
-        if re.match(r"PUT .*/_delta_log/\.tmp/", name):
-            return "PUT .tmp"
-        return "PUT .json" if re.match(r"PUT .*/_delta_log/\d{20}\.json$", name) else name
-
-
-@contextlib.contextmanager
-def interrupted(service, dynamodb, env, when: str, step: str, number: signal.Signals, arguments: list[str]):
-    """While the block runs, the writer has got its signal."""
-    writer = Interrupted(when, step, number)
-    with Gateway(service.url, at=writer.at) as store, Gateway(dynamodb.url, at=writer.at) as entries:
-        writer.start(arguments, {**env, "AWS_ENDPOINT_URL": store.url, "AWS_ENDPOINT_URL_DYNAMODB": entries.url})
-        assert writer.sent.wait(60), (when, step)
-        yield writer.process
-
-
-def test_a_writer_killed_at_any_step_has_committed_or_not(service, dynamodb, lake, env):
-    write(lake, [0], env)
-    expected = [0]
-    for value, (when, step, is_committed) in enumerate(STEPS, 1):
-        with interrupted(service, dynamodb, env, when, step, signal.SIGKILL, insert(lake, value)) as process:
-            assert process.wait(timeout=60) == -signal.SIGKILL, (when, step)
-        if is_committed:
-            expected.append(value)
-        assert rows(lake, env) == sorted(expected), (when, step)
-        # The version that it may have begun is no obstacle.
-        assert run_tarn(*insert(lake, 100 + value), env=env).returncode == 0
-        expected.append(100 + value)
-    assert rows(lake, env) == sorted(expected)
-    check_entries(dynamodb, service, lake, versions=len(expected))
-    assert run_tarn("table", "fsck", f"s3://{lake}/db/m", "--check-data", env=env).returncode == 0
-
-
-def test_a_writer_that_slept_at_any_step_finds_its_commit_done_or_goes_on(service, dynamodb, lake, env):
-    write(lake, [0], env)
-    expected = [0]
-    for value, (when, step, _) in enumerate(STEPS, 1):
-        with interrupted(service, dynamodb, env, when, step, signal.SIGSTOP, insert(lake, value)) as process:
-            assert run_tarn(*insert(lake, 100 + value), env=env).returncode == 0
-            process.send_signal(signal.SIGCONT)
-            assert process.wait(timeout=60) == 0, (when, step, process.stderr.read())
-        expected += [value, 100 + value]
-    assert rows(lake, env) == sorted(expected)
-    check_entries(dynamodb, service, lake, versions=len(expected))
+    dynamodb.check_entries(service, f"s3://{lake}/db/m", versions=1 + WRITERS * COMMITS)
 
 
 def test_a_server_commits_by_entries_where_the_store_overlooks_conditions(service, dynamodb, lake, env, make_server):
@@ -196,7 +96,7 @@ def test_a_server_commits_by_entries_where_the_store_overlooks_conditions(servic
         )
         assert done.returncode == 0, done
     assert rows(lake, env) == [1, 2]
-    check_entries(dynamodb, service, lake, versions=2)
+    dynamodb.check_entries(service, f"s3://{lake}/db/m", versions=2)
 
 
 def test_a_table_has_one_way_of_committing(service, dynamodb, lake, env):
