@@ -1,6 +1,7 @@
 """Files are skipped only where none of their rows match: random conditions over tables of several writers select the same
 rows where files may be skipped (WHERE) and where they may not (FILTER)."""
 
+import json
 import random
 import re
 import subprocess
@@ -69,7 +70,7 @@ def literal(value) -> str:
     if isinstance(value, float):
         return f"'{value!r}'::double"
     if isinstance(value, datetime):
-        return f"'{value.isoformat()}'::timestamptz"
+        return f"'{value.isoformat()}'::timestamp{'tz' if value.tzinfo else ''}"
     if isinstance(value, date):
         return f"'{value.isoformat()}'::date"
     if isinstance(value, str):
@@ -146,6 +147,47 @@ def test_files_of_ours(tmp_path):
         done = run_tarn("sql", "--lake", str(lake), statement)
         assert done.returncode == 0, done.stderr
     check(lake / "db" / "t", EDGES, seed=4)
+
+
+NANOS = [
+    second * 10**9 + sign * extra
+    for second in (0, 1_700_000_000, -2_000_000_000)
+    for sign in (1, -1)
+    for extra in (0, 1, 999, 1000, 1001, 999_999, 1_000_000, 1_000_001, 999_999_999)
+]
+
+
+def floored(nanos: int, unit: str) -> str:
+    """The latest instant not after it that has no digits behind the unit's."""
+    micros = nanos // 1000 if unit == "us" else nanos // 10**6 * 1000
+    text = (EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None)
+    return text.isoformat(timespec="microseconds" if unit == "us" else "milliseconds")
+
+
+@pytest.mark.parametrize("statistics", ["us", "ms", "of delta-rs"])
+@pytest.mark.parametrize("physical", ["INT64", "INT96"])
+def test_files_with_nanoseconds(tmp_path, physical, statistics):
+    """Delta has microseconds, but a folder of Parquet files that is made a table may have more, and statistics less."""
+    rng = random.Random(9)
+    files = {}
+    for number in range(40):
+        values = files[f"{number}.parquet"] = rng.choices(NANOS, k=rng.randint(1, 2))
+        nanos = pa.array(values, pa.timestamp("ns"))
+        rows = pa.table({"t": nanos.cast(pa.timestamp("ns", "UTC")), "u": nanos})
+        options = {"version": "2.6"} if physical == "INT64" else {"use_deprecated_int96_timestamps": True}
+        pq.write_table(rows, tmp_path / f"{number}.parquet", **options)
+    deltalake.convert_to_deltalake(str(tmp_path))
+    (commit,) = (tmp_path / "_delta_log").glob("*.json")
+    if statistics != "of delta-rs":
+        lines = [json.loads(line) for line in commit.read_text().splitlines()]
+        for add in (line["add"] for line in lines if "add" in line):
+            values = files[add["path"]]
+            low, high = floored(min(values), statistics), floored(max(values), statistics)
+            bounds = {"minValues": {"t": f"{low}Z", "u": low}, "maxValues": {"t": f"{high}Z", "u": high}}
+            add["stats"] = json.dumps({"numRecords": len(values), **bounds})
+        commit.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    times = [EPOCH + timedelta(microseconds=nanos // 1000 + more) for nanos in NANOS for more in (0, 1)]
+    check(tmp_path, {"t": times, "u": [time.replace(tzinfo=None) for time in times]}, seed=10)
 
 
 def values_of(rows: pa.Table) -> dict[str, list]:
