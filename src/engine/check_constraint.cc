@@ -114,6 +114,13 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseConstraintChange(const std::string
   return statement;
 }
 
+std::string NextCheckName(const std::function<bool(const std::string& name)>& is_taken) {
+  for (size_t number = 1;; ++number) {
+    std::string name = "check_" + std::to_string(number);
+    if (!is_taken(name)) return name;
+  }
+}
+
 Result<delta::AddConstraint> StoredConstraint(const std::string& name, const duckdb::ParsedExpression& condition,
                                               const arrow::Schema& schema) {
   const auto in_constraint = [&](const Status& status) { return status.WithContext("the constraint " + name); };

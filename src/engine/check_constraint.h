@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/status.h"
@@ -53,7 +54,7 @@ duckdb::unique_ptr<duckdb::SQLStatement> ParseConstraintChange(const std::string
 Result<delta::AddConstraint> StoredConstraint(const std::string& name, const duckdb::ParsedExpression& condition,
                                               const arrow::Schema& schema);
 
-/// A name for the `number`-th constraint that has none.
-inline std::string NameOfCheck(size_t number) { return "check_" + std::to_string(number); }
+/// A name for a constraint that has none: the first of check_1, check_2, … that is not taken.
+std::string NextCheckName(const std::function<bool(const std::string& name)>& is_taken);
 
 }  // namespace tarn::engine

@@ -94,7 +94,7 @@ TEST_F(CheckConstraintTest, NewRowsKeepThemAndNullsDoNot) {
       "(no rows)");
   const auto& properties = Latest("k")->metadata().configuration;
   EXPECT_EQ(properties, (std::map<std::string, std::string>{{"delta.constraints.check_1", "a > 0"},
-                                                            {"delta.constraints.check_3", "b < 100"},
+                                                            {"delta.constraints.check_2", "b < 100"},
                                                             {"delta.constraints.order", "b >= a"}}));
   EXPECT_EQ(Latest("k")->protocol().min_writer_version, 3);
   EXPECT_EQ(Latest("k")->protocol().min_reader_version, 1);
@@ -110,6 +110,21 @@ TEST_F(CheckConstraintTest, NewRowsKeepThemAndNullsDoNot) {
 TEST_F(CheckConstraintTest, OfTimesAreRefused) {
   for (const char* condition : {"ts > '2020-01-01'", "ts > day", "year(ts) = 2020"}) {
     EXPECT_THAT(Value(std::string("create table db.times (ts timestamptz, day date, "
+TEST_F(CheckConstraintTest, WithoutANameTakesTheNextFreeOne) {
+  EXPECT_EQ(Value("create table db.k (a int check (a > 0), check (a > 1), constraint Check_1 check (a > 2), "
+                  "constraint other check (a > 3), constraint check_3 check (a > 4), check (a > 5))"),
+            "(no rows)");
+  EXPECT_EQ(Value("alter table db.k add check (a > 6)"), "(no rows)");
+  EXPECT_EQ(Latest("k")->metadata().configuration,
+            (std::map<std::string, std::string>{{"delta.constraints.check_1", "a > 2"},
+                                                {"delta.constraints.check_2", "a > 0"},
+                                                {"delta.constraints.check_3", "a > 4"},
+                                                {"delta.constraints.check_4", "a > 1"},
+                                                {"delta.constraints.check_5", "a > 5"},
+                                                {"delta.constraints.check_6", "a > 6"},
+                                                {"delta.constraints.other", "a > 3"}}));
+}
+
                                   "check (") +
                       condition + "))"),
                 StartsWith("Unsupported: "))

@@ -71,10 +71,7 @@ Result<MaybeChange> Change(const ConstraintChange& change, const delta::Snapshot
     if (change.if_exists && !is_there(change.name)) return MaybeChange();
     return MaybeChange(delta::DropConstraint{change.name});
   }
-  std::string name = change.name;
-  for (size_t number = 1; name.empty(); ++number) {
-    if (!is_there(NameOfCheck(number))) name = NameOfCheck(number);
-  }
+  const std::string name = change.name.empty() ? NextCheckName(is_there) : change.name;
   TARN_ASSIGN_OR_RETURN(auto constraint, StoredConstraint(name, *change.condition, *snapshot.schema()));
   return MaybeChange(std::move(constraint));
 }

@@ -78,14 +78,21 @@ std::set<uint64_t> RequiredColumns(const duckdb::CreateTableInfo& info) {
   return required;
 }
 
-/// CHECK constraints by name, one without as check_1, check_2, …; refuses keys.
+/// CHECK constraints by name; refuses keys.
 std::vector<delta::AddConstraint> ChecksOf(const duckdb::CreateTableInfo& info, const arrow::Schema& schema) {
-  std::vector<delta::AddConstraint> checks;
+  std::vector<const NamedCheck*> given;
+  std::set<std::string> names;
   for (const auto& constraint : info.constraints) {
     if (constraint->type == duckdb::ConstraintType::NOT_NULL) continue;
     const auto* check = dynamic_cast<const NamedCheck*>(constraint.get());
     if (check == nullptr) Refuse("no " + constraint->ToString());
-    const std::string name = check->name.empty() ? NameOfCheck(checks.size() + 1) : check->name;
+    given.push_back(check);
+    names.insert(duckdb::StringUtil::Lower(check->name));
+  }
+  std::vector<delta::AddConstraint> checks;
+  for (const NamedCheck* check : given) {
+    std::string name = check->name;
+    if (name.empty()) name = NextCheckName([&](const std::string& next) { return !names.insert(next).second; });
     checks.push_back(ValueOrThrow(StoredConstraint(name, *check->expression, schema)));
   }
   return checks;
