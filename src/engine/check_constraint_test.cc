@@ -46,6 +46,8 @@ TEST_F(CheckConstraintTest, IsStoredInSparksWords) {
             "CASE WHEN b THEN length(t) > 2 ELSE upper(t) = 'X' END");
   EXPECT_EQ(Stored("coalesce(i, abs(l), 5) = 5 and year(day) > 2000 and b = true"),
             "(coalesce(i, abs(l), 5) = 5) AND (year(day) > 2000) AND (b = TRUE)");
+  EXPECT_EQ(Stored("b is true and (b is not false) is not true"), "(b IS TRUE) AND ((b IS NOT FALSE) IS NOT TRUE)");
+  EXPECT_EQ(Stored("(i > 0) is false or b is unknown"), "((i > 0) IS FALSE) OR (b IS NULL)");
 }
 
 TEST_F(CheckConstraintTest, WhatSparkMeansAnotherThingByIsRefused) {
@@ -68,6 +70,8 @@ TEST_F(CheckConstraintTest, WhatSparkMeansAnotherThingByIsRefused) {
                                 "at_time > timestamp '2024-01-01'",
                                 "'a' in tags",
                                 "i & 1 = 1",
+                                "i is true",
+                                "t is not false",
                                 "round(d) = 1",
                                 "try_cast(t as int) = 1",
                                 "place = {'zip': 'a', 'code': 1}",

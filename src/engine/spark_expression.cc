@@ -1,6 +1,7 @@
 #include "engine/spark_expression.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -114,7 +115,28 @@ Result<std::string> Joined(const Operands& operands, size_t first, const std::st
   return text;
 }
 
+/// What is judged by IS TRUE and its like, which DuckDB has as a comparison with a cast to BOOLEAN; else null.
+const ParsedExpression* JudgedTruth(const duckdb::ComparisonExpression& comparison) {
+  const ExpressionType type = comparison.GetExpressionType();
+  const bool is_judged =
+      type == ExpressionType::COMPARE_NOT_DISTINCT_FROM || type == ExpressionType::COMPARE_DISTINCT_FROM;
+  if (!is_judged || comparison.left->GetExpressionClass() != ExpressionClass::CAST) return nullptr;
+  if (comparison.right->GetExpressionClass() != ExpressionClass::CONSTANT) return nullptr;
+  const auto& cast = comparison.left->Cast<duckdb::CastExpression>();
+  const auto& truth = comparison.right->Cast<duckdb::ConstantExpression>().value;
+  const bool to_boolean = duckdb::UnboundType::TryDefaultBind(cast.cast_type).id() == LogicalTypeId::BOOLEAN;
+  if (cast.try_cast || !to_boolean || truth.IsNull() || truth.type().id() != LogicalTypeId::BOOLEAN) return nullptr;
+  return cast.child.get();
+}
+
 Result<std::string> Comparison(const duckdb::ComparisonExpression& comparison) {
+  if (const ParsedExpression* judged = JudgedTruth(comparison)) {
+    // Of what is no boolean, which DuckDB makes one, Spark does not take it.
+    TARN_ASSIGN_OR_RETURN(const std::string operand, Operand(*judged));
+    const bool negated = comparison.GetExpressionType() == ExpressionType::COMPARE_DISTINCT_FROM;
+    TARN_ASSIGN_OR_RETURN(const std::string truth, SparkExpression(*comparison.right));
+    return operand + (negated ? " IS NOT " : " IS ") + truth;
+  }
   static const std::map<ExpressionType, std::string> kSigns = {
       {ExpressionType::COMPARE_EQUAL, "="},
       {ExpressionType::COMPARE_NOTEQUAL, "<>"},
