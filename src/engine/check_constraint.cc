@@ -3,13 +3,18 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "delta/expressions/expression.h"
 #include "duckdb/parser/parser.hpp"
+#include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/statement/alter_statement.hpp"
+#include "duckdb/parser/statement/explain_statement.hpp"
+#include "duckdb/parser/statement/select_statement.hpp"
 #include "engine/exception_barrier.h"
+#include "engine/query_service.h"
 #include "engine/spark_expression.h"
 #include "engine/sql_words.h"
 
@@ -19,13 +24,12 @@ namespace {
 /// Reads the words of a statement one behind the other.
 class WordReader {
  public:
-  explicit WordReader(std::vector<SqlWord> words) : words_(std::move(words)) {
-    if (!words_.empty() && words_.back().Is(";")) words_.pop_back();
-  }
+  explicit WordReader(std::vector<SqlWord> words) : words_(std::move(words)) {}
 
   bool AtEnd() const { return next_ == words_.size(); }
   const SqlWord& Take() { return words_[next_++]; }
-  const SqlWord& Last() const { return words_.back(); }
+  /// What was read last.
+  const SqlWord& Last() const { return words_[next_ - 1]; }
   bool Eat(std::string_view keyword) {
     if (AtEnd() || !words_[next_].Is(keyword)) return false;
     ++next_;
@@ -39,6 +43,17 @@ class WordReader {
     } while (Eat("."));
     return true;
   }
+  /// What begins with a parenthesis, up to the one that closes it; false when there is none.
+  bool EatParentheses() {
+    size_t depth = 0;
+    do {
+      if (AtEnd()) return false;
+      const SqlWord& word = Take();
+      depth += word.Is("(") ? 1 : 0;
+      depth -= word.Is(")") && depth > 0 ? 1 : 0;
+    } while (depth > 0);
+    return Last().Is(")");
+  }
   /// Where the next word begins, or the text ends.
   size_t Position() const { return AtEnd() ? words_.back().end : words_[next_].begin; }
 
@@ -46,6 +61,63 @@ class WordReader {
   std::vector<SqlWord> words_;
   size_t next_ = 0;
 };
+
+/// What an ALTER TABLE does to a constraint, and where its text says so.
+struct Clause {
+  std::string name;
+  bool adds = false;
+  bool if_exists = false;
+  size_t begin = 0;
+  /// Where the parenthesis of the condition opens.
+  size_t condition = 0;
+  size_t end = 0;
+};
+
+/// ADD [CONSTRAINT name] CHECK (…) or DROP CONSTRAINT [IF EXISTS] name; nullopt for anything else.
+std::optional<Clause> ReadClause(WordReader& words) {
+  Clause clause{.begin = words.Position()};
+  clause.adds = words.Eat("add");
+  if (!clause.adds && !words.Eat("drop")) return std::nullopt;
+  const bool says_constraint = words.Eat("constraint");
+  clause.if_exists = !clause.adds && words.Eat("if") && words.Eat("exists");
+  if (says_constraint) {
+    if (words.AtEnd()) return std::nullopt;
+    clause.name = words.Take().text;
+  }
+  if (clause.adds) {
+    const size_t kind = words.Position();
+    if (words.Eat("unique") || words.Eat("foreign")) ThrowStatus(WithSqlErrorPosition(OnlyChecks(), kind));
+    if (!words.Eat("check")) return std::nullopt;
+    clause.condition = words.Position();
+    if (!words.EatParentheses()) return std::nullopt;
+  } else if (!says_constraint) {
+    return std::nullopt;
+  }
+  clause.end = words.Last().end;
+  return clause;
+}
+
+/// That of the next ALTER TABLE with one.
+std::optional<Clause> NextClause(WordReader& words) {
+  while (!words.AtEnd()) {
+    const bool begins = words.Take().Is("alter") && words.Eat("table");
+    if (!begins || (words.Eat("if") && !words.Eat("exists")) || !words.EatTable() || words.AtEnd()) continue;
+    if (auto clause = ReadClause(words)) return clause;
+  }
+  return std::nullopt;
+}
+
+/// The condition between parentheses, its positions those in the whole text.
+duckdb::unique_ptr<duckdb::ParsedExpression> ParseCondition(const std::string& sql, const Clause& clause,
+                                                            const duckdb::ParserOptions& options) {
+  std::string query = "SELECT";
+  query.resize(clause.condition, ' ');
+  query += sql.substr(clause.condition, clause.end - clause.condition);
+  duckdb::Parser parser(options);
+  parser.ParseQuery(query);
+  auto& select = parser.statements.at(0)->Cast<duckdb::SelectStatement>();
+  return std::move(select.node->Cast<duckdb::SelectNode>().select_list.at(0));
+}
 
 /// Whether the type or one within it is of this kind.
 bool Has(const arrow::DataType& type, arrow::Type::type kind) {
@@ -79,39 +151,37 @@ duckdb::unique_ptr<duckdb::AlterInfo> ConstraintChange::Copy() const {
   return copy;
 }
 
-duckdb::unique_ptr<duckdb::SQLStatement> ParseConstraintChange(const std::string& sql,
-                                                               const duckdb::ParserOptions& options) {
-  WordReader words(WordsOf(sql));
-  if (!words.Eat("alter") || !words.Eat("table")) return nullptr;
-  if (words.Eat("if") && !words.Eat("exists")) return nullptr;
-  if (!words.EatTable()) return nullptr;
-  const std::string table = sql.substr(0, words.Position());
-  const bool adds = words.Eat("add");
-  if (!adds && !words.Eat("drop")) return nullptr;
-  const bool says_constraint = words.Eat("constraint");
-  const bool if_exists = !adds && words.Eat("if") && words.Eat("exists");
-  std::string name;
-  if (says_constraint && !words.AtEnd()) name = words.Take().text;
-  const size_t begin = words.Position();
-  if (adds ? !words.Eat("check") || !words.Eat("(") : !says_constraint || !words.AtEnd() || name.empty())
-    return nullptr;
+Status OnlyChecks() {
+  return Status::Unsupported("ALTER TABLE: the constraints of a Delta table are CHECK and NOT NULL; it has no keys");
+}
 
-  duckdb::Parser parser(options);
-  // A form that DuckDB knows, for the name.
-  parser.ParseQuery(table + " RESET (x)");
-  auto statement = std::move(parser.statements.at(0));
-  auto& info = statement->Cast<duckdb::AlterStatement>().info;
-  auto change = duckdb::make_uniq<ConstraintChange>(info->GetAlterEntryData(), std::move(name));
-  change->if_exists = if_exists;
-  if (adds) {
-    // Behind CHECK, with its parentheses.
-    const std::string text = sql.substr(begin, words.Last().end - begin).substr(std::string_view("check").size());
-    auto conditions = duckdb::Parser::ParseExpressionList(text, options);
-    if (conditions.size() != 1) ThrowStatus(Status::InvalidArgument("CHECK takes one condition"));
-    change->condition = std::move(conditions[0]);
+duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> ParseConstraintChange(const std::string& sql,
+                                                                               const duckdb::ParserOptions& options) {
+  WordReader words(WordsOf(sql));
+  std::string text = sql;
+  std::optional<Clause> clause;
+  while (auto next = NextClause(words)) {
+    // A form that DuckDB knows for the name of a table, and as long, so that errors are where they are.
+    std::string form = "RESET (x)";
+    form.resize(next->end - next->begin, ' ');
+    text.replace(next->begin, form.size(), form);
+    clause = std::move(next);
   }
+  if (!clause) return {};
+  duckdb::Parser parser(options);
+  parser.ParseQuery(text);
+  if (parser.statements.size() != 1) return std::move(parser.statements);
+  duckdb::SQLStatement* statement = parser.statements[0].get();
+  if (statement->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
+    statement = statement->Cast<duckdb::ExplainStatement>().stmt.get();
+  }
+  if (statement->type != duckdb::StatementType::ALTER_STATEMENT) return std::move(parser.statements);
+  auto& info = statement->Cast<duckdb::AlterStatement>().info;
+  auto change = duckdb::make_uniq<ConstraintChange>(info->GetAlterEntryData(), clause->name);
+  change->if_exists = clause->if_exists;
+  if (clause->adds) change->condition = ParseCondition(sql, *clause, options);
   info = std::move(change);
-  return statement;
+  return std::move(parser.statements);
 }
 
 std::string NextCheckName(const std::function<bool(const std::string& name)>& is_taken) {

@@ -45,9 +45,13 @@ class ConstraintChange final : public duckdb::ResetTableOptionsInfo {
   bool if_exists = false;
 };
 
-/// A statement with a ConstraintChange; null for any other, which DuckDB is to parse. Throws its parser's errors.
-duckdb::unique_ptr<duckdb::SQLStatement> ParseConstraintChange(const std::string& sql,
-                                                               const duckdb::ParserOptions& options);
+/// What says that there are no keys.
+Status OnlyChecks();
+
+/// The statements of a text that DuckDB's parser refused for a ConstraintChange in it; none where there is no such
+/// change. One that stands alone, or in an EXPLAIN that does, is in its statement. Throws the parser's errors.
+duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> ParseConstraintChange(const std::string& sql,
+                                                                               const duckdb::ParserOptions& options);
 
 /// A CHECK constraint as a table of this schema keeps it. Unsupported names what Spark does not know, or means another
 /// thing by.

@@ -110,10 +110,6 @@ TEST_F(CheckConstraintTest, NewRowsKeepThemAndNullsDoNot) {
               StartsWith("AlreadyExists: "));
 }
 
-// A text beside a time is one of the session's zone in Spark, and of UTC here.
-TEST_F(CheckConstraintTest, OfTimesAreRefused) {
-  for (const char* condition : {"ts > '2020-01-01'", "ts > day", "year(ts) = 2020"}) {
-    EXPECT_THAT(Value(std::string("create table db.times (ts timestamptz, day date, "
 TEST_F(CheckConstraintTest, WithoutANameTakesTheNextFreeOne) {
   EXPECT_EQ(Value("create table db.k (a int check (a > 0), check (a > 1), constraint Check_1 check (a > 2), "
                   "constraint other check (a > 3), constraint check_3 check (a > 4), check (a > 5))"),
@@ -129,6 +125,10 @@ TEST_F(CheckConstraintTest, WithoutANameTakesTheNextFreeOne) {
                                                 {"delta.constraints.other", "a > 3"}}));
 }
 
+// A text beside a time is one of the session's zone in Spark, and of UTC here.
+TEST_F(CheckConstraintTest, OfTimesAreRefused) {
+  for (const char* condition : {"ts > '2020-01-01'", "ts > day", "year(ts) = 2020"}) {
+    EXPECT_THAT(Value(std::string("create table db.times (ts timestamptz, day date, "
                                   "check (") +
                       condition + "))"),
                 StartsWith("Unsupported: "))
@@ -163,6 +163,42 @@ TEST_F(CheckConstraintTest, AreAddedAndDropped) {
   EXPECT_EQ(Latest()->version(), version);
   Open({});
   EXPECT_THAT(Value("alter table db.t add check (id > 0)"), StartsWith("PermissionDenied: "));
+}
+
+TEST_F(CheckConstraintTest, ErrorsSayWhatIsWrongAndWhere) {
+  MakeTable();
+  const auto at = [](const std::string& sql, const std::string& word) {
+    return "(at byte " + std::to_string(sql.find(word)) + ")";
+  };
+  for (const std::string key : {"unique (id)", "foreign key (id) references db.u (id)"}) {
+    for (const std::string name : {"", "constraint u "}) {
+      const std::string sql = "alter table db.t add " + name + key;
+      EXPECT_THAT(Value(sql),
+                  StartsWith("Unsupported: ALTER TABLE: the constraints of a Delta table are CHECK and NOT"));
+      EXPECT_THAT(Value(sql), HasSubstr(at(sql, key))) << sql;
+    }
+  }
+  EXPECT_THAT(Value("alter table db.t add primary key (id)"), HasSubstr("the constraints of a Delta table are CHECK"));
+  for (const std::string sql :
+       {"alter table db.t add check (id > 0); select 1", "select 1; alter table db.t add constraint c check (id > 0)",
+        "alter table db.t add check (id > 0); alter table db.t drop constraint c"}) {
+    EXPECT_EQ(Value(sql), "PermissionDenied: only one statement is allowed per request") << sql;
+  }
+  struct Case {
+    std::string sql;
+    std::string wrong;
+  };
+  for (const auto& [sql, wrong] : std::vector<Case>{{"alter table db.t add constraint c check (id > 0) valid", "valid"},
+                                                    {"alter table db.t add check (id > 0), (id < 9)", "(id < 9"},
+                                                    {"alter table db.t\n add constraint c\n check (id > )", ")"},
+                                                    {"alter table db.t add check (id > 0) where 1", "where"},
+                                                    {"alter table db.t drop constraint c c2", "c2"},
+                                                    {"alter table add check (id > 0)", "check"}}) {
+    EXPECT_THAT(Value(sql), StartsWith("InvalidArgument: syntax error")) << sql;
+    EXPECT_THAT(Value(sql), HasSubstr(at(sql, wrong))) << sql;
+  }
+  EXPECT_TRUE(Run("explain alter table db.t add constraint c check (id > 0)").ok());
+  EXPECT_EQ(Latest()->metadata().configuration.size(), 0U);
 }
 
 }  // namespace

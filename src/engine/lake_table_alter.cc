@@ -169,7 +169,7 @@ Status CheckAlterKind(const duckdb::AlterInfo& info) {
     case AlterTableType::SET_SORTED_BY:
       return refuse("cannot change how a table is laid out");
     default:
-      return refuse("cannot add a constraint of this kind");
+      return OnlyChecks();
   }
 }
 

@@ -534,14 +534,13 @@ ParsedStatement ParseAndCheck(const std::string& sql, const duckdb::ParserOption
   try {
     parser.ParseQuery(sql);
   } catch (const duckdb::Exception& exception) {
-    auto change = ParseConstraintChange(sql, options);
+    auto statements = ParseConstraintChange(sql, options);
     // The grammar knows it; of settings and the like the parser makes no statement, as of RESET ALL.
     const duckdb::ErrorData error(exception);
-    if (!change && error.Type() == duckdb::ExceptionType::NOT_IMPLEMENTED && !BeginsQuery(sql))
+    if (statements.empty() && error.Type() == duckdb::ExceptionType::NOT_IMPLEMENTED && !BeginsQuery(sql))
       Deny(error.RawMessage());
-    if (!change) throw;
-    parser.statements.clear();
-    parser.statements.push_back(std::move(change));
+    if (statements.empty()) throw;
+    parser.statements = std::move(statements);
   }
   if (parser.statements.empty()) ThrowStatus(Status::InvalidArgument("the query is empty"));
   if (parser.statements.size() > 1) Deny("only one statement is allowed per request");
