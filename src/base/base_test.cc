@@ -86,7 +86,7 @@ TEST(ThreadPool, RunsEverythingQueuedAndRefusesPastItsBound) {
   Mutex gate;
   {
     ThreadPool pool({.name = "test", .threads = 1, .max_queued = 2});
-    gate.lock();
+    MutexLock closed(gate);
     ASSERT_TRUE(pool.Submit([&] {
                       MutexLock lock(gate);
                       ++done;
@@ -96,7 +96,7 @@ TEST(ThreadPool, RunsEverythingQueuedAndRefusesPastItsBound) {
     ASSERT_TRUE(pool.Submit([&] { ++done; }).ok());
     ASSERT_TRUE(pool.Submit([&] { ++done; }).ok());
     EXPECT_EQ(pool.Submit([] {}).code(), StatusCode::kResourceExhausted);
-    gate.unlock();
+    closed.Unlock();
   }
   EXPECT_EQ(done, 3);
 }
