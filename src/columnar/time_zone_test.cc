@@ -25,6 +25,16 @@ std::string InUtc(const std::string& zone, const std::string& wall) {
   return found.ok() ? InUtc(*found, wall) : found.status().ToString();
 }
 
+std::string LosAngelesFile() { return FileContent("/usr/share/zoneinfo/America/Los_Angeles"); }
+
+/// Los Angeles with another rule for the time behind its last change.
+Result<TimeZone> WithRule(const std::string& rule) {
+  const std::string file = LosAngelesFile();
+  const size_t at = file.rfind("PST8PDT,M3.2.0,M11.1.0");
+  if (at == std::string::npos) return Status::Internal("the file has another rule than this test knows");
+  return TimeZone::Parse("z", file.substr(0, at) + rule + "\n");
+}
+
 TEST(TimeZone, FollowsTheZonesHistory) {
   EXPECT_EQ(InUtc(TimeZone(), "2021-07-01 12:00:00.5"), "2021-07-01 12:00:00.500000");
   EXPECT_EQ(TimeZone().name(), "UTC");
@@ -67,28 +77,21 @@ TEST(TimeZone, NamesThatTheDatabaseLacksAreNamed) {
 }
 
 TEST(TimeZone, MalformedFilesAreCorruption) {
-  const std::string file = FileContent("/usr/share/zoneinfo/America/Los_Angeles");
+  const std::string file = LosAngelesFile();
   ASSERT_TRUE(TimeZone::Parse("z", file).ok());
   for (size_t size = 0; size < file.size(); ++size) {
     const auto cut = TimeZone::Parse("z", std::string_view(file).substr(0, size));
     EXPECT_EQ(cut.status().code(), StatusCode::kCorruption) << size;
   }
-  const std::string rule = "PST8PDT,M3.2.0,M11.1.0";
-  const size_t at = file.rfind(rule);
-  ASSERT_NE(at, std::string::npos);
-  const auto with = [&](const std::string& other) { return TimeZone::Parse("z", file.substr(0, at) + other + "\n"); };
   for (const char* bad : {"8", "PST", "PST8PDT", "PST8PDT,M3.2.0", "PST8PDT,M13.2.0,M11.1.0", "PST8PDT,M3.2.0,M11.1.0,",
                           "PST99", "<PST8", "PST8PDT,J0,J1", "PST8PDT,M3.2.0/200,M11.1.0"}) {
-    EXPECT_EQ(with(bad).status().code(), StatusCode::kCorruption) << bad;
+    EXPECT_EQ(WithRule(bad).status().code(), StatusCode::kCorruption) << bad;
   }
 }
 
 TEST(TimeZone, RulesAreThoseOfPosix) {
-  const std::string file = FileContent("/usr/share/zoneinfo/America/Los_Angeles");
-  const size_t at = file.rfind("PST8PDT,M3.2.0,M11.1.0");
-  ASSERT_NE(at, std::string::npos);
-  const auto in_utc = [&](const std::string& rule, const std::string& wall) {
-    const auto zone = TimeZone::Parse("z", file.substr(0, at) + rule + "\n");
+  const auto in_utc = [](const std::string& rule, const std::string& wall) {
+    const auto zone = WithRule(rule);
     return zone.ok() ? InUtc(*zone, wall) : zone.status().ToString();
   };
   EXPECT_EQ(in_utc("", "2100-07-01 00:00:00"), "2100-07-01 08:00:00");
