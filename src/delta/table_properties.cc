@@ -33,7 +33,6 @@ bool IsIsolationLevel(std::string_view text) {
 bool IsAnything(std::string_view) { return true; }
 
 constexpr std::string_view kBoolean = "true or false";
-constexpr std::string_view kDuration = "a duration as 'interval 7 days'";
 
 struct Property {
   std::string_view name;
@@ -52,14 +51,14 @@ constexpr std::array kProperties = {
     Property{"delta.columnMapping.mode", IsMappingMode, "none, name or id"},
     Property{"delta.dataSkippingNumIndexedCols", IsNumber<-1>, "a number of columns, or -1 for all"},
     Property{"delta.dataSkippingStatsColumns", IsAnything, ""},
-    Property{"delta.deletedFileRetentionDuration", IsDuration, kDuration},
+    Property{"delta.deletedFileRetentionDuration", IsDuration, kIntervalForm},
     Property{"delta.enableChangeDataFeed", IsBoolean, kBoolean},
     Property{"delta.enableDeletionVectors", IsBoolean, kBoolean},
     Property{"delta.enableExpiredLogCleanup", IsBoolean, kBoolean},
     Property{"delta.enableInCommitTimestamps", IsBoolean, kBoolean},
     Property{"delta.isolationLevel", IsIsolationLevel, "Serializable or WriteSerializable"},
-    Property{"delta.logRetentionDuration", IsDuration, kDuration},
-    Property{"delta.setTransactionRetentionDuration", IsDuration, kDuration},
+    Property{"delta.logRetentionDuration", IsDuration, kIntervalForm},
+    Property{"delta.setTransactionRetentionDuration", IsDuration, kIntervalForm},
 };
 
 }  // namespace

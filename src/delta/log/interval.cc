@@ -43,7 +43,7 @@ int64_t MicrosOf(std::string_view name) {
 }  // namespace
 
 Result<int64_t> ParseIntervalMillis(std::string_view text) {
-  const Status malformed = Status::InvalidArgument("'" + std::string(text) + "' is not an interval such as '7 days'");
+  const Status malformed = Status::InvalidArgument("'" + std::string(text) + "' is not " + std::string(kIntervalForm));
   const std::vector<std::string> words = Words(text);
   size_t i = !words.empty() && words[0] == "interval" ? 1 : 0;
   if (i == words.size() || (words.size() - i) % 2 != 0) return malformed;

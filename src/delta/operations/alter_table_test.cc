@@ -314,6 +314,14 @@ TEST_F(AlterTableTest, PropertiesAreCheckedByValueAndRaiseWhatTheyNeedAlone) {
   EXPECT_TRUE(Must(SetProperties{{{"owner", "me"}}}).is_as_before);
   EXPECT_EQ(Refused(SetProperties{{{"delta.appendOnly", "yes"}}}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Refused(SetProperties{{{"delta.logRetentionDuration", "a while"}}}).code(), StatusCode::kInvalidArgument);
+  // As Spark, which refuses them too.
+  for (const char* varies : {"interval 1 month", "1 year", "interval 1 year 2 days"}) {
+    const Status refused = Refused(SetProperties{{{"delta.deletedFileRetentionDuration", varies}}});
+    EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(refused.message(),
+                HasSubstr("the table property delta.deletedFileRetentionDuration takes an interval"));
+    EXPECT_THAT(refused.message(), HasSubstr("months and years vary in length), not '" + std::string(varies) + "'"));
+  }
   EXPECT_EQ(Refused(SetProperties{{{"delta.checkpointInterval", "0"}}}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Refused(SetProperties{{{"delta.unheardOf", "1"}}}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Refused(SetProperties{{{"delta.columnMapping.maxColumnId", "1"}}}).code(), StatusCode::kInvalidArgument);

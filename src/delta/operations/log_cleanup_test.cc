@@ -162,6 +162,22 @@ void UpgradeToV2(MemoryTable& table, const Snapshot& snapshot) {
                       metadata + "\n");
 }
 
+TEST(LogCleanup, ARetentionThatCannotBeReadKeepsEverything) {
+  MemoryTable table;
+  auto snapshot = table.Create(false, {{"delta.logRetentionDuration", "interval 1 month"}});
+  for (int day = 0; day < 3; ++day) {
+    table.clock().Advance(100 * kDay);
+    snapshot = table.Append(snapshot, {"f" + std::to_string(day)});
+    ASSERT_TRUE(WriteCheckpoint(table.context(), *snapshot).ok());
+  }
+  const size_t files = table.store().ListAll({})->size();
+  const Status refused = CleanUpLog(table.context(), *snapshot).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.message(), HasSubstr("the property delta.logRetentionDuration: 'interval 1 month' is not an"));
+  EXPECT_THAT(refused.message(), HasSubstr("months and years vary in length"));
+  EXPECT_EQ(table.store().ListAll({})->size(), files);
+}
+
 TEST(LogCleanup, SidecarsGoWithTheLastCheckpointThatNamesThem) {
   MemoryTable table;
   auto snapshot = table.Create(false, {{"delta.logRetentionDuration", "interval 2 days"}});
