@@ -430,6 +430,31 @@ def test_ctrl_c_ends_a_local_query_and_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_killed_local_query_leaves_nothing_behind_for_long(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    endless = "select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1"
+    queries = [subprocess.Popen([TARN, "sql", endless], env=env) for _ in range(2)]
+    try:
+        while len(list(tmp_path.glob("tarn-sql-*"))) < 2:
+            assert [query.poll() for query in queries] == [None, None]
+        queries[0].kill()
+        queries[0].wait(60)
+        assert run_tarn("sql", "select 1", env=env).returncode == 0
+        assert len(list(tmp_path.glob("tarn-sql-*"))) == 1, "that of the query which still runs"
+    finally:
+        queries[1].send_signal(signal.SIGINT)
+        queries[1].wait(60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_place_to_spill_is_an_error(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path / "nowhere")}
+    done = subprocess.run([TARN, "sql", "select 1"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 11
+    assert "TMPDIR" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_closed_pipe_ends_a_local_query_without_a_word(tmp_path):
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     query = subprocess.Popen(

@@ -2,9 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -16,6 +13,7 @@
 #include "cli/local_catalog.h"
 #include "cli/local_lake.h"
 #include "cli/remote.h"
+#include "cli/spill_folder.h"
 #include "cli/result_output.h"
 #include "cli/stop_signals.h"
 #include "delta/letter_case.h"
@@ -52,30 +50,6 @@ Result<std::string> ReadStdin() {
     text.append(bytes, static_cast<size_t>(got));
   }
 }
-
-/// A folder that queries spill into, for this user alone, gone when the command ends.
-class SpillFolder {
- public:
-  static Result<SpillFolder> Make() {
-    std::error_code error;
-    std::string path = (fs::temp_directory_path(error) / "tarn-sql-XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) {
-      return Status::Unavailable("cannot make a temporary folder '" + path + "': " + std::strerror(errno));
-    }
-    return SpillFolder(std::move(path));
-  }
-  ~SpillFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  SpillFolder(SpillFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  SpillFolder& operator=(SpillFolder&&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  explicit SpillFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 struct NamedTable {
   std::string name;
