@@ -190,6 +190,8 @@ def nobody_listens() -> str:
         ("sql --lake LAKE --memory-limit 128MiB {select 1}", 0),
         ("sql --lake LAKE --memory-limit little {select 1}", 2),
         ("sql --server http://127.0.0.1:1 --memory-limit 1GiB {select 1}", 2),
+        ("sql --server http://127.0.0.1:1 --partition-timezone Europe/Bern {select 1}", 2),
+        ("sql --server http://127.0.0.1:1 --dynamodb-table t {select 1}", 2),
         ("serve --lake https://127.0.0.1:1/lake --addr-http 127.0.0.1:0", 6),
         ("serve --lake memory:// --addr-http 127.0.0.1:0", 6),
     ],

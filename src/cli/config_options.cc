@@ -19,6 +19,31 @@ bool IsTableKey(std::string_view name) {
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+std::string FlagOf(std::string_view key) {
+  std::string flag = "--" + std::string(key);
+  for (char& c : flag) {
+    if (c == '.' || c == '_') c = '-';
+  }
+  return flag;
+}
+
+/// The keys that are wanted as their variables say and, above them, their flags.
+Result<server::Config> ConfigOf(const GivenKeys& given, bool (*is_wanted)(std::string_view key)) {
+  const Environment environment = ProcessEnvironment();
+  server::Config config;
+  for (const server::ConfigKey& key : server::ConfigKeys()) {
+    if (!is_wanted(key.name)) continue;
+    const std::string variable = server::EnvironmentName(key.name);
+    if (const std::string value(ValueOf(environment, variable)); !value.empty()) {
+      if (Status status = key.set(config, value); !status.ok()) return status.WithContext(variable);
+    }
+    const auto flag = given.find(std::string(key.name));
+    if (flag == given.end()) continue;
+    if (Status status = key.set(config, flag->second); !status.ok()) return status.WithContext(FlagOf(key.name));
+  }
+  return config;
+}
+
 }  // namespace
 
 void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given) {
@@ -27,13 +52,9 @@ void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given) 
                                                               {"text", "TEXT"},         {"address", "HOST:PORT"}};
   for (const server::ConfigKey& key : server::ConfigKeys()) {
     if (!key.name.starts_with(prefix)) continue;
-    std::string flag = "--" + std::string(key.name);
-    for (char& c : flag) {
-      if (c == '.' || c == '_') c = '-';
-    }
     const std::string name(key.name);
     app.add_option_function<std::string>(
-           flag, [&given, name](const std::string& text) { given[name] = text; },
+           FlagOf(key.name), [&given, name](const std::string& text) { given[name] = text; },
            std::string(key.help) + " [" + std::string(key.default_text) + "]")
         ->type_name(std::string(kinds.at(key.kind)));
   }
@@ -45,19 +66,21 @@ void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& c
 }
 
 Result<TableSettings> TableSettingsOf(const LakeChoice& choice) {
-  const Environment environment = ProcessEnvironment();
-  server::Config config;
-  for (const server::ConfigKey& key : server::ConfigKeys()) {
-    if (!IsTableKey(key.name)) continue;
-    const std::string variable = server::EnvironmentName(key.name);
-    if (const std::string value(ValueOf(environment, variable)); !value.empty()) {
-      if (Status status = key.set(config, value); !status.ok()) return status.WithContext(variable);
-    }
-    const auto given = choice.given.find(std::string(key.name));
-    if (given == choice.given.end()) continue;
-    if (Status status = key.set(config, given->second); !status.ok()) return status.WithContext(key.name);
-  }
+  TARN_ASSIGN_OR_RETURN(server::Config config, ConfigOf(choice.given, IsTableKey));
   return TableSettings{std::move(config.partition_timezone), std::move(config.dynamodb)};
+}
+
+Result<int64_t> MemoryLimitOf(const GivenKeys& given) {
+  TARN_ASSIGN_OR_RETURN(const server::Config config,
+                        ConfigOf(given, [](std::string_view key) { return key == "memory_limit"; }));
+  return server::MemoryLimit(config);
+}
+
+Status CheckServerStandsAlone(bool names_tables, const GivenKeys& given) {
+  if (names_tables) return Status::InvalidArgument("--server stands alone: the server has its own lake");
+  if (given.empty()) return Status::Ok();
+  return Status::InvalidArgument("--server stands alone: " + FlagOf(given.begin()->first) +
+                                 " is of this process, and the work is done by another");
 }
 
 }  // namespace tarn::cli

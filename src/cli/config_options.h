@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -40,5 +41,11 @@ void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& c
 
 /// What flags and variables of those keys say. InvalidArgument names the one that is wrong.
 Result<TableSettings> TableSettingsOf(const LakeChoice& choice);
+/// As above, of memory_limit, in bytes.
+Result<int64_t> MemoryLimitOf(const GivenKeys& given);
+
+/// For --server, which leaves the work to another process: InvalidArgument names what would be of this one, a lake or
+/// a table when it `names_tables`, and any of the keys.
+Status CheckServerStandsAlone(bool names_tables, const GivenKeys& given);
 
 }  // namespace tarn::cli

@@ -8,13 +8,12 @@
 #include <set>
 #include <utility>
 
-#include "base/environment.h"
 #include "cli/command_line.h"
 #include "cli/local_catalog.h"
 #include "cli/local_lake.h"
 #include "cli/remote.h"
-#include "cli/spill_folder.h"
 #include "cli/result_output.h"
+#include "cli/spill_folder.h"
 #include "cli/stop_signals.h"
 #include "delta/letter_case.h"
 #include "engine/query_service.h"
@@ -36,7 +35,8 @@ struct SqlOptions {
   std::string server;
   std::string format;
   std::string output_file;
-  std::string memory_limit;
+  /// Keys of the configuration beside those of the lake.
+  GivenKeys given;
   std::string sql;
 };
 
@@ -98,20 +98,6 @@ std::string LakeOf(const SqlOptions& options) {
   return LakeIsInEnvironment() || fs::is_directory(DefaultLake(), error) ? DefaultLake() : "";
 }
 
-/// What the option says, else what the server's setting of this name would be.
-Result<int64_t> MemoryLimitOf(const SqlOptions& options) {
-  server::Config config;
-  if (!options.memory_limit.empty()) {
-    TARN_RETURN_NOT_OK(server::ApplyKey("memory_limit", options.memory_limit, config).WithContext("--memory-limit"));
-    return config.memory_limit;
-  }
-  const Environment environment = ProcessEnvironment();
-  const std::string_view text = ValueOf(environment, "TARN_MEMORY_LIMIT");
-  TARN_RETURN_NOT_OK(server::ApplyKey("memory_limit", text.empty() ? "60%" : std::string(text), config)
-                         .WithContext("TARN_MEMORY_LIMIT"));
-  return config.memory_limit;
-}
-
 Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
   StopSignals signals;
   LocalLake lake;
@@ -141,7 +127,7 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
   }
   TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());
   engine::EngineOptions engine_options;
-  TARN_ASSIGN_OR_RETURN(engine_options.memory_limit_bytes, MemoryLimitOf(options));
+  TARN_ASSIGN_OR_RETURN(engine_options.memory_limit_bytes, MemoryLimitOf(options.given));
   engine_options.threads = server::AvailableProcessors();
   engine_options.temp_directory = spill.path();
   engine_options.policy = {.local_files = true, .writes = true};
@@ -188,11 +174,10 @@ Status RunSql(SqlOptions options) {
   if (options.sql == "-") {
     TARN_ASSIGN_OR_RETURN(options.sql, ReadStdin());
   }
-  if (!options.server.empty() && (!options.lake.uri.empty() || !options.tables.empty())) {
-    return Status::InvalidArgument("--server stands alone: the server has its own lake");
-  }
-  if (!options.server.empty() && !options.memory_limit.empty()) {
-    return Status::InvalidArgument("--memory-limit is of this process, and --server has the query run in another");
+  if (!options.server.empty()) {
+    TARN_RETURN_NOT_OK(
+        CheckServerStandsAlone(!options.lake.uri.empty() || !options.tables.empty(), options.lake.given));
+    TARN_RETURN_NOT_OK(CheckServerStandsAlone(false, options.given));
   }
   const std::string name = !options.format.empty() ? options.format : "table";
   const auto format = frontends::FormatByName(name);
@@ -227,9 +212,10 @@ Command AddSql(CLI::App& app) {
   app.add_option("--output-file", options->output_file, "Write there instead of standard output")
       ->type_name("FILE")
       ->check(MustNotBeEmpty);
-  app.add_option("--memory-limit", options->memory_limit,
-                 "The memory that the query may use, a size or a share of the machine's; what needs more spills to "
-                 "temporary files [TARN_MEMORY_LIMIT, else 60%]")
+  app.add_option_function<std::string>(
+         "--memory-limit", [options](const std::string& text) { options->given["memory_limit"] = text; },
+         "The memory that the query may use, a size or a share of the machine's; what needs more spills to "
+         "temporary files [TARN_MEMORY_LIMIT, else 60%]")
       ->type_name("SIZE")
       ->check(MustNotBeEmpty);
   app.footer(R"~(

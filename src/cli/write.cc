@@ -183,8 +183,8 @@ class LineWriter {
 };
 
 Status RunWrite(const WriteOptions& options) {
-  if (!options.server.empty() && !options.lake.uri.empty()) {
-    return Status::InvalidArgument("--server stands alone: the server has its own lake");
+  if (!options.server.empty()) {
+    TARN_RETURN_NOT_OK(CheckServerStandsAlone(!options.lake.uri.empty(), options.lake.given));
   }
   for (const std::string& file : options.files) {
     for (const char* extension : {".parquet", ".csv", ".json", ".ndjson", ".jsonl", ".arrow"}) {

@@ -91,6 +91,9 @@ int AvailableProcessors();
 /// Lets this process have as many files open as the system allows it, and says how many those are.
 int64_t RaiseOpenFileLimit();
 
+/// Config::memory_limit, in bytes also where it is not set.
+int64_t MemoryLimit(const Config& config);
+
 /// How a memory limit is shared out.
 struct MemoryShares {
   int64_t engine = 0;

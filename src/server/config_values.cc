@@ -117,6 +117,10 @@ int64_t RaiseOpenFileLimit() {
 
 int AvailableProcessors() { return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))); }
 
+int64_t MemoryLimit(const Config& config) {
+  return config.memory_limit > 0 ? config.memory_limit : AvailableMemoryBytes() / 100 * 60;
+}
+
 MemoryShares SplitMemory(int64_t memory_limit) {
   // The engine's work can spill to disk, what was acknowledged and what is arriving cannot; the rest of the limit is
   // for what is not accounted: code, stacks, allocator, snapshots.

@@ -52,8 +52,7 @@ class WholeServer final : public Server {
       : options_(options),
         clock_(clock),
         random_(random),
-        memory_limit_(options.config.memory_limit > 0 ? options.config.memory_limit
-                                                      : AvailableMemoryBytes() / 100 * 60),
+        memory_limit_(MemoryLimit(options.config)),
         shares_(SplitMemory(memory_limit_)),
         buffer_memory_("buffers", static_cast<size_t>(shares_.buffers)),
         request_memory_("requests", static_cast<size_t>(shares_.requests)),
