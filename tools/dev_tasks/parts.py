@@ -16,6 +16,7 @@ VERSITYGW = "v1.8.0"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MOTO = ["moto[dynamodb,server]==5.2.5"]
 SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "pyarrow==26.0.1"]
+CHDB = ["chdb-core==26.9.0"]
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
 
@@ -49,6 +50,11 @@ def minio() -> Path:
 def moto() -> Path:
     """The interpreter that has moto, of which the tests use DynamoDB (Apache-2.0)."""
     return setup.venv("moto", MOTO)
+
+
+def chdb() -> Path:
+    """The interpreter that has chDB, which is ClickHouse in a library (Apache-2.0; 180 MB to fetch, 530 MB on disk)."""
+    return setup.venv("chdb", CHDB)
 
 
 def influx_cli() -> Path:
