@@ -1,5 +1,6 @@
 """What users meet at the edges: broken-off results, exit statuses, settings, and the command line's manners."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -428,6 +429,29 @@ def test_ctrl_c_ends_a_local_query_and_leaves_nothing_behind(tmp_path):
     assert query.returncode == 13
     assert b"cancelled" in complaint or b"stopped" in complaint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_ctrl_c_ends_a_query_that_a_store_holds(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as store:
+        env = {
+            **os.environ,
+            "TMPDIR": str(tmp_path),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+        query = subprocess.Popen([TARN, "sql", "-t", "t=s3://bucket/t", "select 1 from t"], env=env)
+        connection, _ = store.accept()
+        with connection:
+            # Two that come before the first is taken are one.
+            for _ in range(100):
+                query.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    query.wait(0.2)
+                    break
+        query.kill()
+    assert query.wait() == 128 + signal.SIGINT
 
 
 def test_a_killed_local_query_leaves_nothing_behind_for_long(tmp_path):

@@ -98,17 +98,17 @@ std::string LakeOf(const SqlOptions& options) {
   return LakeIsInEnvironment() || fs::is_directory(DefaultLake(), error) ? DefaultLake() : "";
 }
 
-Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
-  StopSignals signals;
+/// What a local query reads, and the engine that runs it.
+struct LocalQuery {
   LocalLake lake;
   Random random = Random::FromSystem();
-  LocalCatalog catalog(SystemClock(), random);
-  if (const std::string uri = LakeOf(options); !uri.empty()) {
-    TARN_ASSIGN_OR_RETURN(lake,
-                          OpenLocalLake({.uri = uri, .given = options.lake.given},
-                                        engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
-    catalog.SetLake(lake.lake.get());
-  }
+  LocalCatalog catalog{SystemClock(), random};
+  std::optional<SpillFolder> spill;
+  std::unique_ptr<engine::QueryService> queries;
+};
+
+/// Opens the tables of -t and gives those that are files.
+Result<std::vector<NamedTable>> AddTables(const SqlOptions& options, LocalCatalog& catalog) {
   TARN_ASSIGN_OR_RETURN(const TableSettings settings, TableSettingsOf(options.lake));
   std::vector<NamedTable> files;
   std::set<std::string> names;
@@ -125,31 +125,53 @@ Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, Resul
       TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri, settings));
     }
   }
-  TARN_ASSIGN_OR_RETURN(const SpillFolder spill, SpillFolder::Make());
+  return files;
+}
+
+Status Open(const SqlOptions& options, LocalQuery& local) {
+  if (const std::string uri = LakeOf(options); !uri.empty()) {
+    TARN_ASSIGN_OR_RETURN(local.lake,
+                          OpenLocalLake({.uri = uri, .given = options.lake.given},
+                                        engine::ChangesTables(options.sql) ? LakeAccess::kWrite : LakeAccess::kRead));
+    local.catalog.SetLake(local.lake.lake.get());
+  }
+  TARN_ASSIGN_OR_RETURN(const std::vector<NamedTable> files, AddTables(options, local.catalog));
+  TARN_ASSIGN_OR_RETURN(SpillFolder spill, SpillFolder::Make());
   engine::EngineOptions engine_options;
   TARN_ASSIGN_OR_RETURN(engine_options.memory_limit_bytes, MemoryLimitOf(options.given));
   engine_options.threads = server::AvailableProcessors();
   engine_options.temp_directory = spill.path();
   engine_options.policy = {.local_files = true, .writes = true};
-  TARN_ASSIGN_OR_RETURN(const auto queries, engine::QueryService::Open(engine_options, catalog, SystemClock()));
-  if (lake.lake != nullptr) {
-    TARN_RETURN_NOT_OK(server::RegisterSystemTables(*lake.lake, SystemClock(), random, *queries));
+  local.spill.emplace(std::move(spill));
+  TARN_ASSIGN_OR_RETURN(local.queries, engine::QueryService::Open(engine_options, local.catalog, SystemClock()));
+  if (local.lake.lake != nullptr) {
+    TARN_RETURN_NOT_OK(server::RegisterSystemTables(*local.lake.lake, SystemClock(), local.random, *local.queries));
   }
-  for (const NamedTable& file : files) TARN_RETURN_NOT_OK(queries->RegisterLocalFile(file.name, file.uri));
+  for (const NamedTable& file : files) TARN_RETURN_NOT_OK(local.queries->RegisterLocalFile(file.name, file.uri));
+  return Status::Ok();
+}
+
+Status RunLocal(const SqlOptions& options, frontends::ResultFormat format, ResultOutput& output) {
+  StopSignals signals;
+  LocalQuery local;
   engine::QueryRequest request;
   request.sql = options.sql;
   request.principal = "command line";
   request.query_id = "command-line";
+  std::atomic<engine::QueryService*> running = nullptr;
   std::atomic<bool> stopped = false;
   return signals.Run(
       [&]() -> Status {
+        // Takes as long as a store does, for which a second signal need not wait.
+        TARN_RETURN_NOT_OK(Open(options, local));
+        running = local.queries.get();
         if (stopped) return Status::Cancelled("stopped before the query began");
-        TARN_ASSIGN_OR_RETURN(auto stream, queries->Execute(request));
+        TARN_ASSIGN_OR_RETURN(auto stream, local.queries->Execute(request));
         return WriteResult(std::move(stream), format, output);
       },
       [&](int) {
         stopped = true;
-        (void)queries->Cancel(request.query_id);
+        if (engine::QueryService* const queries = running) (void)queries->Cancel(request.query_id);
       });
 }
 
