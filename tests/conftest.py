@@ -155,7 +155,7 @@ def service(request, tmp_path_factory):
     running.stop()
 
 
-def run_tarn(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None):
+def run_tarn(*arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float = 120):
     """Runs the command line to its end."""
     return subprocess.run(
         [str(TARN), *map(str, arguments)],
@@ -163,7 +163,7 @@ def run_tarn(*arguments: str, stdin: str | None = None, env: dict[str, str] | No
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=timeout,
         env={**os.environ, **(env or {})},
     )
 

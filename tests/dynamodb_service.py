@@ -12,6 +12,24 @@ from s3_service import KEY, REGION, await_port, free_port
 
 TABLE = "delta_log"
 
+# moto looks whether a condition holds and puts the item in two steps, with other requests between them at times.
+SERVER = """
+import threading
+from moto.dynamodb.models.table import Table
+from moto.server import main
+
+lock, put_item = threading.Lock(), Table.put_item
+
+
+def put_item_alone(*arguments, **named):
+    with lock:
+        return put_item(*arguments, **named)
+
+
+Table.put_item = put_item_alone
+main()
+"""
+
 
 class DynamoDb:
     """One moto server on a free loopback port, with the table `delta_log`."""
@@ -23,7 +41,7 @@ class DynamoDb:
         self.env = {"TARN_DYNAMODB_TABLE": TABLE, "AWS_ENDPOINT_URL_DYNAMODB": self.url}
 
     def start(self) -> "DynamoDb":
-        command = [str(parts.moto()), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command = [str(parts.moto()), "-c", SERVER, "-H", "127.0.0.1", "-p", str(self.port)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         await_port(self.process, self.port, self.log)

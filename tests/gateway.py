@@ -2,17 +2,25 @@
 
 import http.client
 import http.server
+import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 
 class Gateway:
-    """Passes requests on to a service, without a header if so told. `at` is asked before and after each, which it gets as
+    """Passes requests on to a service, without a header if so told, or taken over TLS with a certificate (file and key).
+    `at` is asked before and after each, which it gets as
     "PUT /bucket/key" or as the name of DynamoDB's operation; where it says so the client gets no answer, and before, the
     service no request."""
 
     def __init__(
-        self, url: str, *, without: str | None = None, at: Callable[[str, str], bool] = lambda when, name: False
+        self,
+        url: str,
+        *,
+        without: str | None = None,
+        at: Callable[[str, str], bool] = lambda when, name: False,
+        certificate: tuple[Path, Path] | None = None,
     ):
         host = url.split("//")[1]
 
@@ -50,6 +58,11 @@ class Gateway:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
 
     def __enter__(self) -> "Gateway":
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

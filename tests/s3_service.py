@@ -16,6 +16,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A new one of 127.0.0.1 that nobody trusts, and its key."""
+    found = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", found[1], "-out", found[0]],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return found
+
+
 def await_port(process: subprocess.Popen, port: int, log: Path) -> None:
     """Waits until a service answers there."""
     pause = threading.Event()

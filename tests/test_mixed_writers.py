@@ -1,4 +1,4 @@
-"""Processes of ours and of delta-rs that append to one table at once, beside a compactor, a checkpointer and a vacuum."""
+"""Processes of ours and of others that append to one table at once, beside a compactor, a checkpointer and a vacuum."""
 
 import contextlib
 import json
@@ -8,16 +8,22 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import deltalake
 import pyarrow as pa
 import pytest
 from conftest import run_tarn
-from dev_tasks import build
+from dev_tasks import build, parts
+from dynamodb_service import DynamoDb
+from gateway import Gateway
+from s3_service import REGION, Service, certificate
 
 # The long form: TARN_TEST_COMMITS=500.
 COMMITS = int(os.environ.get("TARN_TEST_COMMITS", "25"))
-OURS, THEIRS = 5, 3
+SPARK_COMMITS = min(50, 2 * COMMITS)
+OURS = 5
 SCHEMA = pa.schema([("writer", pa.string()), ("n", pa.int64())])
 
 # What it was refused is not acknowledged; delta-rs gives up behind a number of conflicts.
@@ -104,19 +110,16 @@ def check(uri: str, env: dict[str, str], options: dict, ours: list[Writer], thei
         assert set(peer.acknowledged) <= {n for name, n in found if name == f"theirs-{place}"}
     versions = sorted(entry["version"] for entry in table.history())
     assert versions == list(range(table.version() + 1))
-    done = run_tarn("table", "fsck", uri, "--check-data", "--json", env=env)
+    done = run_tarn("table", "fsck", uri, "--check-data", "--json", env=env, timeout=120 + 2 * COMMITS)
     assert done.returncode == 0 and json.loads(done.stdout)["errors"] == 0, done.stdout + done.stderr
 
 
-def run_mixed(writer, uri: str, env: dict[str, str], options: dict) -> None:
-    deltalake.DeltaTable.create(uri, SCHEMA, storage_options=options)
+def run_mixed(writer, uri: str, env: dict[str, str], options: dict, peer: Callable[[str], Writer], peers: int) -> None:
+    """Our writers beside so many others, which `peer` starts by name, on a table that is there and empty."""
     rng = random.Random(7)
     with maintenance(writer, uri, env):
         ours = [Writer([writer, uri, "append", f"ours-{place}", COMMITS], env) for place in range(OURS)]
-        theirs = [
-            Writer([sys.executable, "-c", PEER, uri, f"theirs-{place}", COMMITS, json.dumps(options)], {})
-            for place in range(THEIRS)
-        ]
+        theirs = [peer(f"theirs-{place}") for place in range(peers)]
         # One is killed somewhere in a commit and goes on, one stands still for a while in the middle of one.
         killed, stopped = rng.sample(ours, 2)
         for process in (killed, stopped):
@@ -131,9 +134,52 @@ def run_mixed(writer, uri: str, env: dict[str, str], options: dict) -> None:
     check(uri, env, options, ours, theirs)
 
 
+def run_beside_delta_rs(writer, uri: str, env: dict[str, str], options: dict) -> None:
+    deltalake.DeltaTable.create(uri, SCHEMA, storage_options=options)
+    command = [sys.executable, "-c", PEER, uri]
+    run_mixed(
+        writer, uri, env, options, lambda name: Writer([*command, name, COMMITS, json.dumps(options)], {}), peers=3
+    )
+
+
 def test_ours_and_delta_rs_on_local_disk(writer, tmp_path):
-    run_mixed(writer, str(tmp_path / "table"), {}, {})
+    run_beside_delta_rs(writer, str(tmp_path / "table"), {}, {})
 
 
 def test_ours_and_delta_rs_in_s3(writer, service):
-    run_mixed(writer, "s3://lake/db/mixed", service.env, service.options)
+    run_beside_delta_rs(writer, "s3://lake/db/mixed", service.env, service.options)
+
+
+@pytest.mark.skipif(
+    "TARN_SPARK_DYNAMODB_JARS" not in os.environ, reason="needs jars that CONTRIBUTING.md says how to build"
+)
+def test_ours_and_spark_by_entries(writer, tmp_path):
+    store, dynamodb = Service("versitygw", tmp_path).start(), DynamoDb(tmp_path).start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.stop)
+        stack.callback(dynamodb.stop)
+        env = {**store.env, **dynamodb.env}
+        done = run_tarn("sql", "--lake", "s3://lake", "create table db.spark (writer varchar, n bigint)", env=env)
+        assert done.returncode == 0, done
+        # Spark's log store asks Amazon's DynamoDB of a region, over TLS: the region is where a file says.
+        secure = stack.enter_context(Gateway(dynamodb.url, certificate=certificate(tmp_path)))
+        regions = tmp_path / "regions.xml"
+        regions.write_text(
+            f"<XML><Regions><Region><Name>{REGION}</Name><Domain>amazonaws.com</Domain><Endpoint>"
+            "<ServiceName>dynamodb</ServiceName><Http>true</Http><Https>true</Https>"
+            f"<Hostname>{secure.url.removeprefix('https://')}</Hostname></Endpoint></Region></Regions></XML>"
+        )
+        java = (
+            f"-Dcom.amazonaws.regions.RegionUtils.fileOverride={regions} -Dcom.amazonaws.sdk.disableCertChecking=true"
+        )
+        python, jars = parts.spark()
+        script = Path(__file__).with_name("spark_writer.py")
+        command = [python, script, jars, os.environ["TARN_SPARK_DYNAMODB_JARS"], "s3a://lake/db/spark"]
+        run_mixed(
+            writer,
+            "s3://lake/db/spark",
+            env,
+            store.options,
+            lambda name: Writer([*command, name, SPARK_COMMITS, REGION, store.url], {**env, "JAVA_TOOL_OPTIONS": java}),
+            peers=2,
+        )

@@ -8,7 +8,7 @@ import polars
 import pyarrow as pa
 from conftest import run_tarn
 from dev_tasks import build
-from s3_service import Service
+from s3_service import Service, certificate
 
 WRITERS, COMMITS = 6, 10
 
@@ -88,15 +88,10 @@ def test_errors_name_what_and_where_and_no_secret(service):
 
 
 def test_a_server_must_prove_who_it_is(tmp_path):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    service = Service("versitygw", tmp_path, (tmp_path / "cert.pem", tmp_path / "key.pem")).start()
+    trust, key = certificate(tmp_path)
+    service = Service("versitygw", tmp_path, (trust, key)).start()
     try:
-        trusted = {**service.env, "AWS_CA_BUNDLE": str(tmp_path / "cert.pem")}
+        trusted = {**service.env, "AWS_CA_BUNDLE": str(trust)}
         room_test("delta", trusted, "s3://lake/db/t")
         assert sql("select count(*) as c from t", "-t", "t=s3://lake/db/t", env=trusted) == "c\n60\n"
         untrusted = run_tarn("sql", "-t", "t=s3://lake/db/t", "select 1", env=service.env)

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 
-def session(jars: Path, master: str = "local[1]") -> SparkSession:
+def session(jars: Path, master: str = "local[1]", settings: dict[str, str] | None = None) -> SparkSession:
     return (
         SparkSession.builder.master(master)
         .appName("corpus")
@@ -25,6 +25,7 @@ def session(jars: Path, master: str = "local[1]") -> SparkSession:
         .config("spark.databricks.delta.snapshotPartitions", "1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
+        .config(map=settings or {})
         .getOrCreate()
     )
 

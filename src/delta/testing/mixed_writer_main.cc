@@ -2,7 +2,8 @@
 ///   tarn_mixed_writer URI append NAME COMMITS   appends rows (NAME, 0), (NAME, 1), … one commit each, and prints each
 ///                                               number once it is committed; begins behind those that NAME has already
 ///   tarn_mixed_writer URI optimize|checkpoint|vacuum   does so time and again until its standard input ends
-/// Says on stderr what failed. Ends with 1 when an append was refused.
+/// Where TARN_DYNAMODB_TABLE names a table, its entries decide commits. Says on stderr what failed. Ends with 1 when an
+/// append was refused.
 
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
@@ -76,7 +77,9 @@ Status Maintain(const TableContext& table, const std::string& what) {
 Status Run(const std::vector<std::string>& words) {
   if (words.size() != 2 && words.size() != 4) return Status::InvalidArgument("wrong number of words");
   Random random = Random::FromSystem();
-  TARN_ASSIGN_OR_RETURN(auto store, OpenTableStore(words[0], {}, ProcessEnvironment()));
+  const Environment environment = ProcessEnvironment();
+  const EntryTable entries{.name = std::string(ValueOf(environment, "TARN_DYNAMODB_TABLE"))};
+  TARN_ASSIGN_OR_RETURN(auto store, OpenTableStore(words[0], entries, environment));
   const TableContext table{store, &SystemClock(), &random, nullptr};
   if (words.size() == 4 && words[1] == "append") {
     return AppendRows(table, words[2], std::strtol(words[3].c_str(), nullptr, 10));
