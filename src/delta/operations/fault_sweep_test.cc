@@ -82,7 +82,7 @@ class S3Place final : public Place {
       if (fate_of_request != Fate::kFail) return std::nullopt;
       return storage::testing::FakeS3::Error(503, "SlowDown");
     });
-    server_.AnswerAfter([this](const FakeRequest&) -> std::optional<FakeReply> {
+    server_.AnswerAfter([](const FakeRequest&) -> std::optional<FakeReply> {
       if (fate_of_request != Fate::kLoseReply) return std::nullopt;
       return FakeReply{.drop = true};
     });
