@@ -15,25 +15,6 @@ namespace {
 /// How often a change is planned. Each attempt that fails means that another writer made progress.
 constexpr int kMaxAttempts = 8;
 
-std::map<std::string, std::string> MetricsOf(const ChangeCounts& counts, const ChangeRequest& request) {
-  std::map<std::string, std::string> metrics = request.metrics;
-  const auto put = [&](const char* name, int64_t value) { metrics.try_emplace(name, std::to_string(value)); };
-  if (counts.rows.has_value()) put(request.update != nullptr ? "numUpdatedRows" : "numDeletedRows", *counts.rows);
-  put("numCopiedRows", counts.rows_copied);
-  put("numRemovedFiles", counts.files_removed);
-  put("numAddedFiles", counts.files_added);
-  put("numRemovedBytes", counts.bytes_removed);
-  put("numAddedBytes", counts.bytes_added);
-  put("numDeletionVectorsAdded", counts.vectors_added);
-  put("numDeletionVectorsUpdated", counts.vectors_updated);
-  put("numDeletionVectorsRemoved", counts.vectors_removed);
-  if (request.new_files.empty()) return metrics;
-  int64_t rows = 0;
-  for (const Add& add : request.new_files) rows += NumRecordsOf(add.stats, /*escaped=*/false);
-  put("numOutputRows", rows);
-  return metrics;
-}
-
 Result<Committed> CommitChange(const TableContext& table, const std::shared_ptr<const Snapshot>& snapshot,
                                const ChangeRequest& request, const PlannedChange& change) {
   TARN_ASSIGN_OR_RETURN(const auto transaction, Transaction::Begin(table, snapshot));
@@ -42,7 +23,7 @@ Result<Committed> CommitChange(const TableContext& table, const std::shared_ptr<
   for (const Add& add : change.adds) transaction->AddFile(add);
   for (const Add& add : request.new_files) transaction->AddFile(add);
   transaction->SetOperation(request.operation, request.parameters);
-  transaction->SetMetrics(MetricsOf(change.counts, request));
+  transaction->SetMetrics(MetricsOfChange(change.counts, request));
   return transaction->Commit();
 }
 
@@ -61,6 +42,25 @@ Status FileGone(const TableContext& table, const std::shared_ptr<const Snapshot>
 }
 
 }  // namespace
+
+std::map<std::string, std::string> MetricsOfChange(const ChangeCounts& counts, const ChangeRequest& request) {
+  std::map<std::string, std::string> metrics = request.metrics;
+  const auto put = [&](const char* name, int64_t value) { metrics.try_emplace(name, std::to_string(value)); };
+  if (counts.rows.has_value()) put(request.update != nullptr ? "numUpdatedRows" : "numDeletedRows", *counts.rows);
+  put("numCopiedRows", counts.rows_copied);
+  put("numRemovedFiles", counts.files_removed);
+  put("numAddedFiles", counts.files_added);
+  put("numRemovedBytes", counts.bytes_removed);
+  put("numAddedBytes", counts.bytes_added);
+  put("numDeletionVectorsAdded", counts.vectors_added);
+  put("numDeletionVectorsUpdated", counts.vectors_updated);
+  put("numDeletionVectorsRemoved", counts.vectors_removed);
+  if (request.new_files.empty()) return metrics;
+  int64_t rows = 0;
+  for (const Add& add : request.new_files) rows += NumRecordsOf(add.stats, /*escaped=*/false);
+  put("numOutputRows", rows);
+  return metrics;
+}
 
 std::map<std::string, std::string> PredicateParameter(const std::string& predicate) {
   std::string list = "[";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,5 +23,8 @@ struct PlannedChange {
 /// gone; Unsupported for part of a file where the change feed is enabled.
 Result<PlannedChange> PlanRowChange(const TableContext& table, const std::shared_ptr<const Snapshot>& snapshot,
                                     const ChangeRequest& request);
+
+/// What commitInfo says of a change beside the request's own metrics.
+std::map<std::string, std::string> MetricsOfChange(const ChangeCounts& counts, const ChangeRequest& request);
 
 }  // namespace tarn::delta

@@ -1,10 +1,16 @@
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <vector>
 
+#include "base/status.h"
 #include "delta/snapshot.h"
+#include "storage/object_store.h"
 
 namespace tarn::delta {
 
@@ -25,5 +31,10 @@ class RowPlaces {
   std::map<FileIndex, std::vector<bool>> rows_;
   int64_t count_ = 0;
 };
+
+/// Streams the rows at some places of a snapshot, with all columns of its schema, file by file and in their order
+/// there. A place whose row is deleted in the snapshot gives none. Errors as of ScanDataFile.
+Status ReadRowsAt(storage::ObjectStore& table_store, const Snapshot& snapshot, const RowPlaces& places,
+                  const std::function<Status(const std::shared_ptr<arrow::RecordBatch>&)>& visit);
 
 }  // namespace tarn::delta
