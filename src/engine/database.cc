@@ -1,6 +1,5 @@
 #include "engine/database.h"
 
-#include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 
 #include <algorithm>
@@ -13,16 +12,17 @@
 #include "base/mutex.h"
 #include "columnar/arrow_status.h"
 #include "duckdb/catalog/catalog_search_path.hpp"
-#include "duckdb/common/arrow/arrow_appender.hpp"
-#include "duckdb/common/arrow/arrow_converter.hpp"
 #include "duckdb/execution/executor.hpp"
 #include "duckdb/main/client_data.hpp"
 #include "duckdb/main/connection.hpp"
 #include "duckdb/main/database.hpp"
 #include "duckdb/main/database_manager.hpp"
+#include "duckdb/main/materialized_query_result.hpp"
 #include "duckdb/main/valid_checker.hpp"
 #include "duckdb/parser/parser_options.hpp"
 #include "duckdb/storage/buffer_manager.hpp"
+#include "engine/batch_builder.h"
+#include "engine/block_report.h"
 #include "engine/bounded_allocator.h"
 #include "engine/capped_functions.h"
 #include "engine/change_turns.h"
@@ -36,6 +36,7 @@
 #include "engine/sql_gate.h"
 #include "engine/table_changes_function.h"
 #include "engine/text_functions.h"
+#include "engine/transaction_block.h"
 #include "engine/type_growth.h"
 
 namespace tarn::engine {
@@ -45,10 +46,6 @@ constexpr char kVersion[] = "v1.5.6";
 /// The catalog of an instance without a file; holds the views over local files.
 constexpr char kLocalCatalogName[] = "memory";
 constexpr char kMainSchema[] = "main";
-/// A batch ends at this many rows or bytes; the first one at a single vector, so that it comes early.
-constexpr int64_t kMaxBatchRows = 65'536;
-constexpr int64_t kMaxBatchBytes = 1 << 20;
-constexpr int kBatchGrowth = 4;
 /// What planning may take: footers of wide files, not folded constants. Over local files it looks into up to 32 files
 /// of a pattern to find their types, and keeps 32 MiB of each.
 constexpr int64_t kMaxPlanningBytes = 64 << 20;
@@ -76,13 +73,11 @@ int64_t MaxRowBytes(int64_t memory_limit_bytes) {
 
 class Statement final : public CheckedStatement {
  public:
-  explicit Statement(ParsedStatement parsed) : parsed_(std::move(parsed)) {}
-  const ParsedStatement& parsed() const { return parsed_; }
-  duckdb::unique_ptr<duckdb::SQLStatement> Take() { return std::move(parsed_.statement); }
-  duckdb::unique_ptr<duckdb::SQLStatement> Copy() const { return parsed_.statement->Copy(); }
+  explicit Statement(ParsedRequest parsed) : parsed_(std::move(parsed)) {}
+  ParsedRequest Take() { return std::move(parsed_); }
 
  private:
-  ParsedStatement parsed_;
+  ParsedRequest parsed_;
 };
 
 duckdb::Value ToValue(const Parameter& parameter) {
@@ -144,114 +139,41 @@ class Patience {
   bool awake_ GUARDED_BY(mutex_) = false;
 };
 
-/// Cuts the engine's rows into Arrow batches.
-class BatchBuilder {
- public:
-  explicit BatchBuilder(int64_t max_row_bytes) : max_row_bytes_(max_row_bytes) {}
-
-  Status Begin(const duckdb::BaseQueryResult& result, duckdb::ClientProperties properties) {
-    TARN_RETURN_NOT_OK(CheckResultTypes(result.types, result.names));
-    types_ = result.types;
-    check_hugeints_ = HugeintCheck(types_);
-    check_intervals_ = IntervalCheck(types_, result.names);
-    properties_ = std::move(properties);
-    ArrowSchema c_schema;
-    duckdb::ArrowConverter::ToArrowSchema(&c_schema, types_, result.names, properties_);
-    TARN_ASSIGN_OR_RETURN(schema_, columnar::FromArrow(arrow::ImportSchema(&c_schema)));
-    return Status::Ok();
-  }
-
-  /// Further rows, none of which may be left from before.
-  Status Add(duckdb::unique_ptr<duckdb::DataChunk> chunk) {
-    TARN_CHECK(!has_rows());
-    TARN_RETURN_NOT_OK(check_intervals_(*chunk));
-    row_bytes_ = RowBytes(*chunk);
-    const int64_t largest = *std::max_element(row_bytes_.begin(), row_bytes_.end());
-    if (largest > max_row_bytes_) {
-      return Status::ResourceExhausted("a row of the result takes " + std::to_string(largest) + " bytes; the most is " +
-                                       std::to_string(max_row_bytes_));
-    }
-    rows_ = std::move(chunk);
-    next_row_ = 0;
-    return Status::Ok();
-  }
-
-  bool has_rows() const { return rows_ != nullptr; }
-
-  /// Moves rows into the batch until it is full or none are left.
-  void Fill() {
-    if (!appender_) {
-      appender_ = duckdb::make_uniq<duckdb::ArrowAppender>(
-          types_, rows_->size(), properties_,
-          duckdb::unordered_map<duckdb::idx_t, const duckdb::shared_ptr<duckdb::ArrowTypeExtensionData>>());
-      bytes_ = 0;
-    }
-    const duckdb::idx_t begin = next_row_;
-    do bytes_ += row_bytes_[next_row_++];
-    while (next_row_ < rows_->size() && bytes_ < kMaxBatchBytes);
-    appender_->Append(*rows_, begin, next_row_, rows_->size());
-    if (next_row_ == rows_->size()) rows_.reset();
-  }
-
-  bool full() const {
-    return appender_ && (static_cast<int64_t>(appender_->RowCount()) >= target_rows_ || bytes_ >= kMaxBatchBytes);
-  }
-
-  /// Null when there are no rows.
-  Result<std::shared_ptr<arrow::RecordBatch>> Take() {
-    if (!appender_) return std::shared_ptr<arrow::RecordBatch>();
-    ArrowArray array = appender_->Finalize();
-    appender_.reset();
-    target_rows_ = std::min(target_rows_ * kBatchGrowth, kMaxBatchRows);
-    TARN_ASSIGN_OR_RETURN(auto batch, columnar::FromArrow(arrow::ImportRecordBatch(&array, schema_)));
-    TARN_RETURN_NOT_OK(check_hugeints_(*batch));
-    return batch;
-  }
-
-  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
-
- private:
-  duckdb::vector<duckdb::LogicalType> types_;
-  HugeintCheck check_hugeints_;
-  IntervalCheck check_intervals_;
-  duckdb::ClientProperties properties_;
-  std::shared_ptr<arrow::Schema> schema_;
-  const int64_t max_row_bytes_;
-  duckdb::unique_ptr<duckdb::DataChunk> rows_;
-  std::vector<int64_t> row_bytes_;
-  duckdb::idx_t next_row_ = 0;
-  duckdb::unique_ptr<duckdb::ArrowAppender> appender_;
-  int64_t target_rows_ = STANDARD_VECTOR_SIZE;
-  int64_t bytes_ = 0;
-};
-
 class DuckCursor final : public Cursor {
  public:
   DuckCursor(std::shared_ptr<DuckDatabase> database, std::unique_ptr<duckdb::Connection> connection, ChangeTurns& turns,
-             int64_t max_planning_bytes, int64_t max_row_bytes)
+             lake::TableCatalog& catalog, int64_t max_planning_bytes, int64_t max_row_bytes)
       : database_(std::move(database)),
         connection_(std::move(connection)),
         cost_(CountReads(*connection_->context)),
         max_planning_bytes_(max_planning_bytes),
         turns_(turns),
+        catalog_(catalog),
         builder_(max_row_bytes) {}
   ~DuckCursor() override;
 
   Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
     return Guarded([&] {
-      auto& checked = static_cast<Statement&>(*statement);
+      request_ = static_cast<Statement&>(*statement).Take();
       parameters_ = ToBoundParameters(request);
-      LetChangeTables(*connection_->context, checked.parsed().writes);
-      if (checked.parsed().writes) again_ = checked.Copy();
-      table_ = checked.parsed().table;
-      if (checked.parsed().changes_rows) turns_.AwaitOthers(table_, interrupted_);
-      TARN_RETURN_NOT_OK(Plan(checked.Take()));
+      if (request_.is_block) TARN_RETURN_NOT_OK(CheckBlockParameters());
+      for (const ParsedStatement& each : request_.statements) {
+        if (table_.empty()) table_ = each.table;
+        if (each.changes_rows) turns_.AwaitOthers(each.table, interrupted_);
+      }
+      TARN_RETURN_NOT_OK(Begin());
+      if (request_.is_block) return Status::Ok();
       return builder_.Begin(*pending_, connection_->context->GetClientProperties());
     });
   }
-  const std::shared_ptr<arrow::Schema>& schema() const override { return builder_.schema(); }
+  const std::shared_ptr<arrow::Schema>& schema() const override {
+    return request_.is_block ? BlockReport::Schema() : builder_.schema();
+  }
   Result<Step> Advance() override {
-    return Guarded([&] { return result_ ? Fetch() : Run(); });
+    return Guarded([&]() -> Result<Step> {
+      if (request_.is_block && at_ == request_.statements.size()) return EndBlock();
+      return result_ ? Fetch() : Run();
+    });
   }
   void Interrupt() override {
     interrupted_ = true;
@@ -266,26 +188,88 @@ class DuckCursor final : public Cursor {
   std::shared_ptr<const storage::ReadCost> cost() const override { return cost_; }
 
  private:
-  Status Plan(duckdb::unique_ptr<duckdb::SQLStatement> statement) {
-    // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
-    const PlanningScope planning(*connection_->context, max_planning_bytes_);
-    duckdb::QueryParameters how(duckdb::QueryResultOutputType::ALLOW_STREAMING);
-    pending_ = parameters_.empty() ? connection_->context->PendingQuery(std::move(statement), how)
-                                   : connection_->context->PendingQuery(std::move(statement), parameters_, how);
-    return pending_->HasError() ? StatusFromError(pending_->GetErrorObject()) : Status::Ok();
+  /// Runs the request from its first statement on.
+  Status Begin() {
+    at_ = 0;
+    report_ = {};
+    block_ = request_.is_block ? std::make_shared<TransactionBlock>(catalog_) : nullptr;
+    LetChangeTables(*connection_->context, request_.writes(), block_);
+    return request_.statements.empty() ? Status::Ok() : Plan();
   }
 
-  /// A statement that another commit came in the way of has changed nothing: it is run again on what the table is now.
+  /// Plans the statement whose turn it is.
+  Status Plan() {
+    ParsedStatement& parsed = request_.statements[at_];
+    // One that changes tables may have to run again.
+    auto statement = request_.writes() ? parsed.statement->Copy() : std::move(parsed.statement);
+    // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
+    const PlanningScope planning(*connection_->context, max_planning_bytes_);
+    const duckdb::QueryParameters how(request_.is_block ? duckdb::QueryResultOutputType::FORCE_MATERIALIZED
+                                                        : duckdb::QueryResultOutputType::ALLOW_STREAMING);
+    BoundParameters parameters = request_.is_block ? ParametersOf(*statement) : parameters_;
+    pending_ = parameters.empty() ? connection_->context->PendingQuery(std::move(statement), how)
+                                  : connection_->context->PendingQuery(std::move(statement), parameters, how);
+    if (!pending_->HasError()) return Status::Ok();
+    return InBlock(StatusFromError(pending_->GetErrorObject()));
+  }
+
+  /// Those among the request's parameters that the statement names.
+  BoundParameters ParametersOf(const duckdb::SQLStatement& statement) const {
+    BoundParameters named;
+    for (const auto& [name, place] : statement.named_param_map) {
+      const auto given = parameters_.find(name);
+      if (given != parameters_.end()) named.insert(*given);
+    }
+    return named;
+  }
+
+  Status CheckBlockParameters() const {
+    for (const auto& [name, value] : parameters_) {
+      const bool is_used =
+          std::any_of(request_.statements.begin(), request_.statements.end(),
+                      [&](const ParsedStatement& each) { return each.statement->named_param_map.contains(name); });
+      if (!is_used) return Status::InvalidArgument("no statement has a parameter $" + name);
+    }
+    return Status::Ok();
+  }
+
+  /// An error with the statement of the block that it belongs to.
+  Status InBlock(const Status& error) const {
+    if (!request_.is_block || at_ == request_.statements.size()) return error;
+    return error.WithContext("statement " + std::to_string(at_ + 1) + " of the block");
+  }
+
+  /// What another commit came in the way of has changed nothing: it is run again on what the table is now.
   Result<Step> RunAgainAfter(const Status& error) {
-    if (!again_ || !error.Is(StatusCode::kConflict)) return error;
+    if (!request_.writes() || !error.Is(StatusCode::kConflict)) return InBlock(error);
     if (++conflicts_ > kMaxConflicts) {
       return error.WithContext("others came first " + std::to_string(conflicts_) + " times, the last time");
     }
     pending_.reset();
     turns_.Take(table_, this, interrupted_);
     if (interrupted_) return Status::Cancelled("the statement was stopped before it ran again");
-    TARN_RETURN_NOT_OK(Plan(again_->Copy()));
+    TARN_RETURN_NOT_OK(Begin());
     return Step{};
+  }
+
+  /// Goes on to the next statement of the block.
+  Result<Step> EndStatement() {
+    const auto rows = result_->Cast<duckdb::MaterializedQueryResult>().GetValue(0, 0).GetValue<int64_t>();
+    report_.Add(request_.statements[at_].kind, rows);
+    result_.reset();
+    pending_.reset();
+    TARN_RETURN_NOT_OK(InBlock(block_->CheckOneTable()));
+    if (++at_ < request_.statements.size()) TARN_RETURN_NOT_OK(Plan());
+    return Step{};
+  }
+
+  Result<Step> EndBlock() {
+    if (!request_.rolls_back) {
+      const Status committed = block_->Commit();
+      if (!committed.ok()) return RunAgainAfter(committed);
+    }
+    TARN_ASSIGN_OR_RETURN(auto rows, report_.Finish());
+    return Step{.done = true, .batch = std::move(rows)};
   }
 
   Result<Step> Run() {
@@ -297,7 +281,7 @@ class DuckCursor final : public Cursor {
     }
     if (duckdb::PendingQueryResult::IsResultReady(outcome)) {
       result_ = pending_->Execute();
-      if (!result_->HasError()) return Step{};
+      if (!result_->HasError()) return request_.is_block ? EndStatement() : Step{};
       const Status error = StatusFromError(result_->GetErrorObject());
       result_.reset();
       return RunAgainAfter(error);
@@ -370,9 +354,14 @@ class DuckCursor final : public Cursor {
   const std::shared_ptr<const storage::ReadCost> cost_;
   const int64_t max_planning_bytes_;
   BoundParameters parameters_;
-  /// Null unless the statement changes tables.
-  duckdb::unique_ptr<duckdb::SQLStatement> again_;
+  ParsedRequest request_;
+  /// The statement that runs; behind the last one the block ends.
+  size_t at_ = 0;
+  /// Null unless the request is a block.
+  std::shared_ptr<TransactionBlock> block_;
+  BlockReport report_;
   ChangeTurns& turns_;
+  lake::TableCatalog& catalog_;
   /// That it changes, when it does.
   std::string table_;
   int conflicts_ = 0;
@@ -386,15 +375,15 @@ class DuckCursor final : public Cursor {
 
 class DuckDatabase final : public Database {
  public:
-  explicit DuckDatabase(const DatabaseOptions& options) : options_(options) {}
+  DuckDatabase(const DatabaseOptions& options, lake::TableCatalog& catalog) : options_(options), catalog_(catalog) {}
 
-  Status Open(lake::TableCatalog& catalog, std::shared_ptr<const SystemTableRegistry> system_tables) {
+  Status Open(std::shared_ptr<const SystemTableRegistry> system_tables) {
     return Guarded([&] {
       BoundEngineAllocations(options_.max_allocated_bytes);
       duckdb::DBConfig config;
       config.allocator = MakeBoundedAllocator();
       ConfigureInstance(config, options_);
-      RegisterLakeCatalog(config, catalog, std::move(system_tables));
+      RegisterLakeCatalog(config, catalog_, std::move(system_tables));
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       // After opening, which runs statements of its own.
       RegisterPlanGate(duckdb::DBConfig::GetConfig(*database_->instance), options_.policy);
@@ -422,7 +411,7 @@ class DuckDatabase final : public Database {
     return Guarded([&]() -> Result<std::unique_ptr<CheckedStatement>> {
       auto parsed = ParseAndCheck(sql, parser_options_, options_.policy);
       // Without its text DuckDB leaves the position of an error as a number instead of drawing an arrow.
-      parsed.statement->query.clear();
+      for (ParsedStatement& each : parsed.statements) each.statement->query.clear();
       return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(parsed)));
     });
   }
@@ -432,7 +421,7 @@ class DuckDatabase final : public Database {
       RestoreTempDirectory();
       auto self = std::static_pointer_cast<DuckDatabase>(shared_from_this());
       return std::unique_ptr<Cursor>(
-          std::make_unique<DuckCursor>(std::move(self), TakeConnection(), turns_,
+          std::make_unique<DuckCursor>(std::move(self), TakeConnection(), turns_, catalog_,
                                        options_.policy.local_files ? kMaxPlanningBytesOverFiles : kMaxPlanningBytes,
                                        MaxRowBytes(options_.memory_limit_bytes)));
     });
@@ -503,6 +492,7 @@ class DuckDatabase final : public Database {
   }
 
   const DatabaseOptions options_;
+  lake::TableCatalog& catalog_;
   std::unique_ptr<duckdb::DuckDB> database_;
   duckdb::ParserOptions parser_options_;
   ChangeTurns turns_{SystemClock()};
@@ -519,6 +509,7 @@ DuckCursor::~DuckCursor() {
     connection_->context->Destroy();
     result_.reset();
     pending_.reset();
+    LetChangeTables(*connection_->context, false);
   });
   if (ended.ok()) database_->GiveBack(std::move(connection_));
 }
@@ -527,8 +518,8 @@ DuckCursor::~DuckCursor() {
 
 Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options, lake::TableCatalog& catalog,
                                                  std::shared_ptr<const SystemTableRegistry> system_tables) {
-  auto database = std::make_shared<DuckDatabase>(options);
-  TARN_RETURN_NOT_OK(database->Open(catalog, std::move(system_tables)));
+  auto database = std::make_shared<DuckDatabase>(options, catalog);
+  TARN_RETURN_NOT_OK(database->Open(std::move(system_tables)));
   return std::shared_ptr<Database>(std::move(database));
 }
 

@@ -7,7 +7,7 @@
 
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/common/string_util.hpp"
-#include "engine/sql_gate.h"
+#include "engine/tree_gate.h"
 
 namespace tarn::engine {
 namespace {

@@ -27,6 +27,7 @@
 #include "engine/lake_transaction.h"
 #include "engine/lake_write.h"
 #include "engine/table_changes_function.h"
+#include "engine/transaction_block.h"
 #include "lake/lake.h"
 
 namespace tarn::engine {
@@ -42,10 +43,14 @@ using duckdb::StringUtil;
 constexpr char kMainSchema[] = "main";
 
 constexpr char kMayChangeKey[] = "tarn_may_change";
-class MayChangeState : public duckdb::ClientContextState {};
+struct MayChangeState final : public duckdb::ClientContextState {
+  explicit MayChangeState(std::shared_ptr<TransactionBlock> of) : block(std::move(of)) {}
+  /// Null for a statement that stands alone.
+  const std::shared_ptr<TransactionBlock> block;
+};
 
-bool MayChange(duckdb::ClientContext& context) {
-  return context.registered_state->Get<MayChangeState>(kMayChangeKey) != nullptr;
+duckdb::shared_ptr<MayChangeState> MayChange(duckdb::ClientContext& context) {
+  return context.registered_state->Get<MayChangeState>(kMayChangeKey);
 }
 
 struct LakeStorageInfo final : public duckdb::StorageExtensionInfo {
@@ -237,8 +242,9 @@ class LakeSchema final : public duckdb::SchemaCatalogEntry {
     const auto shown = [&](const lake::TableView& view) {
       return StringUtil::CIEquals(view.name.table, table) ? view.name.table : table;
     };
-    if (MayChange(context) && !as_of) {
-      TARN_ASSIGN_OR_RETURN(auto for_change, lake_.catalog->PinForChange({name, table}));
+    if (const auto may = MayChange(context); may && !as_of) {
+      TARN_ASSIGN_OR_RETURN(auto for_change,
+                            may->block ? may->block->Pin({name, table}) : lake_.catalog->PinForChange({name, table}));
       const std::string shown_name = shown(*for_change.view);
       return LakeTable::MakeForChange(catalog, *this, shown_name, std::move(for_change));
     }
@@ -424,11 +430,10 @@ void RegisterLakeCatalog(duckdb::DBConfig& config, lake::TableCatalog& catalog,
   duckdb::StorageExtension::Register(config, kLakeStorageType, std::move(extension));
 }
 
-void LetChangeTables(duckdb::ClientContext& context, bool may) {
+void LetChangeTables(duckdb::ClientContext& context, bool may, std::shared_ptr<TransactionBlock> block) {
+  context.registered_state->Remove(kMayChangeKey);
   if (may) {
-    context.registered_state->Insert(kMayChangeKey, duckdb::make_shared_ptr<MayChangeState>());
-  } else {
-    context.registered_state->Remove(kMayChangeKey);
+    context.registered_state->Insert(kMayChangeKey, duckdb::make_shared_ptr<MayChangeState>(std::move(block)));
   }
 }
 

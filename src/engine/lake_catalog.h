@@ -19,6 +19,8 @@ struct DBConfig;
 
 namespace tarn::engine {
 
+class TransactionBlock;
+
 /// The name under which the lake is attached: `ATTACH '' AS lake (TYPE tarn)`.
 inline constexpr char kLakeCatalogName[] = "lake";
 /// The storage type that RegisterLakeCatalog makes known to DuckDB.
@@ -58,8 +60,8 @@ void RegisterLakeFileSystem(duckdb::DatabaseInstance& instance);
 void RegisterLakeNames(duckdb::DatabaseInstance& instance);
 
 /// Says whether the statements of a connection that follow may change tables: their tables are then pinned with every
-/// row committed.
-void LetChangeTables(duckdb::ClientContext& context, bool may);
+/// row committed, for the block that they belong to where there is one.
+void LetChangeTables(duckdb::ClientContext& context, bool may, std::shared_ptr<TransactionBlock> block = nullptr);
 
 /// A table as a statement sees it.
 struct PinnedTable {

@@ -128,6 +128,21 @@ TEST_F(LakeConflictTest, WhatIsKnownByTheLogAloneIsReadAllTheSame) {
   EXPECT_EQ(Value("select string_agg(name) from db.t where id = 901"), "met");
 }
 
+TEST_F(LakeConflictTest, ABlockBehindAnotherCommitRunsAgainAsAWhole) {
+  MakeTable();
+  const std::string block =
+      "begin; insert into db.t values (70, 'mine', '2026-01-02'); update db.t set name = name || '+' where day = "
+      "'2026-01-02'; commit";
+  EXPECT_EQ(RunsBeside("update db.t set name = 'x' where day = '2026-01-01'", block), 1);
+  EXPECT_EQ(RunsBeside("update db.t set name = 'theirs' where id = 3", block), 2);
+  EXPECT_EQ(Value("select string_agg(id || name order by id, name) from db.t where day = '2026-01-02'"),
+            "3theirs+,70mine+,70mine++");
+  EXPECT_EQ(RunsBeside("update db.t set id = 71 where id = 70 and name = 'mine+'",
+                       "begin; update db.t set name = 'none' where id = 72; insert into db.t (id) values (1); commit"),
+            1)
+      << "by the bounds of the files";
+}
+
 TEST_F(LakeConflictTest, RowsThatRestOnNothingAreNeverRefused) {
   MakeTable();
   ASSERT_TRUE(Run("create table db.u as select 55::bigint as id").ok());

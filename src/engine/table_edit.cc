@@ -11,12 +11,14 @@
 namespace tarn::engine {
 
 TableEdit::TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
-                     std::optional<delta::CreateTableOptions> create, delta::Reads reads)
+                     std::optional<delta::CreateTableOptions> create, delta::Reads reads,
+                     std::shared_ptr<delta::TableDraft> draft)
     : name_(std::move(name)),
       context_(std::move(context)),
       snapshot_(std::move(snapshot)),
       create_(std::move(create)),
       reads_(std::move(reads)),
+      draft_(std::move(draft)),
       writer_(context_, snapshot_, {}) {}
 
 TableEdit::~TableEdit() {
@@ -26,15 +28,16 @@ TableEdit::~TableEdit() {
 
 Result<std::unique_ptr<TableEdit>> TableEdit::Change(lake::TableForChange table, delta::Reads reads) {
   TARN_RETURN_NOT_OK(delta::Transaction::Begin(table.context, table.view->snapshot).status());
-  return std::unique_ptr<TableEdit>(
-      new TableEdit(table.view->name, std::move(table.context), table.view->snapshot, std::nullopt, std::move(reads)));
+  return std::unique_ptr<TableEdit>(new TableEdit(table.view->name, std::move(table.context), table.view->snapshot,
+                                                  std::nullopt, std::move(reads), std::move(table.draft)));
 }
 
 Result<std::unique_ptr<TableEdit>> TableEdit::Create(const lake::TableName& name, delta::TableContext place,
                                                      delta::CreateTableOptions options) {
   TARN_ASSIGN_OR_RETURN(auto first, delta::SnapshotOfNewTable(place, options));
   options.schema = first->schema();
-  return std::unique_ptr<TableEdit>(new TableEdit(name, std::move(place), std::move(first), std::move(options), {}));
+  return std::unique_ptr<TableEdit>(
+      new TableEdit(name, std::move(place), std::move(first), std::move(options), {}, nullptr));
 }
 
 Status TableEdit::Insert(const arrow::RecordBatch& rows) {
@@ -49,6 +52,11 @@ bool TableEdit::Delete(delta::FileIndex file, int64_t row) {
   return gone_.Add(file, row);
 }
 
+Status TableEdit::Read(const delta::RowPlaces& places,
+                       const std::function<Status(const std::shared_ptr<arrow::RecordBatch>&)>& visit) const {
+  return delta::ReadRowsAt(*context_.store, *snapshot_, places, visit).WithContext(name_.ToString());
+}
+
 int64_t TableEdit::rows_inserted() const {
   MutexLock lock(mutex_);
   return rows_inserted_;
@@ -57,6 +65,11 @@ int64_t TableEdit::rows_inserted() const {
 Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Commit(const Statement& statement) {
   MutexLock lock(mutex_);
   TARN_ASSIGN_OR_RETURN(std::vector<delta::Add> files, writer_.Finish());
+  if (draft_ != nullptr) {
+    TARN_RETURN_NOT_OK(draft_->Change(RequestOf(statement, std::move(files))));
+    keeps_files_ = true;
+    return std::shared_ptr<const delta::Snapshot>();
+  }
   if (files.empty() && gone_.count() == 0 && !create_) return std::shared_ptr<const delta::Snapshot>();
   auto committed = gone_.count() > 0 ? Replace(statement, std::move(files)) : Append(statement, std::move(files));
   keeps_files_ = committed.ok() || !delta::IsSurelyNotCommitted(committed.status());
@@ -78,12 +91,17 @@ Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Append(const Statement
 
 Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Replace(const Statement& statement,
                                                                   std::vector<delta::Add> files) {
-  delta::ChangeRequest request{.places = &gone_, .reads = reads_, .operation = statement.operation};
+  TARN_ASSIGN_OR_RETURN(auto changed, delta::ChangeRows(context_, snapshot_, RequestOf(statement, std::move(files))));
+  return std::move(changed.snapshot);
+}
+
+delta::ChangeRequest TableEdit::RequestOf(const Statement& statement, std::vector<delta::Add> files) {
+  delta::ChangeRequest request{.reads = reads_, .operation = statement.operation};
+  if (gone_.count() > 0) request.places = &gone_;
   request.parameters = statement.parameters;
   request.metrics = statement.metrics;
   request.new_files = std::move(files);
-  TARN_ASSIGN_OR_RETURN(auto changed, delta::ChangeRows(context_, snapshot_, request));
-  return std::move(changed.snapshot);
+  return request;
 }
 
 }  // namespace tarn::engine

@@ -3,6 +3,7 @@
 #include <arrow/type_fwd.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,7 +11,9 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "delta/operations/row_change.h"
 #include "delta/operations/row_places.h"
+#include "delta/operations/table_draft.h"
 #include "delta/operations/table_writer.h"
 #include "delta/transaction.h"
 #include "lake/table_view.h"
@@ -18,8 +21,8 @@
 namespace tarn::engine {
 
 /// What one statement changes of one table: rows that come in are written to new files as they arrive, rows that go are
-/// remembered by their place, and Commit makes it one Delta commit. Without one the new files are deleted again.
-/// Thread-safe until Commit.
+/// remembered by their place, and Commit makes it one Delta commit, or one change of a draft. Without that the new
+/// files are deleted again. Thread-safe until Commit.
 class TableEdit {
  public:
   /// Changes a table that is there, by what was read of it. Unsupported when it needs a writer that we are not.
@@ -34,6 +37,9 @@ class TableEdit {
   Status Insert(const arrow::RecordBatch& rows) EXCLUDES(mutex_);
   /// A row by its place in the snapshot that the table was pinned at; false when it goes already.
   bool Delete(delta::FileIndex file, int64_t row) EXCLUDES(mutex_);
+  /// Reads rows of that snapshot, with all columns of the table.
+  Status Read(const delta::RowPlaces& places,
+              const std::function<Status(const std::shared_ptr<arrow::RecordBatch>&)>& visit) const;
 
   struct Statement {
     /// As commitInfo names it: WRITE, DELETE, UPDATE, MERGE, CREATE TABLE, CREATE TABLE AS SELECT.
@@ -41,8 +47,8 @@ class TableEdit {
     std::map<std::string, std::string> parameters;
     std::map<std::string, std::string> metrics;
   };
-  /// The table after the commit; null when there was nothing to change. Conflict when another commit changed what the
-  /// statement rests on, so that it has to run again. Once.
+  /// The table after the commit; null when there was nothing to change, or when the change is in a draft. Conflict when
+  /// another commit changed what the statement rests on, so that it has to run again. Once.
   Result<std::shared_ptr<const delta::Snapshot>> Commit(const Statement& statement) EXCLUDES(mutex_);
 
   int64_t rows_inserted() const EXCLUDES(mutex_);
@@ -50,10 +56,12 @@ class TableEdit {
 
  private:
   TableEdit(lake::TableName name, delta::TableContext context, std::shared_ptr<const delta::Snapshot> snapshot,
-            std::optional<delta::CreateTableOptions> create, delta::Reads reads);
+            std::optional<delta::CreateTableOptions> create, delta::Reads reads,
+            std::shared_ptr<delta::TableDraft> draft);
   Result<std::shared_ptr<const delta::Snapshot>> Append(const Statement& statement, std::vector<delta::Add> files);
   Result<std::shared_ptr<const delta::Snapshot>> Replace(const Statement& statement, std::vector<delta::Add> files)
       REQUIRES(mutex_);
+  delta::ChangeRequest RequestOf(const Statement& statement, std::vector<delta::Add> files) REQUIRES(mutex_);
 
   const lake::TableName name_;
   const delta::TableContext context_;
@@ -61,6 +69,8 @@ class TableEdit {
   const std::shared_ptr<const delta::Snapshot> snapshot_;
   const std::optional<delta::CreateTableOptions> create_;
   const delta::Reads reads_;
+  /// Null for a commit of its own.
+  const std::shared_ptr<delta::TableDraft> draft_;
 
   mutable Mutex mutex_;
   delta::TableWriter writer_ GUARDED_BY(mutex_);

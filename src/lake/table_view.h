@@ -16,6 +16,10 @@
 #include "delta/table.h"
 #include "storage/object_store.h"
 
+namespace tarn::delta {
+class TableDraft;
+}  // namespace tarn::delta
+
 namespace tarn::lake {
 
 /// `database.table`, as users write it. The catalog takes another case where that leaves no doubt.
@@ -64,6 +68,9 @@ struct TableForChange {
   /// Without segments: every row acknowledged before the pin is in the snapshot.
   std::shared_ptr<const TableView> view;
   delta::TableContext context;
+  /// Where the change is one of several that make one commit: it goes in there, on the draft's snapshot, which is that
+  /// of `view`.
+  std::shared_ptr<delta::TableDraft> draft = nullptr;
 };
 
 /// Tables by name, for whoever queries them, and for whoever changes them where that is possible. Thread-safe.
