@@ -116,6 +116,7 @@ class LakeMerge final : public LakeWrite {
       }
       case MergeActionType::MERGE_DELETE: {
         Remove(chunk, rows, state);
+        ReturnDeleted(chunk, rows.rows, rows.count, place_, state);
         state.deleted += rows.count;
         state.count += rows.count;
         return;
@@ -219,9 +220,6 @@ duckdb::PhysicalOperator& PlanLakeMerge(duckdb::PhysicalPlanGenerator& planner, 
   Actions actions;
   for (auto& [kind, bound] : merge.actions) {
     for (auto& each : bound) {
-      if (merge.return_chunk && each->action_type == MergeActionType::MERGE_DELETE) {
-        ThrowStatus(Status::Unsupported("RETURNING of a MERGE that deletes"));
-      }
       actions[kind].push_back(MakeAction(merge, *each));
     }
   }

@@ -49,8 +49,8 @@ class LakeInsert final : public LakeWrite {
 class LakeDelete final : public LakeWrite {
  public:
   LakeDelete(duckdb::PhysicalPlan& plan, duckdb::vector<LogicalType> types, lake::TableCatalog& catalog,
-             BeginEdit begin, PlaceColumns place)
-      : LakeWrite(plan, std::move(types), catalog, std::move(begin), {.operation = "DELETE"}, /*returns_rows=*/false),
+             BeginEdit begin, bool returns_rows, PlaceColumns place)
+      : LakeWrite(plan, std::move(types), catalog, std::move(begin), {.operation = "DELETE"}, returns_rows),
         place_(place) {}
 
   std::string GetName() const override { return "LAKE_DELETE"; }
@@ -58,8 +58,10 @@ class LakeDelete final : public LakeWrite {
  private:
   void Take(duckdb::ClientContext&, DataChunk& chunk, WriteState& state) const override {
     duckdb::SelectionVector fresh(chunk.size());
-    state.count +=
+    const idx_t count =
         RemoveRows(chunk, *duckdb::FlatVector::IncrementalSelectionVector(), chunk.size(), place_, state, fresh);
+    ReturnDeleted(chunk, fresh, count, place_, state);
+    state.count += count;
   }
 
   const PlaceColumns place_;
@@ -116,9 +118,8 @@ PhysicalOperator& PlanLakeInsert(duckdb::ClientContext& context, duckdb::Physica
 PhysicalOperator& PlanLakeDelete(duckdb::PhysicalPlanGenerator& planner, lake::TableCatalog& catalog,
                                  duckdb::LogicalDelete& op, PhysicalOperator& rows) {
   BeginEdit begin = EditOf(op.table);
-  if (op.return_chunk) ThrowStatus(Status::Unsupported("RETURNING of a DELETE; select the rows first"));
   const PlaceColumns place{ReferenceIn(*op.expressions[0]), ReferenceIn(*op.expressions[1])};
-  auto& write = planner.Make<LakeDelete>(op.types, catalog, std::move(begin), place);
+  auto& write = planner.Make<LakeDelete>(op.types, catalog, std::move(begin), op.return_chunk, place);
   write.children.push_back(rows);
   return write;
 }

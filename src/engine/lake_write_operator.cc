@@ -1,9 +1,13 @@
 #include "engine/lake_write_operator.h"
 
+#include <arrow/record_batch.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
+#include "engine/arrow_vectors.h"
 #include "engine/chunk_rows.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_table.h"
@@ -19,6 +23,23 @@ struct WriteSource final : public duckdb::GlobalSourceState {
   duckdb::ColumnDataScanState scan;
   bool begun = false;
 };
+
+/// Calls with each row's place.
+template <typename Visit>
+void ForEachPlace(DataChunk& chunk, const duckdb::SelectionVector& about, idx_t count, const PlaceColumns& columns,
+                  const Visit& visit) {
+  duckdb::UnifiedVectorFormat files;
+  duckdb::UnifiedVectorFormat rows;
+  chunk.data[columns.file].ToUnifiedFormat(chunk.size(), files);
+  chunk.data[columns.row].ToUnifiedFormat(chunk.size(), rows);
+  const auto* file_values = duckdb::UnifiedVectorFormat::GetData<uint64_t>(files);
+  const auto* row_values = duckdb::UnifiedVectorFormat::GetData<int64_t>(rows);
+  for (idx_t i = 0; i < count; i++) {
+    const idx_t at = about.get_index(i);
+    const auto file = static_cast<delta::FileIndex>(file_values[files.sel->get_index(at)]);
+    visit(at, file, row_values[rows.sel->get_index(at)]);
+  }
+}
 
 }  // namespace
 
@@ -47,11 +68,12 @@ duckdb::SinkResultType LakeWrite::Sink(duckdb::ExecutionContext& context, DataCh
   return duckdb::SinkResultType::NEED_MORE_INPUT;
 }
 
-duckdb::SinkFinalizeType LakeWrite::Finalize(duckdb::Pipeline&, duckdb::Event&, duckdb::ClientContext&,
+duckdb::SinkFinalizeType LakeWrite::Finalize(duckdb::Pipeline&, duckdb::Event&, duckdb::ClientContext& context,
                                              duckdb::OperatorSinkFinalizeInput& input) const {
   auto& state = input.global_state.Cast<WriteState>();
   TableEdit::Statement statement = statement_;
   Describe(state, statement);
+  if (returns_rows_) ReadDeleted(context, state);
   if (const auto snapshot = ValueOrThrow(state.edit->Commit(statement))) {
     catalog_.NoteCommit(state.edit->name(), snapshot);
   }
@@ -76,6 +98,36 @@ void LakeWrite::Return(DataChunk& rows, WriteState& state) const {
   state.returned->Append(rows);
 }
 
+void LakeWrite::ReturnDeleted(DataChunk& chunk, const duckdb::SelectionVector& rows, idx_t count,
+                              const PlaceColumns& columns, WriteState& state) const {
+  if (!returns_rows_) return;
+  MutexLock lock(state.mutex);
+  ForEachPlace(chunk, rows, count, columns,
+               [&](idx_t, delta::FileIndex file, int64_t row) REQUIRES(state.mutex) { state.gone.Add(file, row); });
+}
+
+void LakeWrite::ReadDeleted(duckdb::ClientContext& context, WriteState& state) const {
+  MutexLock lock(state.mutex);
+  DataChunk rows;
+  rows.Initialize(context, types);
+  const auto keep = [&](const std::shared_ptr<arrow::RecordBatch>& batch) REQUIRES(state.mutex) -> Status {
+    const auto columns = static_cast<size_t>(batch->num_columns());
+    for (int64_t from = 0; from < batch->num_rows(); from += STANDARD_VECTOR_SIZE) {
+      if (context.interrupted) throw duckdb::InterruptException();
+      const int64_t count = std::min<int64_t>(STANDARD_VECTOR_SIZE, batch->num_rows() - from);
+      rows.Reset();
+      for (size_t i = 0; i < columns; i++) {
+        AppendArrowRows(context, *batch->column(static_cast<int>(i)), from, count, rows.data[i], 0);
+      }
+      if (columns < types.size()) rows.data[columns].Reference(duckdb::Value("DELETE"));
+      rows.SetCardinality(static_cast<idx_t>(count));
+      state.returned->Append(rows);
+    }
+    return Status::Ok();
+  };
+  ThrowIfError(state.edit->Read(state.gone, keep));
+}
+
 duckdb::SourceResultType LakeWrite::GetDataInternal(duckdb::ExecutionContext&, DataChunk& chunk,
                                                     duckdb::OperatorSourceInput& input) const {
   auto& state = sink_state->Cast<WriteState>();
@@ -94,18 +146,10 @@ duckdb::SourceResultType LakeWrite::GetDataInternal(duckdb::ExecutionContext&, D
 
 idx_t RemoveRows(DataChunk& chunk, const duckdb::SelectionVector& about, idx_t count, const PlaceColumns& columns,
                  WriteState& state, duckdb::SelectionVector& fresh) {
-  duckdb::UnifiedVectorFormat files;
-  duckdb::UnifiedVectorFormat rows;
-  chunk.data[columns.file].ToUnifiedFormat(chunk.size(), files);
-  chunk.data[columns.row].ToUnifiedFormat(chunk.size(), rows);
-  const auto* file_values = duckdb::UnifiedVectorFormat::GetData<uint64_t>(files);
-  const auto* row_values = duckdb::UnifiedVectorFormat::GetData<int64_t>(rows);
   idx_t removed = 0;
-  for (idx_t i = 0; i < count; i++) {
-    const idx_t at = about.get_index(i);
-    const auto file = static_cast<delta::FileIndex>(file_values[files.sel->get_index(at)]);
-    if (state.edit->Delete(file, row_values[rows.sel->get_index(at)])) fresh.set_index(removed++, at);
-  }
+  ForEachPlace(chunk, about, count, columns, [&](idx_t at, delta::FileIndex file, int64_t row) {
+    if (state.edit->Delete(file, row)) fresh.set_index(removed++, at);
+  });
   return removed;
 }
 

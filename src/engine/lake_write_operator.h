@@ -34,6 +34,9 @@ struct WriteState final : public duckdb::GlobalSinkState {
   Mutex mutex;
   /// What RETURNING gives.
   duckdb::unique_ptr<duckdb::ColumnDataCollection> returned GUARDED_BY(mutex);
+  /// Deleted rows that it gives, too: they are read again at the end, since the plan reads no more of them than it
+  /// needs to find them.
+  delta::RowPlaces gone GUARDED_BY(mutex);
 };
 
 /// The columns of a table, as chunks of its rows have them.
@@ -44,6 +47,12 @@ struct RowLayout {
   static RowLayout Of(const duckdb::ColumnList& columns) {
     return {columns.GetColumnTypes(), columns.GetColumnNames()};
   }
+};
+
+/// Where a chunk has the place of the row that it is about: its file's number and its position there.
+struct PlaceColumns {
+  duckdb::idx_t file = 0;
+  duckdb::idx_t row = 0;
 };
 
 /// The last operator of a statement that changes a table: takes its rows, commits, and gives their number, or the rows
@@ -79,22 +88,22 @@ class LakeWrite : public duckdb::PhysicalOperator {
               WriteState& state) const;
   /// Keeps rows for RETURNING, where the statement has one.
   void Return(duckdb::DataChunk& rows, WriteState& state) const;
+  /// The same for rows that were deleted, by their places.
+  void ReturnDeleted(duckdb::DataChunk& chunk, const duckdb::SelectionVector& rows, duckdb::idx_t count,
+                     const PlaceColumns& columns, WriteState& state) const;
   bool returns_rows() const { return returns_rows_; }
 
   duckdb::SourceResultType GetDataInternal(duckdb::ExecutionContext& context, duckdb::DataChunk& chunk,
                                            duckdb::OperatorSourceInput& input) const override;
 
  private:
+  /// Reads the deleted rows and keeps them, in a MERGE with the word that it has for them.
+  void ReadDeleted(duckdb::ClientContext& context, WriteState& state) const;
+
   lake::TableCatalog& catalog_;
   const BeginEdit begin_;
   const TableEdit::Statement statement_;
   const bool returns_rows_;
-};
-
-/// Where a chunk has the place of the row that it is about: its file's number and its position there.
-struct PlaceColumns {
-  duckdb::idx_t file = 0;
-  duckdb::idx_t row = 0;
 };
 
 /// Removes the rows of the table that `about` names in a chunk; gives how many were not removed before, the first in
