@@ -46,6 +46,8 @@ STEPS = [
     "alter table db.t add column note varchar",
     "merge into db.t using (select i, 'note ' || i as note from range(990, 1010) r(i)) s on id = i when matched then "
     "update set note = s.note when not matched then insert (id, note) values (i, s.note)",
+    "begin; insert into db.t (id, day) select i, date '2026-02-01' from range(2000, 2100) r(i); update db.t set note = 'seen' "
+    "where id between 990 and 2010; delete from db.t where id % 4 = 1; commit",
 ]
 
 
@@ -64,7 +66,7 @@ def test_others_read_what_sql_changed(tmp_path):
             )
         assert json.loads(run_tarn("table", "fsck", table, "--check-data", "--json").stdout)["errors"] == 0
         operations = [entry["operation"] for entry in deltalake.DeltaTable(table).history()]
-        assert operations == ["MERGE", "ADD COLUMNS", "UPDATE", "DELETE", "WRITE", "CREATE TABLE"]
+        assert operations == ["TRANSACTION", "MERGE", "ADD COLUMNS", "UPDATE", "DELETE", "WRITE", "CREATE TABLE"]
     read_by_spark(tmp_path, requests)
     for vectors, versions in expected.items():
         for version, wanted in enumerate(versions):
