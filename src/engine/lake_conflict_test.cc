@@ -128,6 +128,25 @@ TEST_F(LakeConflictTest, WhatIsKnownByTheLogAloneIsReadAllTheSame) {
   EXPECT_EQ(Value("select string_agg(name) from db.t where id = 901"), "met");
 }
 
+TEST_F(LakeConflictTest, WhatIsReadOfATablesHistoryIsRead) {
+  MakeTable();
+  for (const std::string from : {"table_changes('db.t', 0)", "db.t at (timestamp => now())"}) {
+    const std::string before = Value("select max(id) from db.t");
+    EXPECT_EQ(RunsBeside("insert into db.t select id + 1, 'theirs', null from db.t where id = " + before,
+                         "insert into db.t select max(id) + 1, 'ours', null from " + from),
+              2);
+    EXPECT_EQ(Value("select max(id) - " + before + " from db.t where name = 'ours'"), "2");
+  }
+}
+
+TEST_F(LakeConflictTest, ReturningRunsAgainBeforeItAnswers) {
+  MakeTable();
+  EXPECT_EQ(
+      RunsBeside("update db.t set id = 30 where id = 3", "update db.t set id = id + 1 where name = 'c' returning id"),
+      2);
+  EXPECT_EQ(Value("select id from db.t where name = 'c'"), "31");
+}
+
 TEST_F(LakeConflictTest, ABlockBehindAnotherCommitRunsAgainAsAWhole) {
   MakeTable();
   const std::string block =

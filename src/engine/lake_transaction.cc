@@ -1,5 +1,7 @@
 #include "engine/lake_transaction.h"
 
+#include <algorithm>
+
 #include "duckdb/common/error_data.hpp"
 #include "duckdb/main/client_context.hpp"
 
@@ -25,6 +27,14 @@ std::vector<PinnedTable> LakeTransaction::Pinned() const {
     pinned.push_back({source->view().name, source->version(), source->buffered_rows()});
   }
   return pinned;
+}
+
+bool LakeTransaction::ReadsPastOf(const lake::TableName& name) const {
+  MutexLock lock(mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& kept) {
+    const auto& source = kept.second->source();
+    return source && source->is_past() && source->view().name == name;
+  });
 }
 
 duckdb::Transaction& LakeTransactionManager::StartTransaction(duckdb::ClientContext& context) {

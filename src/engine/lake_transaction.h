@@ -34,6 +34,8 @@ class LakeTransaction final : public duckdb::Transaction {
   /// Keeps the first entry of a key; returns what is kept.
   std::shared_ptr<LakeTable> Keep(const Key& key, std::shared_ptr<LakeTable> entry);
   std::vector<PinnedTable> Pinned() const;
+  /// Whether it looked at earlier versions of a table or at its changes.
+  bool ReadsPastOf(const lake::TableName& name) const;
 
  private:
   mutable Mutex mutex_;

@@ -147,7 +147,8 @@ PhysicalOperator& PlanLakeCreateTableAs(duckdb::ClientContext& context, duckdb::
   NewTable table = DescribeNewTable(info);
   const RowLayout layout{table.types, info.Base().columns.GetColumnNames()};
   PhysicalOperator& cast = CastRows(planner, rows, table.types);
-  auto begin = [&catalog, name, options = std::move(table.options)]() -> Result<std::unique_ptr<TableEdit>> {
+  auto begin = [&catalog, name,
+                options = std::move(table.options)](duckdb::ClientContext&) -> Result<std::unique_ptr<TableEdit>> {
     TARN_ASSIGN_OR_RETURN(auto place, catalog.PlaceForNew(name));
     return TableEdit::Create(name, std::move(place), options);
   };

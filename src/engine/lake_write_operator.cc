@@ -11,6 +11,7 @@
 #include "engine/chunk_rows.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_table.h"
+#include "engine/lake_transaction.h"
 
 namespace tarn::engine {
 
@@ -47,14 +48,18 @@ BeginEdit EditOf(duckdb::TableCatalogEntry& table) {
   const auto& of_lake = table.Cast<LakeTable>();
   const auto& target = of_lake.for_change();
   if (!target) ThrowStatus(ReadOnlyError());
-  return [target = *target, source = of_lake.source()]() -> Result<std::unique_ptr<TableEdit>> {
+  return [target = *target, source = of_lake.source(),
+          &catalog = table.catalog](duckdb::ClientContext& context) -> Result<std::unique_ptr<TableEdit>> {
     TARN_ASSIGN_OR_RETURN(delta::Reads reads, source->reads().Of(*target.view->snapshot));
+    // What its history tells may be different behind a commit of somebody else, like the table itself.
+    const auto& transaction = duckdb::Transaction::Get(context, catalog).Cast<LakeTransaction>();
+    if (transaction.ReadsPastOf(target.view->name)) reads = {.whole_table = true};
     return TableEdit::Change(target, std::move(reads));
   };
 }
 
 duckdb::unique_ptr<duckdb::GlobalSinkState> LakeWrite::GetGlobalSinkState(duckdb::ClientContext& context) const {
-  auto state = duckdb::make_uniq<WriteState>(ValueOrThrow(begin_()));
+  auto state = duckdb::make_uniq<WriteState>(ValueOrThrow(begin_(context)));
   if (returns_rows_) {
     MutexLock lock(state->mutex);
     state->returned = duckdb::make_uniq<duckdb::ColumnDataCollection>(context, types);

@@ -18,7 +18,7 @@
 namespace tarn::engine {
 
 /// Begins the edit when the statement runs: a plan that is only explained changes nothing.
-using BeginEdit = std::function<Result<std::unique_ptr<TableEdit>>()>;
+using BeginEdit = std::function<Result<std::unique_ptr<TableEdit>>(duckdb::ClientContext& context)>;
 /// Throws when the statement may not change the table.
 BeginEdit EditOf(duckdb::TableCatalogEntry& table);
 
