@@ -156,7 +156,11 @@ class DuckCursor final : public Cursor {
     return Guarded([&] {
       request_ = static_cast<Statement&>(*statement).Take();
       parameters_ = ToBoundParameters(request);
-      if (request_.is_block) TARN_RETURN_NOT_OK(CheckBlockParameters());
+      limits_ = request.limits;
+      if (request_.is_block) {
+        TARN_RETURN_NOT_OK(CheckBlockParameters());
+        TARN_RETURN_NOT_OK(CheckResultRows(limits_, static_cast<int64_t>(request_.statements.size())));
+      }
       for (const ParsedStatement& each : request_.statements) {
         if (table_.empty()) table_ = each.table;
         if (each.changes_rows) turns_.AwaitOthers(each.table, interrupted_);
@@ -192,7 +196,9 @@ class DuckCursor final : public Cursor {
   Status Begin() {
     at_ = 0;
     report_ = {};
-    block_ = request_.is_block ? std::make_shared<TransactionBlock>(catalog_) : nullptr;
+    // One that returns rows is a block of its own, so that whatever its answer fails of fails before the commit.
+    const bool answers_first = request_.is_block || request_.statements.front().returns_rows;
+    block_ = answers_first ? std::make_shared<TransactionBlock>(catalog_) : nullptr;
     LetChangeTables(*connection_->context, request_.writes(), block_);
     return request_.statements.empty() ? Status::Ok() : Plan();
   }
@@ -204,8 +210,9 @@ class DuckCursor final : public Cursor {
     auto statement = request_.writes() ? parsed.statement->Copy() : std::move(parsed.statement);
     // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.
     const PlanningScope planning(*connection_->context, max_planning_bytes_);
-    const duckdb::QueryParameters how(request_.is_block ? duckdb::QueryResultOutputType::FORCE_MATERIALIZED
-                                                        : duckdb::QueryResultOutputType::ALLOW_STREAMING);
+    duckdb::QueryParameters how(block_ ? duckdb::QueryResultOutputType::FORCE_MATERIALIZED
+                                       : duckdb::QueryResultOutputType::ALLOW_STREAMING);
+    how.memory_type = duckdb::QueryResultMemoryType::BUFFER_MANAGED;
     BoundParameters parameters = request_.is_block ? ParametersOf(*statement) : parameters_;
     pending_ = parameters.empty() ? connection_->context->PendingQuery(std::move(statement), how)
                                   : connection_->context->PendingQuery(std::move(statement), parameters, how);
@@ -263,6 +270,17 @@ class DuckCursor final : public Cursor {
     return Step{};
   }
 
+  /// Commits a statement that returns rows, all of which are there.
+  Result<Step> CommitAnswered() {
+    if (!block_) return Step{};
+    const auto rows = static_cast<int64_t>(result_->Cast<duckdb::MaterializedQueryResult>().RowCount());
+    Status committed = CheckResultRows(limits_, rows);
+    if (committed.ok()) committed = block_->Commit();
+    if (committed.ok()) return Step{};
+    result_.reset();
+    return RunAgainAfter(committed);
+  }
+
   Result<Step> EndBlock() {
     if (!request_.rolls_back) {
       const Status committed = block_->Commit();
@@ -281,7 +299,7 @@ class DuckCursor final : public Cursor {
     }
     if (duckdb::PendingQueryResult::IsResultReady(outcome)) {
       result_ = pending_->Execute();
-      if (!result_->HasError()) return request_.is_block ? EndStatement() : Step{};
+      if (!result_->HasError()) return request_.is_block ? EndStatement() : CommitAnswered();
       const Status error = StatusFromError(result_->GetErrorObject());
       result_.reset();
       return RunAgainAfter(error);
@@ -354,10 +372,11 @@ class DuckCursor final : public Cursor {
   const std::shared_ptr<const storage::ReadCost> cost_;
   const int64_t max_planning_bytes_;
   BoundParameters parameters_;
+  QueryLimits limits_;
   ParsedRequest request_;
   /// The statement that runs; behind the last one the block ends.
   size_t at_ = 0;
-  /// Null unless the request is a block.
+  /// Null unless what the request changes is committed when its answer is there.
   std::shared_ptr<TransactionBlock> block_;
   BlockReport report_;
   ChangeTurns& turns_;
@@ -521,6 +540,11 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options,
   auto database = std::make_shared<DuckDatabase>(options, catalog);
   TARN_RETURN_NOT_OK(database->Open(std::move(system_tables)));
   return std::shared_ptr<Database>(std::move(database));
+}
+
+Status CheckResultRows(const QueryLimits& limits, int64_t rows) {
+  if (limits.max_rows == 0 || rows <= limits.max_rows) return Status::Ok();
+  return Status::ResourceExhausted("the result has more than " + std::to_string(limits.max_rows) + " rows");
 }
 
 Status CheckDuckDbVersion() {

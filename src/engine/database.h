@@ -47,7 +47,8 @@ class Cursor {
   };
 
   virtual ~Cursor() = default;
-  /// Binds and plans; the schema is known afterwards. Once.
+  /// Binds and plans; the schema is known afterwards. Of the limits only that of rows is looked at, by what has to be
+  /// known before a commit. Once.
   virtual Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) = 0;
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   /// Does a bounded piece of the work. After `done` or an error it must not be called again.
@@ -78,6 +79,9 @@ class Database : public std::enable_shared_from_this<Database> {
   /// Makes the instance unusable as an internal error of DuckDB would; for tests.
   virtual void InvalidateForTesting() = 0;
 };
+
+/// ResourceExhausted when an answer has more rows than the limits let it have.
+Status CheckResultRows(const QueryLimits& limits, int64_t rows);
 
 /// OK when the library loaded at run time is the one the headers belong to.
 Status CheckDuckDbVersion();

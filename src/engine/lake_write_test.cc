@@ -193,6 +193,26 @@ TEST_P(LakeChangeTest, ReturningGivesNewRowsAndDeletedOnes) {
   }
 }
 
+TEST_P(LakeChangeTest, WhatFailsOfReturningFailsBeforeTheCommit) {
+  Make();
+  for (const std::string sql :
+       {"delete from db.t where id = 1 returning cast(name as int)", "update db.t set id = 9 returning error('boo')",
+        "insert into db.t values (7, 'g', null) returning name::date",
+        "merge into db.t using (select 1 as k) s on id = k when matched then delete returning name::int"}) {
+    EXPECT_FALSE(Run(sql).ok()) << sql;
+  }
+  QueryRequest request{.sql = "update db.t set name = 'x' returning id"};
+  request.limits.max_rows = 4;
+  const auto refused = service_->Execute(request);
+  const Status status = refused.ok() ? Drain(**refused).status() : refused.status();
+  EXPECT_EQ(status.ToString(), "ResourceExhausted: the result has more than 4 rows");
+  request.sql = "begin; " + std::string("delete from db.t where id = 1; delete from db.t where id = 2; ") +
+                "delete from db.t where id = 3; delete from db.t where id = 4; delete from db.t; commit";
+  EXPECT_EQ(service_->Execute(request).status().ToString(), "ResourceExhausted: the result has more than 4 rows");
+  EXPECT_EQ(Latest()->version(), 2);
+  EXPECT_EQ(Value("select count(*) from db.t where name is distinct from 'x'"), "5");
+}
+
 TEST_P(LakeChangeTest, RowsOfManyFilesAndVectors) {
   Make();
   Both("insert into db.t select i, 'n' || (i % 7), date '2026-01-01' + (i % 4)::int from range(100, 20000) r(i)");

@@ -20,6 +20,13 @@ int64_t Tighter(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+/// A request whose limits are the tighter ones.
+QueryRequest WithLimits(QueryRequest request, const QueryLimits& limits) {
+  request.limits.timeout_micros = Tighter(request.limits.timeout_micros, limits.timeout_micros);
+  request.limits.max_rows = Tighter(request.limits.max_rows, limits.max_rows);
+  return request;
+}
+
 const char* StateName(StatusCode code) {
   switch (code) {
     case StatusCode::kOk:
@@ -35,15 +42,12 @@ const char* StateName(StatusCode code) {
 
 RunningQuery::RunningQuery(QueryRequest request, const QueryLimits& limits, std::string id, Clock& clock, OnEnd on_end,
                            EndSoon end_soon)
-    : request_(std::move(request)),
+    : request_(WithLimits(std::move(request), limits)),
       id_(std::move(id)),
       clock_(clock),
-      max_rows_(Tighter(request_.limits.max_rows, limits.max_rows)),
       started_wall_(clock.WallMicros()),
       started_monotonic_(clock.MonotonicMicros()),
-      deadline_(Tighter(request_.limits.timeout_micros, limits.timeout_micros) == 0
-                    ? 0
-                    : started_monotonic_ + Tighter(request_.limits.timeout_micros, limits.timeout_micros)),
+      deadline_(request_.limits.timeout_micros == 0 ? 0 : started_monotonic_ + request_.limits.timeout_micros),
       on_end_(std::move(on_end)),
       end_soon_(std::move(end_soon)) {}
 
@@ -156,9 +160,7 @@ Result<bool> RunningQuery::Work(bool* waited) {
 Status RunningQuery::AddRows(std::shared_ptr<arrow::RecordBatch> batch) {
   MutexLock lock(mutex_);
   rows_ += batch->num_rows();
-  if (max_rows_ != 0 && rows_ > max_rows_) {
-    return Status::ResourceExhausted("the result has more than " + std::to_string(max_rows_) + " rows");
-  }
+  TARN_RETURN_NOT_OK(CheckResultRows(request_.limits, rows_));
   ready_.push_back(std::move(batch));
   return Status::Ok();
 }

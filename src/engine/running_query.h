@@ -73,7 +73,6 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
   const QueryRequest request_;
   const std::string id_;
   Clock& clock_;
-  const int64_t max_rows_;
   const int64_t started_wall_;
   const int64_t started_monotonic_;
   const int64_t deadline_;

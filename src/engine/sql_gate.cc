@@ -141,6 +141,7 @@ ParsedStatement CheckOne(duckdb::unique_ptr<duckdb::SQLStatement> statement, con
   }
   parsed.table = ChangedTable(*inner);
   parsed.changes_rows = ChangesRows(inner->type);
+  parsed.returns_rows = ReturnsRows(*inner);
   return parsed;
 }
 
@@ -162,6 +163,10 @@ ParsedRequest CheckBlock(duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>
   if (all.size() - 2 > kMaxBlockStatements) {
     refuse("there are more than " + std::to_string(kMaxBlockStatements) + " statements between BEGIN and COMMIT");
   }
+  if (all.front()->Cast<duckdb::TransactionStatement>().info->modifier ==
+      duckdb::TransactionModifierType::TRANSACTION_READ_ONLY) {
+    refuse("BEGIN READ ONLY: a block is for statements that change a table");
+  }
   ParsedRequest request{.is_block = true, .rolls_back = last == TransactionType::ROLLBACK};
   for (size_t i = 1; i + 1 < all.size(); i++) {
     ParsedStatement parsed = CheckOne(std::move(all[i]), sql, options, policy);
@@ -169,7 +174,7 @@ ParsedRequest CheckBlock(duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>
     if (!ChangesRows(type) && type != duckdb::StatementType::INSERT_STATEMENT) {
       refuse("between BEGIN and COMMIT stand INSERT, UPDATE, DELETE and MERGE, not " + parsed.kind);
     }
-    if (ReturnsRows(*parsed.statement)) {
+    if (parsed.returns_rows) {
       refuse("RETURNING: a statement between BEGIN and COMMIT gives the number of its rows only");
     }
     request.statements.push_back(std::move(parsed));

@@ -31,6 +31,8 @@ struct ParsedStatement {
   std::string table;
   /// It looks for the rows that it changes, so that others who change them are in its way.
   bool changes_rows = false;
+  /// It changes rows and gives some: its answer is to be there before it is committed.
+  bool returns_rows = false;
 };
 
 /// What one request asks for.

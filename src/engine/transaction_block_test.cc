@@ -159,6 +159,7 @@ TEST_P(TransactionBlockTest, WhatABlockCannotHoldIsSaid) {
            {Block({insert, "begin"}), "TRANSACTION"},
            {"begin; " + insert, "BEGIN stands in one request with its statements and with COMMIT"},
            {"begin", "BEGIN stands in one request"},
+           {"begin transaction read only; " + insert + "; commit", "BEGIN READ ONLY"},
            {insert + "; " + insert, "several changes of one table between BEGIN and COMMIT"},
            {"commit", "TRANSACTION"},
            {Block({insert}) + "; " + insert, "BEGIN stands in one request"},
