@@ -117,7 +117,7 @@ def test_errors_name_table_and_place(service, dynamodb, lake, env):
     assert missing.returncode == 11, missing
     assert "DynamoDB table 'none' in us-east-1" in missing.stderr and "no such table" in missing.stderr
     wrong = run_tarn("table", "list", "--lake", f"s3://{lake}", "--dynamodb-scheme", "s3a://", env=env)
-    assert wrong.returncode == 2 and "dynamodb.scheme" in wrong.stderr, wrong
+    assert wrong.returncode == 2 and "--dynamodb-scheme" in wrong.stderr, wrong
     with Gateway(dynamodb.url, at=lambda when, name: True) as gateway:
         unreachable = run_tarn(
             "sql", "-t", f"m=s3://{lake}/db/m", "select 1", "--dynamodb-endpoint", gateway.url, env=env

@@ -144,5 +144,5 @@ def test_partition_times_that_name_no_zone_are_of_the_one_that_is_said(tmp_path)
         assert rows("2021-07-01 19:00:00+00", env={"TARN_PARTITION_TIMEZONE": zone}).startswith("2021-07-01T19:00:00")
         assert rows("2021-07-01 12:00:00+00", "--partition-timezone", zone) == ""
         refused = run_tarn("sql", *source, "select 1", "--partition-timezone", "America/Nowhere")
-        assert refused.returncode == 2 and "partition_timezone" in refused.stderr, refused
+        assert refused.returncode == 2 and "--partition-timezone" in refused.stderr, refused
         assert "'America/Nowhere'" in refused.stderr, refused
