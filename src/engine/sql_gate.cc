@@ -120,7 +120,9 @@ bool ReturnsRows(duckdb::SQLStatement& statement) {
 ParsedStatement CheckOne(duckdb::unique_ptr<duckdb::SQLStatement> statement, const std::string& sql,
                          const duckdb::ParserOptions& options, const SessionPolicy& policy) {
   ParsedStatement parsed{.statement = std::move(statement)};
+  // DuckDB says MERGE_INTO.
   parsed.kind = duckdb::StatementTypeToString(parsed.statement->type);
+  parsed.kind = parsed.kind.substr(0, parsed.kind.find('_'));
   duckdb::SQLStatement* inner = parsed.statement.get();
   if (inner->type == duckdb::StatementType::EXPLAIN_STATEMENT) {
     inner = inner->Cast<duckdb::ExplainStatement>().stmt.get();

@@ -84,6 +84,18 @@ TEST_P(TransactionBlockTest, StatementsSeeEachOtherAndAreOneCommit) {
   EXPECT_EQ(Value("select count(distinct (filename, file_row_number)) = count(*) from db.t"), "true");
 }
 
+TEST_P(TransactionBlockTest, StatementsAreToldByTheirFirstWords) {
+  Make();
+  const Result<Answer> answer = Run(
+      Block({"insert into db.t (id) values (7)", "update db.t set id = 8 where id = 7", "delete from db.t where id = 8",
+             "merge into db.t using (select 9 as k) s on id = k when not matched then insert (id) values (k)"}));
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  const auto& kinds = static_cast<const arrow::StringArray&>(*answer->batches.at(0)->GetColumnByName("operation"));
+  Strings told;
+  for (int64_t i = 0; i < kinds.length(); ++i) told.push_back(kinds.GetString(i));
+  EXPECT_EQ(told, (Strings{"INSERT", "UPDATE", "DELETE", "MERGE"}));
+}
+
 TEST_P(TransactionBlockTest, ItReadsTablesAsTheyWereAtTheFirstUse) {
   Make();
   ASSERT_TRUE(Run("create table db.u as select 1::bigint as id").ok());
