@@ -57,9 +57,11 @@ void Admission::AdmitWaiting() {
       auto found = running_by_principal_.find(waiter->principal);
       return found == running_by_principal_.end() ? 0 : found->second;
     };
-    // min_element takes the first of equals: the one that came first.
-    auto next = std::min_element(waiting_.begin(), waiting_.end(),
-                                 [&](const Waiter* a, const Waiter* b) { return running_of(a) < running_of(b); });
+    // Of equals the one that came first.
+    auto next = waiting_.begin();
+    for (auto each = waiting_.begin(); each != waiting_.end(); ++each) {
+      if (running_of(*each) < running_of(*next)) next = each;
+    }
     Waiter* waiter = *next;
     waiting_.erase(next);
     ++running_;

@@ -166,9 +166,9 @@ std::vector<FileIndex> LakeFileList::BestFirst(const LiveFilter& live) const {
       known.emplace_back(std::move(bound), file);
     }
   }
-  std::stable_sort(known.begin(), known.end(), [largest](const auto& left, const auto& right) {
+  std::sort(known.begin(), known.end(), [largest](const auto& left, const auto& right) {
     auto order = largest ? columnar::Compare(right.first, left.first) : columnar::Compare(left.first, right.first);
-    return order && *order < 0;
+    return order && *order != 0 ? *order < 0 : left.second < right.second;
   });
   for (const auto& [bound, file] : known) unknown.push_back(file);
   return unknown;

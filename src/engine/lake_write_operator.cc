@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
@@ -106,9 +107,11 @@ void LakeWrite::Return(DataChunk& rows, WriteState& state) const {
 void LakeWrite::ReturnDeleted(DataChunk& chunk, const duckdb::SelectionVector& rows, idx_t count,
                               const PlaceColumns& columns, WriteState& state) const {
   if (!returns_rows_) return;
-  MutexLock lock(state.mutex);
+  std::vector<std::pair<delta::FileIndex, int64_t>> places;
   ForEachPlace(chunk, rows, count, columns,
-               [&](idx_t, delta::FileIndex file, int64_t row) REQUIRES(state.mutex) { state.gone.Add(file, row); });
+               [&](idx_t, delta::FileIndex file, int64_t row) { places.emplace_back(file, row); });
+  MutexLock lock(state.mutex);
+  for (const auto& [file, row] : places) state.gone.Add(file, row);
 }
 
 void LakeWrite::ReadDeleted(duckdb::ClientContext& context, WriteState& state) const {

@@ -221,12 +221,16 @@ class Service final : public QueryService {
     watcher_.Join();
   }
 
-  Status Open() {
+  Status Open() EXCLUDES(mutex_) {
     TARN_RETURN_NOT_OK(CheckDuckDbVersion());
     TARN_RETURN_NOT_OK(EmptyTempDirectory());
     TARN_RETURN_NOT_OK(
         system_tables_->Add("queries", MakeQueriesTable([registry = registry_] { return registry->Infos(); })));
-    TARN_ASSIGN_OR_RETURN(database_, OpenDatabase(0));
+    TARN_ASSIGN_OR_RETURN(auto database, OpenDatabase(0));
+    {
+      MutexLock lock(mutex_);
+      database_ = std::move(database);
+    }
     watcher_ = Thread("tarn-queries", [this] {
       registry_->Watch([this] {
         GiveBackFreedNowAndThen();

@@ -125,9 +125,10 @@ TEST(TableSpelling, AcknowledgedRowsAreReplayedWhateverSpellingsThereAreByThen) 
 
 TEST(TableSpelling, AnAppendThatFailedDoesNotSettleTheSpelling) {
   LakeWorld world;
+  // Asked for until the lake is closed.
+  bool fails = true;
   auto lake = MustOpen(world);
   lake.reset();
-  bool fails = true;
   world.at_point = [&fails](std::string_view at) {
     return fails && at == "before-wal-append" ? Status::Unavailable("no disk") : Status::Ok();
   };

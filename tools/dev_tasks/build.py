@@ -16,7 +16,7 @@ PRESETS = ("release", "dev", "tsan", "fuzz")
 def configure(preset: str) -> Path:
     """Makes sure that build/<preset> is configured for today's toolchain; returns the folder."""
     toolchain = setup.build_dependencies()
-    if preset == "fuzz":
+    if preset != "release":
         setup.debian(["develop"])
     folder = BUILD / preset
     cache_file = folder / "CMakeCache.txt"
