@@ -50,6 +50,8 @@ class ParquetFileImpl final : public ParquetFile {
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::shared_ptr<parquet::FileMetaData> metadata_;
   std::shared_ptr<arrow::Schema> schema_;
+  /// Of each leaf. The library makes one anew each time that it is asked.
+  std::vector<std::vector<std::string>> leaf_paths_;
 };
 
 /// The column's canonical type, or its own when Delta has none for it.
@@ -112,15 +114,17 @@ Status ParquetFileImpl::OpenReader() {
   std::shared_ptr<arrow::Schema> stored;
   TARN_RETURN_ARROW_NOT_OK(reader_->GetSchema(&stored));
   schema_ = CanonicalColumns(*stored);
+  const parquet::SchemaDescriptor& descriptor = *metadata_->schema();
+  for (int i = 0; i < descriptor.num_columns(); ++i) leaf_paths_.push_back(descriptor.Column(i)->path()->ToDotVector());
   return Status::Ok();
 }
 
 std::vector<int> ParquetFileImpl::FindLeaves(const std::vector<std::string>& path) const {
   std::vector<int> leaves;
-  const parquet::SchemaDescriptor& descriptor = *metadata_->schema();
-  for (int i = 0; i < descriptor.num_columns(); ++i) {
-    const std::vector<std::string> leaf = descriptor.Column(i)->path()->ToDotVector();
-    if (leaf.size() >= path.size() && std::equal(path.begin(), path.end(), leaf.begin())) leaves.push_back(i);
+  for (size_t i = 0; i < leaf_paths_.size(); ++i) {
+    const std::vector<std::string>& leaf = leaf_paths_[i];
+    if (leaf.size() < path.size() || !std::equal(path.begin(), path.end(), leaf.begin())) continue;
+    leaves.push_back(static_cast<int>(i));
   }
   return leaves;
 }

@@ -348,6 +348,8 @@ Status ReadFileActions(columnar::ParquetFile& file, const std::vector<int>& row_
 struct Task {
   std::string key;
   std::vector<int> row_groups;
+  /// Where it is open already.
+  std::unique_ptr<columnar::ParquetFile> file;
 };
 
 /// One checkpoint being read.
@@ -358,7 +360,7 @@ class CheckpointReader {
 
   Result<std::vector<std::unique_ptr<ParsedActions>>> Run(int max_threads) {
     TARN_ASSIGN_OR_RETURN(std::vector<std::string> sidecars, ReadOwnFiles(max_threads));
-    for (std::string& key : sidecars) tasks_.push_back({std::move(key), {}});
+    for (std::string& key : sidecars) tasks_.push_back({.key = std::move(key)});
     const size_t base = units_.size();
     for (size_t i = 0; i < tasks_.size(); ++i) NewUnit();
     TARN_RETURN_NOT_OK(RunParallel(tasks_.size(), max_threads, [&](size_t i) {
@@ -395,21 +397,26 @@ class CheckpointReader {
       ManifestVisitor visitor(small, sidecars_);
       return CommitReader(*store_).ReadAll(part, kWindowBytes, visitor);
     }
-    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(*store_, part.key));
+    TARN_ASSIGN_OR_RETURN(auto file, columnar::ParquetFile::Open(*store_, part.key));
     TARN_RETURN_NOT_OK(ReadManifest(*file, small, sidecars_));
     // The one file of a large table is shared among threads, of several each takes some.
     const int shares = checkpoint_.parts.size() > 1 ? 1 : std::clamp(file->num_row_groups(), 1, max_threads);
     const size_t first = tasks_.size();
-    for (int i = 0; i < shares; ++i) tasks_.push_back({part.key, {}});
+    for (int i = 0; i < shares; ++i) tasks_.push_back({.key = part.key});
     for (int group = 0; group < file->num_row_groups(); ++group) {
       tasks_[first + static_cast<size_t>(group * shares / file->num_row_groups())].row_groups.push_back(group);
     }
+    // Of many parts none stays open.
+    if (checkpoint_.parts.size() == 1) tasks_[first].file = std::move(file);
     return Status::Ok();
   }
 
   /// An empty list of row groups stands for all of a sidecar.
-  Status Perform(const Task& task, ParsedActions& unit) {
-    TARN_ASSIGN_OR_RETURN(const auto file, columnar::ParquetFile::Open(*store_, task.key));
+  Status Perform(Task& task, ParsedActions& unit) {
+    auto file = std::move(task.file);
+    if (file == nullptr) {
+      TARN_ASSIGN_OR_RETURN(file, columnar::ParquetFile::Open(*store_, task.key));
+    }
     TARN_RETURN_NOT_OK(ReadFileActions(*file, task.row_groups.empty() ? AllRowGroups(*file) : task.row_groups, unit));
     unit.Finish();
     return Status::Ok();
