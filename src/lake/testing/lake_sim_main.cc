@@ -10,6 +10,9 @@
 
 namespace {
 
+/// Seeds between two lines of progress.
+constexpr uint64_t kStride = 50;
+
 int Usage() {
   std::fprintf(stderr, "usage: tarn_lake_sim (--seed N | --seeds N) [--steps N]\n");
   return 2;
@@ -55,6 +58,10 @@ int main(int argc, char** argv) {
     total.compactions += counts.compactions;
     total.races += counts.races;
     total.files_vacuumed += counts.files_vacuumed;
+    if (seed % kStride == 0 && seed < last) {
+      std::fprintf(stderr, "%llu of %llu seeds hold\n", static_cast<unsigned long long>(seed),
+                   static_cast<unsigned long long>(last));
+    }
   }
   std::printf(
       "seeds %llu to %llu hold: %lld rows acknowledged, %lld uncertain, %lld rejected, %lld crashes, %lld faults, "
