@@ -71,13 +71,37 @@ int64_t MaxRowBytes(int64_t memory_limit_bytes) {
                                  : std::clamp(memory_limit_bytes / 4, kMinMaxRowBytes, kMaxMaxRowBytes);
 }
 
-class Statement final : public CheckedStatement {
+/// Memory of the engine's that something takes which does not account for itself.
+class ReservedMemory {
  public:
-  explicit Statement(ParsedRequest parsed) : parsed_(std::move(parsed)) {}
-  ParsedRequest Take() { return std::move(parsed_); }
+  /// Throws ResourceExhausted, which says that `what` takes it, when the engine has no more.
+  ReservedMemory(duckdb::shared_ptr<duckdb::DatabaseInstance> instance, int64_t bytes, const char* what)
+      : instance_(std::move(instance)), bytes_(static_cast<duckdb::idx_t>(bytes)) {
+    if (bytes_ == 0) return;
+    try {
+      duckdb::BufferManager::GetBufferManager(*instance_).ReserveMemory(bytes_);
+    } catch (const duckdb::OutOfMemoryException&) {
+      ThrowStatus(Status::ResourceExhausted(std::string(what) + " takes about " + std::to_string(bytes_ >> 20) +
+                                            " MiB of memory, more than the engine has left"));
+    }
+  }
+  ReservedMemory(const ReservedMemory&) = delete;
+  ReservedMemory& operator=(const ReservedMemory&) = delete;
+  ~ReservedMemory() {
+    if (bytes_ > 0) duckdb::BufferManager::GetBufferManager(*instance_).FreeReservedMemory(bytes_);
+  }
 
  private:
-  ParsedRequest parsed_;
+  const duckdb::shared_ptr<duckdb::DatabaseInstance> instance_;
+  const duckdb::idx_t bytes_;
+};
+
+struct Statement final : public CheckedStatement {
+  Statement(ParsedRequest parsed, std::unique_ptr<ReservedMemory> memory)
+      : request(std::move(parsed)), trees(std::move(memory)) {}
+
+  ParsedRequest request;
+  std::unique_ptr<ReservedMemory> trees;
 };
 
 duckdb::Value ToValue(const Parameter& parameter) {
@@ -154,7 +178,9 @@ class DuckCursor final : public Cursor {
 
   Status Start(std::unique_ptr<CheckedStatement> statement, const QueryRequest& request) override {
     return Guarded([&] {
-      request_ = static_cast<Statement&>(*statement).Take();
+      auto& checked = static_cast<Statement&>(*statement);
+      trees_ = std::move(checked.trees);
+      request_ = std::move(checked.request);
       parameters_ = ToBoundParameters(request);
       limits_ = request.limits;
       if (request_.is_block) {
@@ -373,6 +399,7 @@ class DuckCursor final : public Cursor {
   const int64_t max_planning_bytes_;
   BoundParameters parameters_;
   QueryLimits limits_;
+  std::unique_ptr<ReservedMemory> trees_;
   ParsedRequest request_;
   /// The statement that runs; behind the last one the block ends.
   size_t at_ = 0;
@@ -428,10 +455,12 @@ class DuckDatabase final : public Database {
 
   Result<std::unique_ptr<CheckedStatement>> Check(const std::string& sql) override {
     return Guarded([&]() -> Result<std::unique_ptr<CheckedStatement>> {
+      auto trees = std::make_unique<ReservedMemory>(database_->instance, CheckText(sql, options_.policy),
+                                                    "to parse and plan a statement this long");
       auto parsed = ParseAndCheck(sql, parser_options_, options_.policy);
       // Without its text DuckDB leaves the position of an error as a number instead of drawing an arrow.
       for (ParsedStatement& each : parsed.statements) each.statement->query.clear();
-      return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(parsed)));
+      return std::unique_ptr<CheckedStatement>(std::make_unique<Statement>(std::move(parsed), std::move(trees)));
     });
   }
 

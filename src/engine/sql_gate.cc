@@ -23,6 +23,7 @@
 #include "engine/check_constraint.h"
 #include "engine/exception_barrier.h"
 #include "engine/gate_names.h"
+#include "engine/parse_limits.h"
 #include "engine/property_names.h"
 #include "engine/tree_gate.h"
 
@@ -31,17 +32,6 @@ namespace {
 
 /// Each of them is planned and writes files of its own.
 constexpr size_t kMaxBlockStatements = 1000;
-constexpr size_t kMaxComments = 1000;
-
-/// The parser takes quadratic time in comments that begin within comments, and nothing interrupts it.
-void CheckComments(const std::string& sql) {
-  size_t openers = 0;
-  for (size_t at = sql.find("/*"); at != std::string::npos; at = sql.find("/*", at + 2)) {
-    if (++openers > kMaxComments) {
-      ThrowStatus(Status::InvalidArgument("the statement has more than " + std::to_string(kMaxComments) + " comments"));
-    }
-  }
-}
 
 /// Whether the first word is one that a query begins with.
 bool BeginsQuery(const std::string& sql) {
@@ -153,6 +143,19 @@ std::optional<duckdb::TransactionType> TransactionKind(const duckdb::SQLStatemen
   return statement.Cast<duckdb::TransactionStatement>().info->type;
 }
 
+[[noreturn]] void RefuseLongBlock() {
+  ThrowStatus(Status::InvalidArgument("there are more than " + std::to_string(kMaxBlockStatements) +
+                                      " statements between BEGIN and COMMIT"));
+}
+
+bool BeginsBlock(const TextSize& size) { return size.first_word == "begin" || size.first_word == "start"; }
+
+[[noreturn]] void RefuseSeveral(const SessionPolicy& policy) {
+  Deny(policy.writes ? "only one statement is allowed per request, or several changes of one table between BEGIN and "
+                       "COMMIT"
+                     : "only one statement is allowed per request");
+}
+
 /// The statements of a block: `all` is what stands in the text, BEGIN the first of it.
 ParsedRequest CheckBlock(duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>> all, const std::string& sql,
                          const duckdb::ParserOptions& options, const SessionPolicy& policy) {
@@ -162,9 +165,7 @@ ParsedRequest CheckBlock(duckdb::vector<duckdb::unique_ptr<duckdb::SQLStatement>
   if (all.size() < 2 || (last != TransactionType::COMMIT && last != TransactionType::ROLLBACK)) {
     refuse("BEGIN stands in one request with its statements and with COMMIT or ROLLBACK, which ends it");
   }
-  if (all.size() - 2 > kMaxBlockStatements) {
-    refuse("there are more than " + std::to_string(kMaxBlockStatements) + " statements between BEGIN and COMMIT");
-  }
+  if (all.size() - 2 > kMaxBlockStatements) RefuseLongBlock();
   if (all.front()->Cast<duckdb::TransactionStatement>().info->modifier ==
       duckdb::TransactionModifierType::TRANSACTION_READ_ONLY) {
     refuse("BEGIN READ ONLY: a block is for statements that change a table");
@@ -190,8 +191,20 @@ bool ParsedRequest::writes() const {
   return is_block || std::any_of(statements.begin(), statements.end(), [](const auto& each) { return each.writes; });
 }
 
+int64_t CheckText(const std::string& sql, const SessionPolicy& policy) {
+  const TextSize size = MeasureText(sql);
+  if (size.statements > 1 && BeginsBlock(size)) {
+    if (!policy.writes)
+      Deny("BEGIN ... COMMIT, which is for changes of a table, is not allowed on a read-only connection");
+    if (size.statements > kMaxBlockStatements + 2) RefuseLongBlock();
+  } else if (size.statements > 1) {
+    RefuseSeveral(policy);
+  }
+  CheckSize(size);
+  return TreeBytes(size);
+}
+
 ParsedRequest ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options, const SessionPolicy& policy) {
-  CheckComments(sql);
   duckdb::Parser parser(options);
   try {
     parser.ParseQuery(sql);
@@ -208,11 +221,7 @@ ParsedRequest ParseAndCheck(const std::string& sql, const duckdb::ParserOptions&
   if (policy.writes && TransactionKind(*parser.statements[0]) == duckdb::TransactionType::BEGIN_TRANSACTION) {
     return CheckBlock(std::move(parser.statements), sql, options, policy);
   }
-  if (parser.statements.size() > 1) {
-    Deny(policy.writes ? "only one statement is allowed per request, or several changes of one table between BEGIN and "
-                         "COMMIT"
-                       : "only one statement is allowed per request");
-  }
+  if (parser.statements.size() > 1) RefuseSeveral(policy);
   ParsedRequest request;
   request.statements.push_back(CheckOne(std::move(parser.statements[0]), sql, options, policy));
   return request;
@@ -221,8 +230,9 @@ ParsedRequest ParseAndCheck(const std::string& sql, const duckdb::ParserOptions&
 bool ChangesTables(const std::string& sql) {
   bool writes = false;
   const Status parsed = Guarded([&] {
-    const duckdb::ParserOptions options;
-    writes = ParseAndCheck(sql, options, {.local_files = true, .writes = true}).writes();
+    const SessionPolicy policy{.local_files = true, .writes = true};
+    CheckText(sql, policy);
+    writes = ParseAndCheck(sql, duckdb::ParserOptions(), policy).writes();
   });
   return parsed.ok() && writes;
 }

@@ -46,7 +46,13 @@ struct ParsedRequest {
   bool writes() const;
 };
 
-/// Parses `sql` and applies layers 1 and 2. Throws DuckDB's parser errors and PermissionDenied.
+/// Refuses what a parser must not be given, without one: too many statements, and what parse_limits.h bounds. Returns
+/// about how many bytes the parsed statements take, which no account of the engine's has. Throws InvalidArgument and
+/// PermissionDenied.
+int64_t CheckText(const std::string& sql, const SessionPolicy& policy);
+
+/// Parses `sql`, which CheckText let through, and applies layers 1 and 2. Throws DuckDB's parser errors and
+/// PermissionDenied.
 ParsedRequest ParseAndCheck(const std::string& sql, const duckdb::ParserOptions& options, const SessionPolicy& policy);
 
 /// Installs layer 3 for every connection that is not trusted. `config` is that of an open instance.

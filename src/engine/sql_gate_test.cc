@@ -12,7 +12,10 @@ namespace tarn::engine {
 namespace {
 
 Status Checked(const std::string& sql, const SessionPolicy& policy = {}) {
-  return Guarded([&] { (void)ParseAndCheck(sql, duckdb::ParserOptions(), policy); });
+  return Guarded([&] {
+    CheckText(sql, policy);
+    (void)ParseAndCheck(sql, duckdb::ParserOptions(), policy);
+  });
 }
 
 Status RunOn(duckdb::Connection& connection, const std::string& sql) {
