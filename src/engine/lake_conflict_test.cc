@@ -173,6 +173,12 @@ TEST_F(LakeConflictTest, RowsThatRestOnNothingAreNeverRefused) {
   EXPECT_THAT(Commit(Latest()->version()), HasSubstr(R"("isBlindAppend":true)"));
 }
 
+TEST_F(LakeConflictTest, RowsByPositionFitATableThatGotAColumnMeanwhile) {
+  MakeTable();
+  EXPECT_EQ(RunsBeside("alter table db.t add column more int", "insert into db.t values (50, 'blind', null)"), 1);
+  EXPECT_EQ(Value("select count(*) from db.t where id = 50 and more is null"), "1");
+}
+
 TEST_F(LakeConflictTest, SerializableTablesMindAppends) {
   MakeTable(" with ('delta.isolationLevel' = 'Serializable')");
   const std::string append = "insert into db.t values (60, 'new', '2026-01-02')";

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "duckdb/parser/parser.hpp"
 #include "engine/exception_barrier.h"
 
@@ -80,12 +80,12 @@ TEST(ParseLimitsTest, TextsEndWhereTheParserSays) {
                                            "$a$",      "a", "1",  ".",  " ",    "\n", ";",  ";",   "--",   "/*",
                                            "*/",       "-", "+",  "/",  "*",    "x'", "b'", "u&'", "U&\"", "\xc2\xa0",
                                            "\xc3\xa4", "_", "(",  "1e", "0x1f", "?",  "@",  "\r",  "\t",   "''"};
-  std::mt19937_64 random(20261122);
+  Random random(20261122);
   size_t sure = 0;
   for (int round = 0; round < 200'000; ++round) {
     std::string sql;
-    const size_t length = 1 + random() % 12;
-    for (size_t i = 0; i < length; ++i) sql += pieces[random() % pieces.size()];
+    const size_t length = 1 + random.Below(12);
+    for (size_t i = 0; i < length; ++i) sql += pieces[random.Below(pieces.size())];
     // What follows counts where the text before it has ended.
     sql += "\n;z";
     const TextSize size = MeasureText(sql);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "columnar/conform.h"
+#include "delta/operations/append.h"
 #include "delta/operations/rewrite.h"
 #include "delta/operations/row_change.h"
 
@@ -78,6 +79,16 @@ Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Commit(const Statement
 
 Result<std::shared_ptr<const delta::Snapshot>> TableEdit::Append(const Statement& statement,
                                                                  std::vector<delta::Add> files) {
+  const bool is_blind = !reads_.whole_table && reads_.conditions.empty() && reads_.files.empty();
+  if (is_blind && !create_) {
+    const delta::AppendOptions options{.txn = std::nullopt,
+                                       .operation = statement.operation,
+                                       .parameters = statement.parameters,
+                                       .metrics = statement.metrics,
+                                       .files = {}};
+    TARN_ASSIGN_OR_RETURN(auto appended, delta::AppendFiles(context_, snapshot_, std::move(files), options));
+    return std::move(appended.snapshot);
+  }
   auto transaction =
       create_ ? delta::Transaction::Create(context_, *create_) : delta::Transaction::Begin(context_, snapshot_);
   if (!transaction.ok()) return transaction.status();

@@ -192,6 +192,18 @@ const std::vector<Operation>& Operations() {
        [](Table table, Base base) {
          return Append(table, base, *Rows(R"([{"id":7,"day":20454},{"id":8,"day":20460}])")).status();
        }},
+      {.name = "append_behind_alter",
+       .run =
+           [](Table table, Base base) {
+             // The rows are written for a version that lacks a column, and have to be written again.
+             TARN_ASSIGN_OR_RETURN(const auto before, LoadSnapshotAt(table, base->version() - 1));
+             return Append(table, before, *Rows(R"([{"id":7,"day":20454},{"id":8,"day":20460}])")).status();
+           },
+       .prepare =
+           [](DataTable& table) {
+             const AddColumns change{{{.record = {}, .field = arrow::field("more", arrow::int64()), .position = {}}}};
+             ASSERT_TRUE(AlterTable(table.context(), table.Latest(), change).ok());
+           }},
       {"delete", DeleteSome},
       {.name = "delete_by_vector", .run = DeleteSome, .vectors = true},
       {"update", UpdateSome},
