@@ -63,6 +63,17 @@ HUGE_VALUES = [
 ]
 
 
+# What a parser takes minutes or gigabytes for, and nothing interrupts it.
+LONG_STATEMENTS = [
+    "select 1 " + "+-" * 4_000 + "1",
+    "select 1" + " or 1" * 700_000,
+    "select 1 " + "/**/" * 900_000,
+    "select 1;" * 440_000,
+    "select 1" + ",1" * 1_900_000,
+    "select a" + ",*" * 1_900_000,
+]
+
+
 def alive(server: Server) -> None:
     assert server.value("select 42") == 42
 
@@ -87,6 +98,13 @@ def test_sql_that_must_not_run(server, sql):
 def test_huge_values_are_refused(server, sql):
     reply = server.request("POST", "/api/sql", sql)
     assert 400 <= reply.status < 500, reply
+    alive(server)
+
+
+@pytest.mark.parametrize("sql", LONG_STATEMENTS, ids=lambda sql: sql[:20])
+def test_long_statements_are_refused_before_they_are_parsed(server, sql):
+    reply = server.request("POST", "/api/sql", sql)
+    assert reply.status in (400, 403), reply
     alive(server)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import Server
@@ -40,6 +41,19 @@ def test_exports_leave_nothing_behind(server):
         headers = {"Accept": "application/vnd.apache.parquet"}
         assert server.request("POST", "/api/sql", sql, headers=headers).status == 200
     assert settles_below(server, 160 * MIB), resident_bytes(server) // MIB
+
+
+def test_long_statements_take_their_share(tmp_path):
+    server = Server(tmp_path / "lake", env={"TARN_MEMORY_LIMIT": "128MiB"}).start()
+    before = resident_bytes(server, peak=True)
+    statement = "select 1" + ",1" * 95_000
+    with ThreadPoolExecutor(8) as clients:
+        replies = list(clients.map(lambda _: server.request("POST", "/api/sql", statement).status, range(8)))
+    assert set(replies) <= {200, 400, 429}, replies
+    assert 429 in replies, "all of them together have no room"
+    grown = resident_bytes(server, peak=True) - before
+    assert grown < 256 * MIB, grown // MIB
+    assert server.stop() == 0
 
 
 def test_large_texts_leave_nothing_behind(server):

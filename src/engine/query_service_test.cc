@@ -375,11 +375,15 @@ TEST_F(QueryServiceTest, StatementsThatTakeLongToPlanAreRefused) {
            chain("1", "+1", 990),
            chain("true", " and true", 20'000),
            chain("range = 1", " or range = 2", 20'000) + " from range(3)",
+           chain("1 a", ", 1 A", 500),
+           chain("range", ", *", 501) + " from range(3)",
+           chain("1", ", (select 1" + chain("", ", 1", 501).substr(7) + ")", 1),
        }) {
     EXPECT_EQ(Query(sql).status().code(), StatusCode::kInvalidArgument) << sql.substr(0, 40);
   }
   EXPECT_EQ(Value(chain("1", "+1", 200)), "201");
   EXPECT_EQ(Value(chain("true", " and true", 500)), "true");
+  EXPECT_EQ(Value("select count(*) from (" + chain("1", ", 1", 499) + ")"), "1");
   EXPECT_EQ(Value("select /* a /* b */ c */ 1 -- /*"), "1");
 }
 

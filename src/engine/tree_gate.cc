@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "duckdb/common/string_util.hpp"
@@ -306,15 +307,25 @@ class TreeGate {
     From from;
     if (select.from_table) CheckRef(select.from_table, from);
     size_t columns = 0;
+    std::unordered_map<std::string, size_t> namesakes;
     for (auto& e : select.select_list) {
       columns += ColumnsOf(*e, from);
       CheckExpression(*e);
+      CheckNamesakes(++namesakes[duckdb::StringUtil::Lower(e->GetName())]);
     }
     for (auto& e : select.groups.group_expressions) CheckExpression(*e);
     CheckOptional(select.where_clause);
     CheckOptional(select.having);
     CheckOptional(select.qualify);
     return columns;
+  }
+
+  /// The binder tries name_1, name_2, … for each of them.
+  static void CheckNamesakes(size_t count) {
+    static constexpr size_t kMaxNamesakes = 500;
+    if (count <= kMaxNamesakes) return;
+    ThrowStatus(Status::InvalidArgument("a select list has more than " + std::to_string(kMaxNamesakes) +
+                                        " columns of one name"));
   }
 
   /// How many columns an item of a select list makes: `*`, `t.*`, COLUMNS(…) and what they stand in make several.

@@ -8,6 +8,7 @@
 #include <arrow/util/float16.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -383,9 +384,16 @@ std::unique_ptr<CellFormatter> MakeTemporal(const arrow::DataType& type, CellSty
 std::vector<std::string> JsonKeys(const arrow::FieldVector& fields) {
   std::vector<std::string> keys;
   std::set<std::string> used;
+  // Of names that there were before: the number that the next such column may have.
+  std::map<std::string, int> next_number;
   for (const auto& field : fields) {
     std::string name = field->name();
-    for (int i = 1; !used.insert(name).second; ++i) name = field->name() + "_" + std::to_string(i);
+    if (!used.insert(name).second) {
+      int& number = next_number[field->name()];
+      do {
+        name = field->name() + "_" + std::to_string(++number);
+      } while (!used.insert(name).second);
+    }
     ByteBuffer key;
     key.Push(keys.empty() ? '{' : ',');
     AppendJsonString(name, key);
