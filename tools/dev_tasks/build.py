@@ -47,7 +47,7 @@ def _with_progress(title: str, command: list) -> None:
     log = BUILD / "build.log"
     env = dict(os.environ, NINJA_STATUS="[%f/%t] ")
     with (
-        open(log, "a") as out,
+        open(log, "a", buffering=1) as out,
         subprocess.Popen(
             [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
         ) as process,

@@ -53,21 +53,30 @@ def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "
     build.build(preset, programs + (["tarn"] if preset == "release" else []), quiet=True)
     reports = []
     for name in programs:
-        report = REPORTS / f"{preset}-{name}.xml"
+        started = time.monotonic()
+        runs = _run_sharded(preset, folder / "src" / name, gtest_filter)
+        failed = ", ".join(str(status) for _, status in runs if status != 0)
+        say(f"  {preset} {name}: {f'FAILED ({failed})' if failed else 'passed'} in {time.monotonic() - started:.1f} s")
+        for report, status in runs:
+            if not report.exists():
+                _record_crash(report, name, status)
+            reports.append(report)
+    return reports
+
+
+def _run_sharded(preset: str, program: Path, gtest_filter: str) -> list[tuple[Path, int]]:
+    """Runs a test program, its tests shared among as many processes as there are cores; their reports and statuses."""
+    shards = os.cpu_count() or 1
+    running = []
+    for shard in range(shards):
+        report = REPORTS / f"{preset}-{program.name}-{shard}.xml"
         report.unlink(missing_ok=True)
-        command = [folder / "src" / name, f"--gtest_output=xml:{report}", "--gtest_brief=1"]
+        command = [program, f"--gtest_output=xml:{report}", "--gtest_brief=1"]
         if gtest_filter:
             command.append(f"--gtest_filter={gtest_filter}")
-        started = time.monotonic()
-        status = foreground(command, env=_environment(), cwd=ROOT)
-        say(
-            f"  {preset} {name}: {'passed' if status == 0 else f'FAILED ({status})'} "
-            f"in {time.monotonic() - started:.1f} s"
-        )
-        if not report.exists():
-            _record_crash(report, name, status)
-        reports.append(report)
-    return reports
+        env = _environment() | {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(shard)}
+        running.append((report, subprocess.Popen(command, env=env, cwd=ROOT)))
+    return [(report, process.wait()) for report, process in running]
 
 
 def _record_crash(report: Path, name: str, status: int) -> None:
