@@ -88,7 +88,6 @@ class LogTransaction final : public Transaction {
   std::string Render(int64_t version, const OwnChange& own);
   Result<Outcome> Attempt(int64_t version, const std::string& text);
   Result<bool> AbsorbWinners(int64_t version, const OwnChange& own);
-  Result<std::shared_ptr<const Snapshot>> FilesAddedIn(const std::string& text, int64_t version) const;
   Result<Committed> Finish(int64_t version, std::string_view text);
   void BackOff(int losses, int64_t winners);
 
@@ -317,16 +316,6 @@ Result<LogTransaction::Outcome> LogTransaction::Attempt(int64_t version, const s
                                " may or may not have been committed: " + failure.message());
 }
 
-/// The files that a commit adds, alone.
-Result<std::shared_ptr<const Snapshot>> LogTransaction::FilesAddedIn(const std::string& text, int64_t version) const {
-  TableState alone;
-  alone.protocol = current_->protocol();
-  alone.metadata = current_->metadata();
-  TARN_ASSIGN_OR_RETURN(alone, ApplyCommit(alone, table_.store, text, version, /*modified_millis=*/0, ReplayOptions()));
-  TARN_ASSIGN_OR_RETURN(const auto snapshot, LogSnapshot::Make(table_, std::move(alone), current_.get()));
-  return std::shared_ptr<const Snapshot>(snapshot);
-}
-
 /// Moves on to the newest version, checking every winner on the way. True when one of them turns out to be our own.
 Result<bool> LogTransaction::AbsorbWinners(int64_t version, const OwnChange& own) {
   const std::string uri = table_.store->uri();
@@ -342,8 +331,9 @@ Result<bool> LogTransaction::AbsorbWinners(int64_t version, const OwnChange& own
     TARN_ASSIGN_OR_RETURN(current_, LogSnapshot::Make(table_, std::move(state), before.get()));
     if (is_own) return true;
     TARN_RETURN_NOT_OK(CheckTxn());
-    TARN_RETURN_NOT_OK(
-        CheckConflict(own, winner, before->protocol(), [&] { return FilesAddedIn(commit->text, version); }));
+    TARN_RETURN_NOT_OK(CheckConflict(own, winner, before->protocol(), [&] {
+      return LogSnapshot::FilesAddedIn(table_, *current_, commit->text, version);
+    }));
     if (winner.protocol.has_value()) {
       TARN_RETURN_NOT_OK(CheckWritable(current_->protocol(), current_->metadata(), *current_->schema()));
     }

@@ -193,14 +193,15 @@ TextSize MeasureText(const std::string& sql) {
   return size;
 }
 
+void CheckAtMost(size_t count, size_t most, const char* before, const char* after) {
+  if (count > most) ThrowStatus(Status::InvalidArgument("the statement " + (before + std::to_string(most)) + after));
+}
+
 void CheckSize(const TextSize& size) {
-  const auto check = [](size_t count, size_t most, const char* before, const char* after) {
-    if (count > most) ThrowStatus(Status::InvalidArgument("the statement " + (before + std::to_string(most)) + after));
-  };
-  check(size.operator_signs, kMaxOperatorSigns, "has an operator of more than ", " signs");
-  check(size.comments, kMaxComments, "has more than ", " comments");
-  check(size.conditions, kMaxConditions, "has more than ", " times AND or OR");
-  check(size.words, kMaxWords, "has more than ", " words and signs");
+  CheckAtMost(size.operator_signs, kMaxOperatorSigns, "has an operator of more than ", " signs");
+  CheckAtMost(size.comments, kMaxComments, "has more than ", " comments");
+  CheckAtMost(size.conditions, kMaxConditions, "has more than ", " times AND or OR");
+  CheckAtMost(size.words, kMaxWords, "has more than ", " words and signs");
 }
 
 int64_t TreeBytes(const TextSize& size) {

@@ -29,6 +29,9 @@ struct TextSize {
 /// Follows the parser's own rules of where texts, names and comments end. Linear time, no memory.
 TextSize MeasureText(const std::string& sql);
 
+/// Throws InvalidArgument, "the statement <before><most><after>", for more than `most`.
+void CheckAtMost(size_t count, size_t most, const char* before, const char* after);
+
 /// InvalidArgument, thrown, for what a parser would take too long for. To be called before one is given the text.
 void CheckSize(const TextSize& size);
 

@@ -33,6 +33,7 @@
 #include "engine/exception_barrier.h"
 #include "engine/gate_names.h"
 #include "engine/lake_table_alter.h"
+#include "engine/parse_limits.h"
 
 namespace tarn::engine {
 namespace {
@@ -79,13 +80,10 @@ void CheckWork(const PlanningWork& work) {
   static constexpr size_t kMaxColumns = 100'000;
   static constexpr size_t kMaxTerms = 10'000;
   static constexpr size_t kMaxExpressions = 200'000;
-  const auto check = [](size_t count, size_t most, const char* before, const char* after) {
-    if (count > most) ThrowStatus(Status::InvalidArgument("the statement " + (before + std::to_string(most)) + after));
-  };
-  check(work.subqueries, kMaxSubqueries, "has more than ", " subqueries");
-  check(work.columns, kMaxColumns, "selects more than ", " columns in all its subqueries");
-  check(work.terms, kMaxTerms, "joins more than ", " conditions by AND and OR");
-  check(work.expressions, kMaxExpressions, "has more than ", " values and expressions");
+  CheckAtMost(work.subqueries, kMaxSubqueries, "has more than ", " subqueries");
+  CheckAtMost(work.columns, kMaxColumns, "selects more than ", " columns in all its subqueries");
+  CheckAtMost(work.terms, kMaxTerms, "joins more than ", " conditions by AND and OR");
+  CheckAtMost(work.expressions, kMaxExpressions, "has more than ", " values and expressions");
 }
 
 /// Walks every node.
@@ -307,25 +305,20 @@ class TreeGate {
     From from;
     if (select.from_table) CheckRef(select.from_table, from);
     size_t columns = 0;
+    static constexpr size_t kMaxNamesakes = 500;
     std::unordered_map<std::string, size_t> namesakes;
     for (auto& e : select.select_list) {
       columns += ColumnsOf(*e, from);
       CheckExpression(*e);
-      CheckNamesakes(++namesakes[duckdb::StringUtil::Lower(e->GetName())]);
+      // The binder tries name_1, name_2, … for each of them.
+      CheckAtMost(++namesakes[duckdb::StringUtil::Lower(e->GetName())], kMaxNamesakes, "selects more than ",
+                  " columns of one name");
     }
     for (auto& e : select.groups.group_expressions) CheckExpression(*e);
     CheckOptional(select.where_clause);
     CheckOptional(select.having);
     CheckOptional(select.qualify);
     return columns;
-  }
-
-  /// The binder tries name_1, name_2, … for each of them.
-  static void CheckNamesakes(size_t count) {
-    static constexpr size_t kMaxNamesakes = 500;
-    if (count <= kMaxNamesakes) return;
-    ThrowStatus(Status::InvalidArgument("a select list has more than " + std::to_string(kMaxNamesakes) +
-                                        " columns of one name"));
   }
 
   /// How many columns an item of a select list makes: `*`, `t.*`, COLUMNS(…) and what they stand in make several.

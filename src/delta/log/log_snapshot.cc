@@ -117,6 +117,16 @@ int64_t LogSnapshot::timestamp_millis() const {
   return state_.in_commit_timestamp_millis.value_or(state_.modified_millis);
 }
 
+Result<std::shared_ptr<const Snapshot>> LogSnapshot::FilesAddedIn(const TableContext& table, const LogSnapshot& like,
+                                                                  std::string_view text, int64_t version) {
+  TableState alone;
+  alone.protocol = like.protocol();
+  alone.metadata = like.metadata();
+  TARN_ASSIGN_OR_RETURN(alone, ApplyCommit(alone, table.store, text, version, /*modified_millis=*/0, ReplayOptions()));
+  TARN_ASSIGN_OR_RETURN(const auto snapshot, Make(table, std::move(alone), &like));
+  return std::shared_ptr<const Snapshot>(snapshot);
+}
+
 std::optional<int64_t> LogSnapshot::TxnVersion(const std::string& app_id) const {
   const auto found = state_.txns->find(app_id);
   if (found == state_.txns->end()) return std::nullopt;

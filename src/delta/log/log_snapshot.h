@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "delta/log/checkpoint_source.h"
@@ -20,6 +21,10 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   /// cannot be read. `previous` lends what did not change.
   static Result<std::shared_ptr<const LogSnapshot>> Make(const TableContext& table, TableState state,
                                                          const LogSnapshot* previous = nullptr);
+
+  /// The files that a commit's text adds, alone, as a table of `like`'s schema and protocol has them.
+  static Result<std::shared_ptr<const Snapshot>> FilesAddedIn(const TableContext& table, const LogSnapshot& like,
+                                                              std::string_view text, int64_t version);
 
   /// `snapshot` as what it is.
   static std::shared_ptr<const LogSnapshot> From(const std::shared_ptr<const Snapshot>& snapshot);

@@ -13,7 +13,6 @@
 #include "delta/files/data_file_reader.h"
 #include "delta/log/commit_json.h"
 #include "delta/log/log_snapshot.h"
-#include "delta/log/replay.h"
 #include "delta/operations/rewrite.h"
 #include "delta/operations/row_change.h"
 #include "delta/table_path.h"
@@ -71,25 +70,13 @@ bool HasTheColumnsOf(const Snapshot& after, const Snapshot& before) {
   return true;
 }
 
-/// Files that no commit has, as the table `as` would see them.
-Result<std::shared_ptr<const Snapshot>> Alone(const TableContext& table, const std::vector<Add>& files,
-                                              const std::shared_ptr<const Snapshot>& as) {
-  std::string text;
-  for (const Add& file : files) AppendLine(text, file);
-  const auto like = LogSnapshot::From(as);
-  TableState state;
-  state.protocol = like->protocol();
-  state.metadata = like->metadata();
-  TARN_ASSIGN_OR_RETURN(state,
-                        ApplyCommit(state, table.store, text, as->version(), /*modified_millis=*/0, ReplayOptions()));
-  TARN_ASSIGN_OR_RETURN(const auto alone, LogSnapshot::Make(table, std::move(state), like.get()));
-  return std::shared_ptr<const Snapshot>(alone);
-}
-
 /// Writes the rows of `files` for the table as `snapshot` has it.
 Result<std::vector<Add>> WriteAnew(const TableContext& table, const std::vector<Add>& files,
                                    const std::shared_ptr<const Snapshot>& snapshot, TableWriter& writer) {
-  TARN_ASSIGN_OR_RETURN(const auto alone, Alone(table, files, snapshot));
+  std::string text;
+  for (const Add& file : files) AppendLine(text, file);
+  const auto like = LogSnapshot::From(snapshot);
+  TARN_ASSIGN_OR_RETURN(const auto alone, LogSnapshot::FilesAddedIn(table, *like, text, snapshot->version()));
   std::vector<int> columns(static_cast<size_t>(snapshot->schema()->num_fields()));
   std::iota(columns.begin(), columns.end(), 0);
   for (FileIndex i = 0; i < alone->num_files(); ++i) {
