@@ -1,9 +1,12 @@
 """Configure and build one preset."""
 
+import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import setup
@@ -40,6 +43,25 @@ def build(preset: str, targets: list[str], quiet: bool = False) -> Path:
     else:
         check(command)
     return folder
+
+
+@contextlib.contextmanager
+def in_background(targets: dict[str, list[str]]) -> Iterator[None]:
+    """Builds targets by preset at the lowest priority, while the caller does what mostly waits. Whoever needs them builds
+    them again: what failed here fails there, where it is seen."""
+    if not targets:
+        yield
+        return
+    commands = [
+        ["nice", "-n", "19", "ninja", "-C", str(configure(preset)), *names] for preset, names in targets.items()
+    ]
+    with open(BUILD / "background.log", "w") as out:
+        script = "; ".join(map(shlex.join, commands))
+        process = subprocess.Popen(["sh", "-c", script], stdout=out, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.wait()
 
 
 def _with_progress(title: str, command: list) -> None:

@@ -1,7 +1,10 @@
 """Run the fuzzers, each on its own corpus in build/fuzz-corpus (kept between runs)."""
 
 import argparse
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import build
 from .paths import BUILD, ROOT
@@ -35,29 +38,31 @@ def run(seconds: int, chosen: list[str] | None = None) -> dict[str, int]:
     """Builds and runs fuzzers (all when none is named); returns how each ended, 0 when it found nothing."""
     folder = build.build("fuzz", chosen or names(), quiet=True)
     ARTIFACTS.mkdir(exist_ok=True)
-    ended = {}
-    for name in chosen or names():
-        corpus = BUILD / "fuzz-corpus" / name
-        corpus.mkdir(parents=True, exist_ok=True)
-        log = BUILD / f"{name}.log"
-        command = [
-            str(folder / "src" / name),
-            f"-max_total_time={seconds}",
-            "-timeout=20",
-            "-rss_limit_mb=4096",
-            f"-artifact_prefix={ARTIFACTS}/{name}-",
-            f"-seed_inputs={','.join(seeds(name))}",
-            str(corpus),
-        ]
-        with open(log, "w") as out:
-            ended[name] = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
-        lines = log.read_text(errors="replace").splitlines()
-        if ended[name] != 0:
-            say("\n".join(lines[-60:]))
-        say(
-            f"  fuzz {name}: {'nothing found' if ended[name] == 0 else 'FOUND SOMETHING'}: {lines[-1] if lines else ''}"
-        )
-    return ended
+    with ThreadPoolExecutor(os.cpu_count()) as cores:
+        return dict(cores.map(lambda name: (name, _run_one(folder / "src" / name, seconds)), chosen or names()))
+
+
+def _run_one(fuzzer: Path, seconds: int) -> int:
+    name = fuzzer.name
+    corpus = BUILD / "fuzz-corpus" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    log = BUILD / f"{name}.log"
+    command = [
+        str(fuzzer),
+        f"-max_total_time={seconds}",
+        "-timeout=20",
+        "-rss_limit_mb=4096",
+        f"-artifact_prefix={ARTIFACTS}/{name}-",
+        f"-seed_inputs={','.join(seeds(name))}",
+        str(corpus),
+    ]
+    with open(log, "w") as out:
+        status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
+    lines = log.read_text(errors="replace").splitlines()
+    if status != 0:
+        say("\n".join(lines[-60:]))
+    say(f"  fuzz {name}: {'nothing found' if status == 0 else 'FOUND SOMETHING'}: {lines[-1] if lines else ''}")
+    return status
 
 
 def main(arguments: list[str]) -> int:

@@ -37,20 +37,24 @@ def _environment() -> dict[str, str]:
     return env
 
 
-def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "") -> list[Path]:
-    """Builds and runs the rooms' test programs of one preset; returns their JUnit reports."""
-    folder = build.configure(preset)
+def room_programs(preset: str) -> list[str]:
+    """The rooms' test programs that a preset has."""
     shown = subprocess.run(
-        ["ninja", "-C", folder, "-t", "targets", "all"], capture_output=True, text=True, check=True
+        ["ninja", "-C", build.configure(preset), "-t", "targets", "all"], capture_output=True, text=True, check=True
     ).stdout
-    known = [
+    return [
         line.split(":")[0].split("/")[-1]
         for line in shown.splitlines()
         if line.startswith("src/tarn_") and line.split(":")[0].endswith("_test")
     ]
+
+
+def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "") -> list[Path]:
+    """Builds and runs the rooms' test programs of one preset; returns their JUnit reports."""
+    known = room_programs(preset)
     wanted = [f"tarn_{room}_test" for room in rooms] if rooms else known
     programs = [name for name in known if name in wanted]
-    build.build(preset, programs + (["tarn"] if preset == "release" else []), quiet=True)
+    folder = build.build(preset, programs, quiet=True)
     reports = []
     for name in programs:
         started = time.monotonic()
@@ -158,7 +162,9 @@ def main(arguments: list[str]) -> int:
         )
     reports = run_rooms("dev", options.room, options.filter)
     if not options.quick:
-        reports.append(run_cross_room(rest))
+        later = {"tsan": room_programs("tsan"), "fuzz": fuzz.names()} if options.full else {}
+        with build.in_background(later):
+            reports.append(run_cross_room(rest))
     if options.full:
         reports += [*run_rooms("tsan", gtest_filter=TSAN_FILTER), run_fuzzers()]
     passed, failed, skipped = summary(reports)
