@@ -87,6 +87,10 @@ Result<ArrayPtr> Conformer::Conform(const ArrayPtr& array, const std::shared_ptr
     }
     if (type->id() == arrow::Type::LIST || type->id() == arrow::Type::MAP) return List(*array, type, path);
   }
+  if (type->id() == arrow::Type::NA) {
+    if (array->null_count() == array->length()) return FromArrow(arrow::MakeArrayOfNull(type, array->length()));
+    return Status::InvalidArgument("column '" + path + "' is void: it holds nothing but NULL");
+  }
   arrow::Result<ArrayPtr> cast = arrow::compute::Cast(*array, type);
   if (cast.ok()) return *std::move(cast);
   return Status::InvalidArgument("column '" + path + "' of type " + array->type()->ToString() + " does not fit " +

@@ -107,6 +107,16 @@ TEST(Conform, RefusesWhatDoesNotFitByColumn) {
   EXPECT_TRUE(required.status().Is(StatusCode::kInvalidArgument));
 }
 
+TEST(Conform, AVoidColumnHoldsNullsOnly) {
+  const auto schema = arrow::schema({arrow::field("n", arrow::null())});
+  const auto nulls = ConformBatch(*Batch({arrow::field("n", arrow::int32())}, R"([{"n":null},{"n":null}])"), schema);
+  ASSERT_TRUE(nulls.ok()) << nulls.status().ToString();
+  EXPECT_EQ((*nulls)->column(0)->null_count(), 2);
+  const auto value = ConformBatch(*Batch({arrow::field("n", arrow::int32())}, R"([{"n":1}])"), schema);
+  EXPECT_TRUE(value.status().Is(StatusCode::kInvalidArgument));
+  EXPECT_THAT(value.status().message(), testing::HasSubstr("'n' is void"));
+}
+
 /// The batch with its first column required as `field` says.
 Status Check(const std::shared_ptr<arrow::Field>& loose, const std::shared_ptr<arrow::Field>& strict,
              const std::string& json) {

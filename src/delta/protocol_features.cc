@@ -63,6 +63,7 @@ bool IsOn(const Metadata& metadata, const arrow::Schema&) {
 }
 
 constexpr char kAppendOnly[] = "delta.appendOnly";
+constexpr char kRowTracking[] = "rowTracking";
 constexpr char kChangeDataFeed[] = "delta.enableChangeDataFeed";
 constexpr char kDeletionVectors[] = "delta.enableDeletionVectors";
 constexpr char kInCommitTimestamps[] = "delta.enableInCommitTimestamps";
@@ -123,7 +124,7 @@ const Feature kFeatures[] = {
      [](const Metadata& metadata, const arrow::Schema&) {
        return PropertyIsTrue(metadata, "delta.enableIcebergCompatV2");
      }},
-    {"rowTracking", 0, 0, true, false, nullptr},
+    {kRowTracking, 0, 0, true, false, nullptr},
     {"clustering", 0, 0, true, false, nullptr},
 };
 
@@ -139,6 +140,11 @@ Status Refuse(std::string_view verb, std::string_view feature) {
 }
 
 bool IsActive(const Feature& feature, const Metadata& metadata, const arrow::Schema& schema) {
+  // Where it is suspended no writer gives rows their ids.
+  if (feature.name == kRowTracking) {
+    return !PropertyIsTrue(metadata, "delta.rowTrackingSuspended") ||
+           PropertyIsTrue(metadata, "delta.enableRowTracking");
+  }
   return feature.active == nullptr || feature.active(metadata, schema);
 }
 
@@ -307,6 +313,26 @@ bool PropertyIsTrue(const Metadata& metadata, const std::string& key) {
   return SameButForCase(Property(metadata, key), "true");
 }
 
+namespace {
+
+/// PROTOCOL.md, "Table Features": lists of readers' features stand beside those of writers, which name them, too.
+Status CheckConsistent(const Protocol& protocol) {
+  if (protocol.min_reader_version != kMaxReaderVersion || !protocol.reader_features.has_value()) return Status::Ok();
+  if (protocol.min_writer_version < kMaxWriterVersion) {
+    return Status::Corruption(
+        "the protocol has reader version 3, which requires writer version 7, but writer version " +
+        std::to_string(protocol.min_writer_version));
+  }
+  for (const std::string& feature : *protocol.reader_features) {
+    if (protocol.writer_features.has_value() && !Lists(protocol.writer_features, feature)) {
+      return Status::Corruption("the protocol lists the feature " + feature + " for readers but not for writers");
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
 Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const arrow::Schema& schema) {
   TARN_RETURN_NOT_OK(CheckTypeChanges(schema));
   const int version = protocol.min_reader_version;
@@ -314,6 +340,7 @@ Status CheckReadable(const Protocol& protocol, const Metadata& metadata, const a
     return Status::Unsupported("the table needs reader version " + std::to_string(version) +
                                "; the newest known one is " + std::to_string(kMaxReaderVersion));
   }
+  TARN_RETURN_NOT_OK(CheckConsistent(protocol));
   if (version < kMaxReaderVersion) return CheckLegacy(version, /*writing=*/false, metadata, schema);
   if (!protocol.reader_features.has_value()) {
     return Status::Corruption("the protocol has reader version 3 but no readerFeatures");

@@ -107,6 +107,26 @@ TEST(ProtocolFeatures, UnknownVersionsAndContradictionsAreRefused) {
   EXPECT_EQ(CheckWritable({1, 8, {}, {}}, {}, *plain).code(), StatusCode::kUnsupported);
   EXPECT_EQ(CheckReadable({3, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
   EXPECT_EQ(CheckWritable({1, 7, {}, {}}, {}, *plain).code(), StatusCode::kCorruption);
+  const std::vector<std::string> vectors = {"deletionVectors"};
+  const Status old_writer = CheckReadable({3, 5, vectors, {}}, {}, *plain);
+  EXPECT_EQ(old_writer.code(), StatusCode::kCorruption);
+  EXPECT_NE(old_writer.message().find("requires writer version 7"), std::string::npos);
+  const Status readers_alone = CheckReadable({3, 7, vectors, std::vector<std::string>{"appendOnly"}}, {}, *plain);
+  EXPECT_EQ(readers_alone.code(), StatusCode::kCorruption);
+  EXPECT_NE(readers_alone.message().find("deletionVectors"), std::string::npos);
+}
+
+TEST(ProtocolFeatures, RowTrackingIsNoObstacleWhereItIsSuspended) {
+  const auto plain = arrow::schema({arrow::field("id", arrow::int64())});
+  const Protocol protocol = {1, 7, std::nullopt, std::vector<std::string>{"domainMetadata", "rowTracking"}};
+  Metadata metadata;
+  metadata.configuration["delta.rowTrackingSuspended"] = "true";
+  EXPECT_TRUE(CheckWritable(protocol, metadata, *plain).ok());
+  EXPECT_TRUE(FeaturesInUse(metadata, *plain).empty());
+  metadata.configuration["delta.enableRowTracking"] = "true";
+  ExpectMay(May::kRead, protocol, metadata, *plain, "rowTracking");
+  metadata.configuration = {{"delta.rowTrackingSuspended", "false"}};
+  ExpectMay(May::kRead, protocol, metadata, *plain, "rowTracking");
 }
 
 using Names = std::vector<std::string>;

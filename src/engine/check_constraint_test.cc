@@ -110,6 +110,19 @@ TEST_F(CheckConstraintTest, NewRowsKeepThemAndNullsDoNot) {
               StartsWith("AlreadyExists: "));
 }
 
+TEST_F(CheckConstraintTest, AnEmptyTextThatPartitionsTheTableIsNull) {
+  ASSERT_EQ(Value("create table db.e (id varchar, p varchar, check (p = '' or p = 'a')) partitioned by (p)"),
+            "(no rows)");
+  EXPECT_THAT(Value("insert into db.e values ('1', '')"), HasSubstr("p = null"));
+  EXPECT_THAT(Value("merge into db.e using (select '' as p) s on false when not matched then insert (p) values (s.p)"),
+              HasSubstr("p = null"));
+  ASSERT_EQ(Value("alter table db.e drop constraint check_1"), "(no rows)");
+  EXPECT_EQ(Value("insert into db.e select x, x from (values ('')) v(x) returning p is null and id = ''"), "true");
+  EXPECT_EQ(Value("update db.e set p = 'a' returning p"), "a");
+  EXPECT_EQ(Value("update db.e set p = '' returning p is null"), "true");
+  EXPECT_EQ(Value("select p is null and id = '' from db.e"), "true");
+}
+
 TEST_F(CheckConstraintTest, WithoutANameTakesTheNextFreeOne) {
   EXPECT_EQ(Value("create table db.k (a int check (a > 0), check (a > 1), constraint Check_1 check (a > 2), "
                   "constraint other check (a > 3), constraint check_3 check (a > 4), check (a > 5))"),

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "duckdb/common/vector_operations/vector_operations.hpp"
 #include "duckdb/main/client_context.hpp"
 #include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "engine/arrow_vectors.h"
@@ -41,6 +42,29 @@ void ForEachPlace(DataChunk& chunk, const duckdb::SelectionVector& about, idx_t 
     const auto file = static_cast<delta::FileIndex>(file_values[files.sel->get_index(at)]);
     visit(at, file, row_values[rows.sel->get_index(at)]);
   }
+}
+
+/// A partition column holds no empty text: as one it is read as NULL, and so it is told. In a copy, since other columns
+/// may share the values.
+void MakeEmptyNull(DataChunk& rows, idx_t column) {
+  const duckdb::LogicalType& type = rows.data[column].GetType();
+  if (type.InternalType() != duckdb::PhysicalType::VARCHAR) return;
+  duckdb::UnifiedVectorFormat values;
+  rows.data[column].ToUnifiedFormat(rows.size(), values);
+  const auto* texts = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(values);
+  const auto is_empty = [&](idx_t row) {
+    const idx_t at = values.sel->get_index(row);
+    return values.validity.RowIsValid(at) && texts[at].GetSize() == 0;
+  };
+  idx_t row = 0;
+  while (row < rows.size() && !is_empty(row)) row++;
+  if (row == rows.size()) return;
+  duckdb::Vector changed(type, rows.size());
+  duckdb::VectorOperations::Copy(rows.data[column], changed, rows.size(), 0, 0);
+  for (; row < rows.size(); row++) {
+    if (is_empty(row)) duckdb::FlatVector::SetNull(changed, row, true);
+  }
+  rows.data[column].Reference(changed);
 }
 
 }  // namespace
@@ -93,6 +117,7 @@ duckdb::unique_ptr<duckdb::GlobalSourceState> LakeWrite::GetGlobalSourceState(du
 void LakeWrite::Insert(duckdb::ClientContext& context, const RowLayout& layout, DataChunk& rows,
                        WriteState& state) const {
   if (rows.size() == 0) return;
+  for (const int column : state.edit->partition_columns()) MakeEmptyNull(rows, static_cast<idx_t>(column));
   const ChunkRows converter(layout.types, layout.names, context.GetClientProperties());
   const auto batch = ValueOrThrow(converter.Take(rows));
   ThrowIfError(state.edit->Insert(*batch));

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/status.h"
@@ -52,6 +53,8 @@ class TableEdit {
   Result<std::shared_ptr<const delta::Snapshot>> Commit(const Statement& statement) EXCLUDES(mutex_);
 
   int64_t rows_inserted() const EXCLUDES(mutex_);
+  /// Indices into the table's columns.
+  const std::vector<int>& partition_columns() const { return snapshot_->partition_columns(); }
   const lake::TableName& name() const { return name_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,12 @@ Status Restorer::CheckPossible() const {
   TARN_RETURN_NOT_OK(CheckWritable(newest_->protocol(), newest_->metadata(), *newest_->schema()));
   const auto features = FeaturesOf(newest_->protocol());
   const std::string version = "version " + std::to_string(target_->version());
-  for (const std::string& feature : FeaturesOf(target_->protocol())) {
+  // Not what an old version implies: others leave that out of their lists where nothing uses it.
+  std::set<std::string> needed = FeaturesInUse(target_->metadata(), *target_->schema());
+  for (const auto& listed : {target_->protocol().reader_features, target_->protocol().writer_features}) {
+    if (listed.has_value()) needed.insert(listed->begin(), listed->end());
+  }
+  for (const std::string& feature : needed) {
     if (!features.contains(feature)) {
       return Status::Unsupported(version + " needs the feature " + feature + ", which the table has given up");
     }

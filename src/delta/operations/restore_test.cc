@@ -6,6 +6,7 @@
 
 #include "delta/log/commit_json.h"
 #include "delta/log/commit_store.h"
+#include "delta/log/log_names.h"
 #include "delta/operations/vacuum.h"
 #include "delta/testing/data_table.h"
 #include "delta/testing/table_fixture.h"
@@ -147,6 +148,27 @@ TEST(Restore, WhatMustNotGoBackStays) {
   EXPECT_EQ(snapshot.metadata().configuration.at("delta.enableInCommitTimestamps"), "true");
   EXPECT_FALSE(snapshot.metadata().configuration.contains("user"));
   EXPECT_EQ(snapshot.timestamp_millis(), 5000000000001);
+}
+
+TEST(Restore, WhatAnOldVersionImpliedAndNothingUsedIsNoObstacle) {
+  // As delta-rs upgrades a table of (1,2): the lists leave out what the version stood for.
+  DataTable table;
+  table.ExpectBroken();
+  table.Create(arrow::schema(kColumns));
+  table.Append(kColumns, R"([{"id":1}])");
+  const std::string upgrade =
+      R"({"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],)"
+      R"("writerFeatures":["deletionVectors"]}})"
+      "\n";
+  ASSERT_TRUE(table.store()
+                  .Put("_delta_log/" + PaddedVersion(2) + ".json",
+                       ByteSpan(reinterpret_cast<const std::byte*>(upgrade.data()), upgrade.size()),
+                       storage::Precondition::None())
+                  .ok());
+  const auto restored = Restore(table.context(), table.Latest(), 0);
+  ASSERT_TRUE(restored.ok()) << restored.status().ToString();
+  EXPECT_EQ(table.Latest()->num_files(), 0u);
+  EXPECT_EQ(table.Latest()->protocol().min_writer_version, 7);
 }
 
 TEST(Restore, AFeatureThatWasGivenUpRefuses) {

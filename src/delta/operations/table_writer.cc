@@ -1,10 +1,13 @@
 #include "delta/operations/table_writer.h"
 
+#include <arrow/array.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/bit_util.h>
 
 #include <algorithm>
 #include <limits>
@@ -39,6 +42,26 @@ std::string TimeText(int64_t value, const arrow::DataType& type) {
       type.id() == arrow::Type::DATE32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
   if (value == last) return "infinity";
   return value <= -last ? "-infinity" : *columnar::FormatPartitionValue(value, type);
+}
+
+/// A partition column as it will be read: an empty text is a null there (PROTOCOL.md, "Partition Value Serialization").
+Result<std::shared_ptr<arrow::Array>> EmptyAsNull(const std::shared_ptr<arrow::Array>& array) {
+  if (array->type_id() != arrow::Type::STRING && array->type_id() != arrow::Type::BINARY) return array;
+  const auto& texts = static_cast<const arrow::BinaryArray&>(*array);
+  const int64_t end = array->offset() + array->length();
+  TARN_ASSIGN_OR_RETURN_ARROW(std::shared_ptr<arrow::Buffer> validity, arrow::AllocateEmptyBitmap(end));
+  bool has_empty = false;
+  for (int64_t row = 0; row < texts.length(); ++row) {
+    if (texts.IsNull(row)) continue;
+    const bool is_empty = texts.value_length(row) == 0;
+    has_empty = has_empty || is_empty;
+    if (!is_empty) arrow::bit_util::SetBit(validity->mutable_data(), array->offset() + row);
+  }
+  if (!has_empty) return array;
+  const auto data = array->data()->Copy();
+  data->buffers[0] = std::move(validity);
+  data->null_count = arrow::kUnknownNullCount;
+  return arrow::MakeArray(data);
 }
 
 /// Others do not open a table at all of which one partition's text is beyond their calendar.
@@ -87,7 +110,12 @@ Status TableWriter::CheckConstraints(const arrow::RecordBatch& rows) {
   if (constraints_ == nullptr) {
     TARN_ASSIGN_OR_RETURN(constraints_, RowConstraints::Of(*snapshot_));
   }
-  return constraints_->Check(rows);
+  // As the rows will be read.
+  arrow::ArrayVector columns = rows.columns();
+  for (const int column : snapshot_->partition_columns()) {
+    TARN_ASSIGN_OR_RETURN(columns[static_cast<size_t>(column)], EmptyAsNull(rows.column(column)));
+  }
+  return constraints_->Check(*arrow::RecordBatch::Make(rows.schema(), rows.num_rows(), std::move(columns)));
 }
 
 Status TableWriter::Append(const arrow::RecordBatch& rows) {
