@@ -62,9 +62,7 @@ def run_rooms(preset: str, rooms: list[str] | None = None, gtest_filter: str = "
         failed = ", ".join(str(status) for _, status in runs if status != 0)
         say(f"  {preset} {name}: {f'FAILED ({failed})' if failed else 'passed'} in {time.monotonic() - started:.1f} s")
         for report, status in runs:
-            if not report.exists():
-                _record_crash(report, name, status)
-            reports.append(report)
+            reports += with_exit_status(report, name, status)
     return reports
 
 
@@ -84,15 +82,27 @@ def _run_sharded(preset: str, program: Path, gtest_filter: str) -> list[tuple[Pa
     return [(report, process.wait()) for report, process in running]
 
 
-def _record_crash(report: Path, name: str, status: int) -> None:
+def with_exit_status(report: Path, name: str, status: int) -> list[Path]:
+    """A program's report and, where that does not tell why the program failed, one that does: without it a crash, or
+    what a sanitizer says at the end, after tests that all passed, would count as success."""
+    if not report.exists():
+        return [_failure(report, name, f"ended with status {status} before its report")]
+    if status == 0 or summary([report], quiet=True)[1] > 0:
+        return [report]
+    at_end = report.with_name(f"{report.stem}-exit.xml")
+    return [report, _failure(at_end, name, f"ended with status {status}, and no test had failed")]
+
+
+def _failure(report: Path, name: str, why: str) -> Path:
     report.write_text(
         f'<testsuites tests="1"><testsuite name="{name}" tests="1" failures="1"><testcase name="{name}">'
-        f'<failure message="ended with status {status} before its report"/></testcase></testsuite>'
+        f'<failure message="{why}"/></testcase></testsuite>'
         "</testsuites>"
     )
+    return report
 
 
-def run_cross_room(arguments: list[str]) -> Path:
+def run_cross_room(arguments: list[str]) -> list[Path]:
     interpreter = python()
     build.program()
     # What makes the tables that no command can.
@@ -104,9 +114,7 @@ def run_cross_room(arguments: list[str]) -> Path:
         env=_environment(),
         cwd=ROOT,
     )
-    if not report.exists():
-        _record_crash(report, "pytest", status)
-    return report
+    return with_exit_status(report, "pytest", status)
 
 
 def run_fuzzers() -> Path:
@@ -122,21 +130,22 @@ def run_fuzzers() -> Path:
     return report
 
 
-def summary(reports: list[Path]) -> tuple[int, int, int]:
-    """Counts passed, failed and skipped test cases, and names the last two kinds."""
+def summary(reports: list[Path], quiet: bool = False) -> tuple[int, int, int]:
+    """Counts passed, failed and skipped test cases, and names the last two kinds unless `quiet`."""
+    tell = (lambda _: None) if quiet else say
     passed = failed = skipped = 0
     for report in reports:
         for case in ET.parse(report).getroot().iter("testcase"):
             name = f"{case.get('classname', '')}.{case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
                 failed += 1
-                say(f"  failed: {name}")
+                tell(f"  failed: {name}")
             elif case.find("skipped") is not None or case.get("status") == "notrun" or case.get("result") == "skipped":
                 if case.get("status") == "notrun":
                     continue
                 skipped += 1
                 node = case.find("skipped")
-                say(f"  skipped: {name}: {node.get('message') if node is not None else ''}")
+                tell(f"  skipped: {name}: {node.get('message') if node is not None else ''}")
             else:
                 passed += 1
     return passed, failed, skipped
@@ -165,7 +174,7 @@ def main(arguments: list[str]) -> int:
     if not options.quick:
         later = {"tsan": room_programs("tsan"), "fuzz": fuzz.names()} if options.full else {}
         with build.in_background(later):
-            reports.append(run_cross_room(rest))
+            reports += run_cross_room(rest)
     if options.full:
         reports += [*run_rooms("tsan", gtest_filter=TSAN_FILTER), run_fuzzers()]
     passed, failed, skipped = summary(reports)
