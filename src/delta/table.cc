@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/log.h"
+#include "delta/log/checksum.h"
 #include "delta/log/commit_json.h"
 #include "delta/log/commit_store.h"
 #include "delta/log/log_names.h"
@@ -20,8 +22,40 @@ namespace {
 constexpr int kMaxListings = 3;
 constexpr int kMaxBrokenFiles = 8;
 
-Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> version,
-                             std::set<std::string> broken_files = {}) {
+/// Larger ones, which list every file, are passed over.
+constexpr int64_t kMaxChecksumBytes = 4 << 20;
+
+struct LoadedState {
+  TableState state;
+  /// The version's checksum where there is one and it was asked for.
+  std::optional<LogFile> checksum;
+  std::string checksum_text;
+};
+
+/// Reads a segment and, at the same time where that is waiting for a server, its checksum.
+Result<LoadedState> ReadSegment(const TableContext& table, const LogSegment& segment, bool with_checksum,
+                                std::string* broken) {
+  LoadedState loaded;
+  if (with_checksum && segment.checksum.has_value() && segment.checksum->size_bytes <= kMaxChecksumBytes) {
+    loaded.checksum = segment.checksum;
+  }
+  TARN_RETURN_NOT_OK(
+      RunParallel(loaded.checksum.has_value() ? 2 : 1, ThreadsFor(*table.store, 1), [&](size_t i) -> Status {
+        if (i == 0) {
+          TARN_ASSIGN_OR_RETURN(loaded.state, ReplaySegment(table.store, segment, ReplayOptions(), broken));
+          return Status::Ok();
+        }
+        // An optional file, that cleanup may take away.
+        auto text = table.store->Get(loaded.checksum->key);
+        if (text.ok()) loaded.checksum_text = *std::move(text);
+        return Status::Ok();
+      }));
+  if (loaded.checksum_text.empty()) loaded.checksum.reset();
+  return loaded;
+}
+
+Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> version, bool with_checksum,
+                              std::set<std::string> broken_files = {}) {
   SegmentOptions options;
   options.version = version;
   options.broken = std::move(broken_files);
@@ -30,7 +64,7 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
   while (true) {
     TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
     std::string broken;
-    auto state = ReplaySegment(table.store, segment, ReplayOptions(), &broken);
+    auto state = ReadSegment(table, segment, with_checksum, &broken);
     if (state.ok()) return std::move(*state);
     if (failure.ok()) failure = state.status();
     const StatusCode code = state.status().code();
@@ -39,6 +73,8 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
       options.broken.insert(broken);
       // Without another way to the version, the broken file is what is wrong with the table.
       if (!ListSegment(*table.store, options).ok()) return failure;
+      Log(LogLevel::kWarning, "a file of the log cannot be read, and the commits that it stands for are read instead",
+          {{"table", table.store->uri()}, {"file", broken}, {"why", state.status().ToString()}});
       continue;
     }
     if (code == StatusCode::kNotFound && ++listings < kMaxListings) {
@@ -51,8 +87,15 @@ Result<TableState> LoadState(const TableContext& table, std::optional<int64_t> v
 
 Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version,
                                              std::set<std::string> broken_files = {}) {
-  TARN_ASSIGN_OR_RETURN(TableState state, LoadState(table, version, std::move(broken_files)));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table, std::move(state)));
+  TARN_ASSIGN_OR_RETURN(LoadedState loaded, LoadState(table, version, /*with_checksum=*/true, std::move(broken_files)));
+  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table, std::move(loaded.state)));
+  if (loaded.checksum.has_value()) {
+    const std::string wrong = DifferenceFromChecksum(loaded.checksum_text, *snapshot);
+    if (!wrong.empty()) {
+      Log(LogLevel::kWarning, "a version checksum is not what the log says, and is passed over",
+          {{"table", table.store->uri()}, {"file", loaded.checksum->key}, {"why", wrong}});
+    }
+  }
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
@@ -93,9 +136,10 @@ Result<HistoryEntry> ReadHistoryEntry(const TableContext& table, int64_t version
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table) { return Load(table, std::nullopt); }
 
 Result<std::optional<int64_t>> ReadTxnVersion(const TableContext& table, const std::string& app_id) {
-  TARN_ASSIGN_OR_RETURN(const TableState state, LoadState(table, std::nullopt));
-  const auto found = state.txns->find(app_id);
-  return found == state.txns->end() ? std::nullopt : std::optional<int64_t>(found->second.version);
+  TARN_ASSIGN_OR_RETURN(const LoadedState loaded, LoadState(table, std::nullopt, /*with_checksum=*/false));
+  const TxnMap& txns = *loaded.state.txns;
+  const auto found = txns.find(app_id);
+  return found == txns.end() ? std::nullopt : std::optional<int64_t>(found->second.version);
 }
 
 Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const TableContext& table, int64_t version) {

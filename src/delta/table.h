@@ -33,8 +33,9 @@ struct TableContext {
   columnar::TimeZone partition_timezone = {};
 };
 
-/// Reads the newest version. NotFound when there is no log; Unsupported names the feature that this program cannot
-/// read; Corruption names file and place.
+/// Reads the newest version. What is derived of commits and does not fit them, a checkpoint that cannot be read or a
+/// version checksum that is not what replay gives, is passed over and told in the program's log. NotFound when there is
+/// no log; Unsupported names the feature that this program cannot read; Corruption names file and place.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const TableContext& table);
 
 /// The `txn` version that an application has reached, also in a table whose features cannot be read; nullopt when it

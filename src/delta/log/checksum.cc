@@ -1,11 +1,15 @@
 #include "delta/log/checksum.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
-#include <string>
+#include <optional>
+#include <utility>
 
 #include "delta/log/commit_json.h"
 #include "delta/log/log_names.h"
 #include "delta/log/log_snapshot.h"
+#include "delta/log/same_actions.h"
 #include "delta/protocol_features.h"
 
 namespace tarn::delta {
@@ -56,7 +60,51 @@ Result<std::string> Render(const LogSnapshot& snapshot) {
   return out;
 }
 
+/// The actions that a checksum repeats.
+class RepeatedActions final : public ActionVisitor {
+ public:
+  Status OnProtocol(Protocol found) override {
+    protocol = std::move(found);
+    return Status::Ok();
+  }
+  Status OnMetadata(Metadata found) override {
+    metadata = std::move(found);
+    return Status::Ok();
+  }
+  std::optional<Protocol> protocol;
+  std::optional<Metadata> metadata;
+};
+
 }  // namespace
+
+std::string DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot) {
+  simdjson::dom::parser json;
+  simdjson::dom::object root;
+  const simdjson::padded_string padded(text);
+  if (json.parse(padded).get(root) != simdjson::SUCCESS) return "it is no JSON object";
+  const auto number = [&](std::string_view field, int64_t expected) -> std::string {
+    int64_t found = 0;
+    if (root[field].get(found) != simdjson::SUCCESS || found == expected) return "";
+    return std::string(field) + " is " + std::to_string(found) + ", but " + std::to_string(expected) + " by the log";
+  };
+  if (std::string wrong = number("numFiles", static_cast<int64_t>(snapshot.num_files())); !wrong.empty()) return wrong;
+  if (std::string wrong = number("tableSizeBytes", snapshot.total_bytes()); !wrong.empty()) return wrong;
+  RepeatedActions found;
+  const std::pair<std::string_view, std::string_view> actions[] = {{"protocol", "protocol"}, {"metadata", "metaData"}};
+  for (const auto& [field, action] : actions) {
+    simdjson::dom::object value;
+    if (root[field].get(value) != simdjson::SUCCESS) continue;
+    std::string line = "{\"" + std::string(action) + "\":" + simdjson::minify(value) + "}";
+    if (const Status parsed = CommitParser().ParseCommit(line, found); !parsed.ok()) return parsed.message();
+  }
+  if (found.protocol.has_value() && !SameProtocol(*found.protocol, snapshot.protocol())) {
+    return "its protocol is not the log's";
+  }
+  if (found.metadata.has_value() && !SameMetadata(*found.metadata, snapshot.metadata())) {
+    return "its metaData is not the log's";
+  }
+  return "";
+}
 
 Status WriteChecksum(const TableContext& table, const Snapshot& snapshot) {
   const auto* log_snapshot = dynamic_cast<const LogSnapshot*>(&snapshot);

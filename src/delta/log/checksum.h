@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "base/status.h"
 #include "delta/snapshot.h"
 #include "delta/table.h"
@@ -11,5 +14,9 @@ namespace tarn::delta {
 /// that are committed. Costs one Put, whatever the table's size; an optional file, so that a failure may be passed
 /// over.
 Status WriteChecksum(const TableContext& table, const Snapshot& snapshot);
+
+/// What of a version checksum is not what replay gave, empty when nothing is: sizes, protocol and metaData, as far as
+/// the text has them.
+std::string DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot);
 
 }  // namespace tarn::delta

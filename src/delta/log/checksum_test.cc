@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "delta/log/commit_json.h"
@@ -169,6 +171,78 @@ TEST(Checksum, AnothersIsLeftAsItIs) {
   table.Put(ChecksumKey(0), "another's");
   EXPECT_TRUE(WriteChecksum(table.context(), *snapshot).ok());
   EXPECT_EQ(*table.store().Get(ChecksumKey(0)), "another's");
+}
+
+/// What opening a table says on the program's log.
+std::string WarningsOf(const std::function<void()>& open) {
+  ::testing::internal::CaptureStderr();
+  open();
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(ChecksumTest, OneThatIsNotTheLogsIsToldAndPassedOver) {
+  MemoryTable table;
+  table.ExpectBroken();
+  const auto snapshot = table.Append(table.Create(), {"a.parquet"});
+  const auto open = [&] {
+    return WarningsOf([&] {
+      const auto loaded = LoadSnapshot(table.context());
+      ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+      EXPECT_EQ((*loaded)->num_files(), 1u);
+      EXPECT_EQ((*loaded)->protocol().min_writer_version, 2);
+    });
+  };
+  const std::string key = ChecksumKey(snapshot->version());
+  ASSERT_TRUE(table.store().Delete(key).ok());
+  EXPECT_EQ(open(), "");
+  ASSERT_TRUE(WriteChecksum(table.context(), *snapshot).ok());
+  EXPECT_EQ(open(), "");
+  const std::string good = *table.store().Get(key);
+  const auto with = [&](const std::string& old, const std::string& text) {
+    const size_t at = good.find(old);
+    EXPECT_NE(at, std::string::npos) << old;
+    return std::string(good).replace(at, old.size(), text);
+  };
+  // Each is what a reader that takes it for the truth would go wrong by.
+  const std::pair<std::string, std::string> cases[] = {
+      {with(R"("numFiles":1)", R"("numFiles":2)"), "numFiles is 2, but 1 by the log"},
+      {with(R"("tableSizeBytes":)", R"("tableSizeBytes":1)"), "by the log"},
+      {with(R"("minWriterVersion":2)", R"("minWriterVersion":3)"), "its protocol is not the log's"},
+      {with(R"(\"name\":\"id\")", R"(\"name\":\"no\")"), "its metaData is not the log's"},
+      {with(R"("protocol":{)", R"("protocol":{"x":)"), "it is no JSON object"},
+      {"[]", "it is no JSON object"},
+      {"", ""},
+  };
+  for (const auto& [text, why] : cases) {
+    table.Put(key, text);
+    const std::string said = open();
+    EXPECT_NE(said.find(why), std::string::npos) << said << " of " << text;
+    EXPECT_EQ(said.find(key) != std::string::npos, !why.empty()) << said;
+  }
+  // Spelled otherwise it says the same.
+  table.Put(key, with(R"({"tableSizeBytes")", R"({ "new": [1], "tableSizeBytes")"));
+  EXPECT_EQ(open(), "");
+}
+
+TEST(ChecksumTest, WhatElseOfTheLogCannotBeReadIsTold) {
+  MemoryTable table;
+  table.ExpectBroken();
+  const auto snapshot = table.Append(table.Create(), {"a.parquet"});
+  ASSERT_TRUE(WriteCheckpoint(table.context(), *snapshot).ok());
+  const auto open = [&] {
+    return WarningsOf([&] {
+      const auto loaded = LoadSnapshot(table.context());
+      ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+      EXPECT_EQ((*loaded)->num_files(), 1u);
+    });
+  };
+  EXPECT_EQ(open(), "");
+  table.Put(std::string(kLastCheckpointKey), "{");
+  EXPECT_NE(open().find(kLastCheckpointKey), std::string::npos);
+  table.Put(CheckpointKey(snapshot->version()), "no Parquet");
+  const std::string said = open();
+  EXPECT_NE(said.find(CheckpointKey(snapshot->version())), std::string::npos) << said;
+  EXPECT_NE(said.find("Corruption"), std::string::npos) << said;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include "base/log.h"
 #include "delta/log/log_names.h"
 
 namespace tarn::delta {
@@ -28,7 +29,13 @@ std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text) {
 
 std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store) {
   const auto text = store.Get(kLastCheckpointKey);
-  return text.ok() ? ParseLastCheckpoint(*text) : std::nullopt;
+  if (!text.ok()) return std::nullopt;
+  const auto hint = ParseLastCheckpoint(*text);
+  if (!hint.has_value()) {
+    Log(LogLevel::kWarning, "the hint at the last checkpoint cannot be read, and the whole log is listed",
+        {{"table", store.uri()}, {"file", kLastCheckpointKey}});
+  }
+  return hint;
 }
 
 }  // namespace tarn::delta

@@ -21,6 +21,8 @@ struct Listing {
   /// By version, then by number of parts: sets of different sizes may stand beside each other.
   std::map<int64_t, std::map<int, Parts>> classic;
   std::multimap<int64_t, LogFile> under_uuid;
+  /// Ascending.
+  std::vector<LogFile> checksums;
 };
 
 LogFile ToLogFile(const storage::ObjectInfo& object, int64_t version) {
@@ -65,6 +67,8 @@ Result<Listing> ListLog(storage::ObjectStore& store, int64_t from_version) {
     if (!parsed.has_value()) return true;
     if (parsed->kind == LogName::Kind::kCommit) {
       listing.commits.push_back(ToLogFile(entry.object, parsed->version));
+    } else if (parsed->kind == LogName::Kind::kChecksum) {
+      listing.checksums.push_back(ToLogFile(entry.object, parsed->version));
     } else if (parsed->kind == LogName::Kind::kCheckpoint) {
       listing.classic[parsed->version][parsed->parts][parsed->part] = ToLogFile(entry.object, parsed->version);
     } else if (parsed->kind == LogName::Kind::kUuidCheckpoint) {
@@ -152,10 +156,11 @@ const LogFile* WidestCompacted(const Listing& listing, int64_t version, int64_t 
   return widest;
 }
 
-const LogFile* FindCommit(const Listing& listing, int64_t version) {
-  const auto found = std::lower_bound(listing.commits.begin(), listing.commits.end(), version,
-                                      [](const LogFile& commit, int64_t wanted) { return commit.version < wanted; });
-  return found != listing.commits.end() && found->version == version ? &*found : nullptr;
+/// The one of a version among files in its order, or null.
+const LogFile* FindVersion(const std::vector<LogFile>& files, int64_t version) {
+  const auto found = std::lower_bound(files.begin(), files.end(), version,
+                                      [](const LogFile& file, int64_t wanted) { return file.version < wanted; });
+  return found != files.end() && found->version == version ? &*found : nullptr;
 }
 
 /// Fills in what follows the checkpoint up to `limit`; Corruption for a gap.
@@ -166,7 +171,7 @@ Status TakeCommits(const Listing& listing, int64_t limit, const std::set<std::st
     if (const LogFile* compacted = WidestCompacted(listing, next, last, broken)) {
       segment.commits.push_back(*compacted);
       next = compacted->compacted_to + 1;
-    } else if (const LogFile* commit = FindCommit(listing, next)) {
+    } else if (const LogFile* commit = FindVersion(listing.commits, next)) {
       segment.commits.push_back(*commit);
       ++next;
     } else {
@@ -174,7 +179,8 @@ Status TakeCommits(const Listing& listing, int64_t limit, const std::set<std::st
     }
   }
   segment.version = std::max(base, last);
-  const LogFile* own = FindCommit(listing, segment.version);
+  if (const LogFile* checksum = FindVersion(listing.checksums, segment.version)) segment.checksum = *checksum;
+  const LogFile* own = FindVersion(listing.commits, segment.version);
   if (own == nullptr) return Status::Ok();
   segment.modified_millis = own->modified_millis;
   if (last > base && segment.commits.back().is_compacted()) segment.commits.push_back(*own);

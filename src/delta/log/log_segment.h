@@ -43,6 +43,8 @@ struct LogSegment {
   /// Ascending, all newer than the checkpoint, without a gap. Compacted files stand for the commits that they cover;
   /// the segment's own version is there as a commit as well, for what a compacted file does not keep.
   std::vector<LogFile> commits;
+  /// Of the version itself, where it has one.
+  std::optional<LogFile> checksum;
   /// Modification time of the version's own commit; of the checkpoint where that commit is gone.
   int64_t modified_millis = 0;
 };

@@ -1,13 +1,10 @@
 #include "delta/validate/validate_model.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <functional>
-#include <set>
 
 #include "delta/log/checkpoint_source.h"
-#include "delta/log/commit_json.h"
+#include "delta/log/same_actions.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta::validation {
@@ -15,35 +12,6 @@ namespace {
 
 /// Differences beyond these are only counted.
 constexpr size_t kNamedDifferences = 3;
-
-/// The value with every object's members sorted: equal for texts that differ in order and spaces.
-void AppendCanonical(const simdjson::dom::element& value, std::string& out) {
-  if (value.is_object()) {
-    std::map<std::string_view, simdjson::dom::element> members;
-    for (const auto& [key, member] : simdjson::dom::object(value)) {
-      if (!member.is_null()) members[key] = member;
-    }
-    out += '{';
-    for (const auto& [key, member] : members) {
-      AppendJsonString(out, key);
-      out += ':';
-      AppendCanonical(member, out);
-      out += ',';
-    }
-    out += '}';
-  } else {
-    out += simdjson::minify(value);
-  }
-}
-
-std::string CanonicalJson(const std::string& text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element root;
-  if (parser.parse(text).get(root) != simdjson::SUCCESS) return text;
-  std::string canonical;
-  AppendCanonical(root, canonical);
-  return canonical;
-}
 
 uint64_t DigestOf(const std::string& text) { return std::hash<std::string>()(text); }
 
@@ -58,11 +26,6 @@ uint64_t PartitionDigest(PartitionValues values) {
 uint64_t VectorDigest(const DeletionVector& vector) {
   return DigestOf(vector.UniqueId() + '\0' + std::to_string(vector.size_in_bytes) + '\0' +
                   std::to_string(vector.cardinality));
-}
-
-std::multiset<std::string> Sorted(const std::optional<std::vector<std::string>>& features) {
-  return features.has_value() ? std::multiset<std::string>(features->begin(), features->end())
-                              : std::multiset<std::string>();
 }
 
 /// Reports differences of one kind, the first ones by name.
@@ -191,18 +154,6 @@ void CompareModels(const TableModel& expected, const TableModel& found, const Co
   for (const auto& [path, facts] : found.files) {
     if (!expected.files.contains(path)) surplus.Add("it has the file " + path + ", which is not live");
   }
-}
-
-bool SameProtocol(const Protocol& left, const Protocol& right) {
-  return left.min_reader_version == right.min_reader_version && left.min_writer_version == right.min_writer_version &&
-         Sorted(left.reader_features) == Sorted(right.reader_features) &&
-         Sorted(left.writer_features) == Sorted(right.writer_features);
-}
-
-bool SameMetadata(const Metadata& left, const Metadata& right) {
-  Metadata copy = left;
-  copy.schema_string = right.schema_string;
-  return copy == right && CanonicalJson(left.schema_string) == CanonicalJson(right.schema_string);
 }
 
 }  // namespace tarn::delta::validation

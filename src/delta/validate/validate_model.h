@@ -56,7 +56,4 @@ struct CompareOptions {
 void CompareModels(const TableModel& expected, const TableModel& found, const CompareOptions& options,
                    const std::string& rule, const Place& place, Findings& findings);
 
-bool SameProtocol(const Protocol& left, const Protocol& right);
-bool SameMetadata(const Metadata& left, const Metadata& right);
-
 }  // namespace tarn::delta::validation
