@@ -32,11 +32,14 @@ class CheckConstraintTest : public LakeWriteTest {
 
 TEST_F(CheckConstraintTest, IsStoredInSparksWords) {
   EXPECT_EQ(Stored("i > 0"), "i > 0");
-  EXPECT_EQ(Stored("I <> 5 and (l = 7 or not b)"), "(I <> 5) AND ((l = 7) OR (NOT b))");
+  EXPECT_EQ(Stored("I <> 5 and (l = 7 or not b)"), "(i <> 5) AND ((l = 7) OR (NOT b))");
   EXPECT_EQ(Stored("\"odd name\" in (1, -2, null)"), "`odd name` IN (1, -2, NULL)");
   EXPECT_EQ(Stored("t not in ('a\"b', 'c`d')"), "t NOT IN ('a\"b', 'c`d')");
   EXPECT_EQ(Stored("(place).zip is not null and (place).code between 1 and 99"),
             "(place.zip IS NOT NULL) AND (place.code BETWEEN 1 AND 99)");
+  // As the table spells its columns, for readers to whom the case of letters matters.
+  EXPECT_EQ(Stored("(PLACE).Zip = 'Zip' and upper(T) = 'T' and (Place).CODE > \"Odd NAME\""),
+            "(place.zip = 'Zip') AND (upper(t) = 'T') AND (place.code > `odd name`)");
   EXPECT_EQ(Stored("d >= 1.5 and d < 1e3 and d is distinct from 7"), "(d >= 1.5) AND (d < 1e+03) AND (NOT (d <=> 7))");
   EXPECT_EQ(Stored("day > date '2024-01-31' or day = '2000-01-01'"),
             "(day > DATE '2024-01-31') OR (day = '2000-01-01')");
