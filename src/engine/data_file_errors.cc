@@ -25,9 +25,11 @@ bool SaysDamaged(const duckdb::ErrorData& error) {
   }
 }
 
-std::string Where(const ScanSource& source, const std::string& path) {
+/// The table and, where there is one, the file by its key.
+std::string Where(const ScanSource& source, std::string_view path) {
   const std::string table = "table " + source.view().name.ToString() + " version " + std::to_string(source.version());
-  return path.empty() ? table : table + ": data file " + path;
+  if (path.starts_with(source.path_prefix())) path.remove_prefix(source.path_prefix().size());
+  return path.empty() ? table : table + ": data file " + std::string(path);
 }
 
 }  // namespace

@@ -193,7 +193,7 @@ TEST_F(LakeCatalogTest, AMissingOrDamagedFileIsNamed) {
   fresh.catalog.Set(builder.View());
   Status missing = fresh.Run("select sum(id) from db.t");
   EXPECT_EQ(missing.code(), StatusCode::kCorruption) << missing.ToString();
-  EXPECT_EQ(missing.message(), "table db.t version 0: data file tarn://db/t/part-1.parquet is missing");
+  EXPECT_EQ(missing.message(), "table db.t version 0: data file part-1.parquet is missing");
   fresh.catalog.SetHistory(0, builder.View());
   const Status removed = fresh.Run("select sum(id) from db.t at (version => 0)");
   EXPECT_EQ(removed.code(), StatusCode::kNotFound) << removed.ToString();
