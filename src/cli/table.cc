@@ -122,9 +122,10 @@ void AddUpkeep(const std::function<CLI::App*(const char*, const char*, Status (*
   CLI::App* fsck = add_command("fsck", "Check a table against every rule of the Delta protocol", RunFsck);
   fsck->add_flag("--check-files", options.fsck.check_files, "Look whether every live file is there, too");
   fsck->add_flag("--check-data", options.fsck.check_data, "Read all live files and check their statistics, too");
-  fsck->add_flag("--repair", options.fsck.repair,
-                 "Mend wrong checkpoints, checksums, compacted logs and the hint first; never touches a commit");
-  fsck->add_flag("--dry-run", options.dry_run, "With --repair: change nothing, say what would be");
+  CLI::Option* const repair =
+      fsck->add_flag("--repair", options.fsck.repair,
+                     "Mend wrong checkpoints, checksums, compacted logs and the hint first; never touches a commit");
+  fsck->add_flag("--dry-run", options.dry_run, "With --repair: change nothing, say what would be")->needs(repair);
   CLI::App* optimize = add_command("optimize", "Merge a table's small files now; writers need not stop", RunOptimize);
   optimize->add_flag("--dry-run", options.dry_run, "Merge nothing; say how much would be");
   optimize->add_option("--target-size", options.optimize.target_size, "Of the files that are written [128MiB]")

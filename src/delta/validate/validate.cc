@@ -157,10 +157,20 @@ class Validator {
     const auto hint = ParseLastCheckpoint(*text);
     if (!hint.has_value()) {
       findings_.Warn("hint", place, "the file cannot be read");
-    } else if (!listing_.checkpoints.contains(hint->version)) {
+      return Status::Ok();
+    }
+    const int64_t parts = hint->parts.value_or(1);
+    const auto found = listing_.checkpoints.find(hint->version);
+    if (found == listing_.checkpoints.end()) {
       findings_.Warn(
           "hint", place,
           "it names a checkpoint of version " + std::to_string(hint->version) + ", of which there is no complete one");
+    } else if (std::none_of(found->second.begin(), found->second.end(), [&](const CheckpointFiles& checkpoint) {
+                 return static_cast<int64_t>(checkpoint.parts.size()) == parts;
+               })) {
+      findings_.Warn("hint", place,
+                     "it gives the checkpoint of version " + std::to_string(hint->version) + " " +
+                         std::to_string(parts) + (parts == 1 ? " part" : " parts") + ", and there is none of so many");
     }
     return Status::Ok();
   }

@@ -1,6 +1,7 @@
 #include "delta/validate/validate_shape.h"
 
 #include <arrow/type.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <charconv>
@@ -180,6 +181,67 @@ void CheckPartitionValues(const Add& add, const TableShape& shape, const Place& 
   }
 }
 
+enum class BoundKind : uint8_t { kAny, kNumber, kText, kBoolean };
+
+/// What JSON writes the bounds of a column as (PROTOCOL.md, "Per-file Statistics"). Decimals are numbers, and texts
+/// where a number would round them.
+BoundKind BoundKindOf(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::BOOL:
+      return BoundKind::kBoolean;
+    case arrow::Type::INT8:
+    case arrow::Type::INT16:
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+      return BoundKind::kNumber;
+    case arrow::Type::STRING:
+    case arrow::Type::DATE32:
+    case arrow::Type::TIMESTAMP:
+      return BoundKind::kText;
+    default:
+      return BoundKind::kAny;
+  }
+}
+
+bool IsOfKind(const simdjson::dom::element& bound, BoundKind kind, const arrow::DataType& type) {
+  std::string_view text;
+  const bool is_text = bound.get(text) == simdjson::SUCCESS;
+  switch (kind) {
+    case BoundKind::kNumber:
+      // JSON has no numbers for these.
+      return bound.is_number() || (is_text && (type.id() == arrow::Type::FLOAT || type.id() == arrow::Type::DOUBLE) &&
+                                   (text == "NaN" || text == "Infinity" || text == "-Infinity"));
+    case BoundKind::kText:
+      return is_text;
+    case BoundKind::kBoolean:
+      return bound.is_bool();
+    case BoundKind::kAny:
+      return true;
+  }
+  return true;
+}
+
+/// Readers pass over bounds of another kind than the column's, or fail by them.
+void CheckKindsOfBounds(const Add& add, const TableShape& shape, const Place& place, Findings& findings) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object root;
+  if (parser.parse(add.stats).get(root) != simdjson::SUCCESS) return;
+  for (const char* const name : {"minValues", "maxValues"}) {
+    simdjson::dom::object bounds;
+    if (root[name].get(bounds) != simdjson::SUCCESS) continue;
+    for (const StatsColumn& column : shape.columns) {
+      simdjson::dom::element bound;
+      if (bounds[column.name].get(bound) != simdjson::SUCCESS || bound.is_null()) continue;
+      if (IsOfKind(bound, BoundKindOf(*column.type), *column.type)) continue;
+      findings.Warn("stats", place,
+                    "the statistics of " + add.path + " have " + simdjson::minify(bound) + " in " + name + " of " +
+                        column.name + ", which is of the type " + column.type->ToString());
+    }
+  }
+}
+
 void CheckStatistics(const Add& add, const TableShape& shape, StatsParser& parser, const Place& place,
                      Findings& findings) {
   const auto facts = parser.Parse(add.stats, shape.columns);
@@ -197,6 +259,7 @@ void CheckStatistics(const Add& add, const TableShape& shape, StatsParser& parse
       findings.Error("stats", place, of + " that it has more nulls than the file has rows");
     }
   }
+  CheckKindsOfBounds(add, shape, place, findings);
   if (!add.deletion_vector.has_value()) return;
   if (facts->num_records < 0) {
     findings.Error("vector-stats", place, add.path + " has a deletion vector, but no numRecords");

@@ -176,6 +176,12 @@ TEST(ValidateLog, AHintToNowhere) {
   EXPECT_THAT(Rules(table), ElementsAre("hint (warning)"));
   table.Put(std::string(kLastCheckpointKey), "?");
   EXPECT_THAT(Rules(table), ElementsAre("hint (warning)"));
+  const auto snapshot = LoadSnapshot(table.context());
+  ASSERT_TRUE(snapshot.ok() && WriteCheckpoint(table.context(), **snapshot).ok());
+  table.Put(std::string(kLastCheckpointKey), R"({"version":0,"size":2,"parts":2})");
+  EXPECT_THAT(Rules(table), ElementsAre("hint (warning)"));
+  table.Put(std::string(kLastCheckpointKey), R"({"version":0,"size":2})");
+  EXPECT_THAT(Rules(table), IsEmpty());
 }
 
 TEST(ValidateLog, PartsOfACheckpointAreMissing) {
@@ -426,6 +432,11 @@ TEST(ValidateAdd, Statistics) {
   EXPECT_THAT(rules(R"({"numRecords":2,"minValues":{"id":2},"maxValues":{"id":1}})"), ElementsAre("stats"));
   EXPECT_THAT(rules(R"({"numRecords":2,"nullCount":{"id":3}})"), ElementsAre("stats"));
   EXPECT_THAT(rules("none"), ElementsAre("stats"));
+  EXPECT_THAT(rules(R"({"numRecords":2,"minValues":{"id":"1","name":null},"maxValues":{"id":2}})"),
+              ElementsAre("stats (warning)"));
+  EXPECT_THAT(rules(R"({"numRecords":2,"minValues":{"name":5},"maxValues":{"name":"b"}})"),
+              ElementsAre("stats (warning)"));
+  EXPECT_THAT(rules(R"({"numRecords":2,"maxValues":{"name":[]}})"), ElementsAre("stats (warning)"));
 }
 
 TEST(ValidateAdd, DeletionVectors) {
