@@ -1,5 +1,5 @@
 """Reads Delta tables with Spark: python spark_reader.py JARS REQUESTS, where REQUESTS is a JSON file of
-{table, version, out}, with a timestamp in UTC in the version's place if need be."""
+{table, version, out}, with a timestamp in UTC in the version's place if need be; {sql} runs a statement."""
 
 import json
 import sys
@@ -14,6 +14,9 @@ def main() -> None:
     jars, requests = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     spark = session(jars)
     for request in requests:
+        if "sql" in request:
+            spark.sql(request["sql"])
+            continue
         reader = spark.read.format("delta")
         if request["version"] is not None:
             reader = reader.option("versionAsOf", request["version"])

@@ -12,13 +12,19 @@ namespace tarn::cli {
 namespace {
 
 /// A table that cannot be read is no table to a lake, so its folder is found by its name alone.
-Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const delta::EntryTable& entries,
+Result<std::shared_ptr<storage::ObjectStore>> OpenStoreOf(const LakeChoice& lake, const TableSettings& settings,
                                                           const std::string& table) {
   const Environment environment = ProcessEnvironment();
-  if (IsPath(table)) return delta::OpenTableStore(table, entries, environment);
-  TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseTableName(table));
-  TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(lake.uri, entries, environment));
-  return storage::MakePrefixStore(std::move(store), EncodePathPart(name.database) + "/" + EncodePathPart(name.table));
+  const std::string& uri = IsPath(table) ? table : lake.uri;
+  TARN_ASSIGN_OR_RETURN(auto roots, RootsFor(uri, settings));
+  TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(uri, settings.entries, environment));
+  if (!IsPath(table)) {
+    TARN_ASSIGN_OR_RETURN(const lake::TableName name, ParseTableName(table));
+    roots.stores.push_back(store);
+    const std::string folder = EncodePathPart(name.database) + "/" + EncodePathPart(name.table);
+    store = storage::MakePrefixStore(std::move(store), folder);
+  }
+  return delta::MakeStoreWithRoots(std::move(store), std::move(roots));
 }
 
 }  // namespace
@@ -41,7 +47,7 @@ Result<AnyTable> OpenAnyTable(const LakeChoice& lake, const std::string& table) 
   AnyTable opened;
   opened.name = table;
   TARN_ASSIGN_OR_RETURN(TableSettings settings, TableSettingsOf(lake));
-  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, settings.entries, table));
+  TARN_ASSIGN_OR_RETURN(opened.context.store, OpenStoreOf(lake, settings, table));
   opened.context.partition_timezone = std::move(settings.partition_timezone);
   opened.random = std::make_unique<Random>(Random::FromSystem());
   opened.context.clock = &SystemClock();

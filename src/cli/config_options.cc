@@ -6,13 +6,14 @@
 #include "base/environment.h"
 #include "cli/command_line.h"
 #include "server/config.h"
+#include "storage/stores.h"
 
 namespace tarn::cli {
 
 namespace {
 
 /// Keys that say how tables are opened begin with one of these.
-constexpr std::string_view kTableKeys[] = {"partition_timezone", "dynamodb."};
+constexpr std::string_view kTableKeys[] = {"partition_timezone", "roots", "dynamodb."};
 
 bool IsTableKey(std::string_view name) {
   return std::any_of(std::begin(kTableKeys), std::end(kTableKeys),
@@ -47,9 +48,9 @@ Result<server::Config> ConfigOf(const GivenKeys& given, bool (*is_wanted)(std::s
 }  // namespace
 
 void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given) {
-  const std::map<std::string_view, std::string_view> kinds = {{"duration", "DURATION"}, {"size", "SIZE"},
-                                                              {"count", "N"},           {"switch", "true|false"},
-                                                              {"text", "TEXT"},         {"address", "HOST:PORT"}};
+  const std::map<std::string_view, std::string_view> kinds = {
+      {"duration", "DURATION"}, {"size", "SIZE"},      {"count", "N"},          {"switch", "true|false"},
+      {"text", "TEXT"},         {"list", "TEXT,TEXT"}, {"address", "HOST:PORT"}};
   for (const server::ConfigKey& key : server::ConfigKeys()) {
     if (!key.name.starts_with(prefix)) continue;
     const std::string name(key.name);
@@ -67,7 +68,13 @@ void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& c
 
 Result<TableSettings> TableSettingsOf(const LakeChoice& choice) {
   TARN_ASSIGN_OR_RETURN(server::Config config, ConfigOf(choice.given, IsTableKey));
-  return TableSettings{std::move(config.partition_timezone), std::move(config.dynamodb)};
+  return TableSettings{std::move(config.partition_timezone), std::move(config.roots), std::move(config.dynamodb)};
+}
+
+Result<delta::ReadableRoots> RootsFor(std::string_view uri, const TableSettings& settings) {
+  TARN_ASSIGN_OR_RETURN(delta::ReadableRoots roots, delta::OpenReadableRoots(settings.roots));
+  roots.anywhere = !storage::IsRemoteUri(uri);
+  return roots;
 }
 
 Result<int64_t> MemoryLimitOf(const GivenKeys& given) {

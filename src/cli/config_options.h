@@ -4,9 +4,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "columnar/time_zone.h"
+#include "delta/readable_roots.h"
 #include "delta/table_store.h"
 
 namespace CLI {
@@ -25,18 +27,23 @@ void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given);
 /// Which lake a command works on, or beside which tables.
 struct LakeChoice {
   std::string uri;
-  /// Keys that say how tables are opened: partition_timezone and dynamodb.*.
+  /// Keys that say how tables are opened: partition_timezone, roots and dynamodb.*.
   GivenKeys given;
 };
 
 /// How the tables of a lake, and those beside it, are opened.
 struct TableSettings {
   columnar::TimeZone partition_timezone;
+  std::vector<std::string> roots;
   delta::EntryTable entries;
 };
 
-/// Declares --lake, --partition-timezone and, for tables in S3, --dynamodb-table and its like. `choice` must outlive
-/// `app`.
+/// What tables below `uri` may name: any file where that is on this machine's disk, whose user asks for it, else the
+/// roots that are configured.
+Result<delta::ReadableRoots> RootsFor(std::string_view uri, const TableSettings& settings);
+
+/// Declares --lake, --partition-timezone, --roots and, for tables in S3, --dynamodb-table and its like. `choice` must
+/// outlive `app`.
 void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& choice);
 
 /// What flags and variables of those keys say. InvalidArgument names the one that is wrong.

@@ -22,7 +22,9 @@ constexpr char kMainDatabase[] = "main";
 Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& uri, const TableSettings& settings) {
   DeltaTable table;
   table.name = name;
-  TARN_ASSIGN_OR_RETURN(table.context.store, delta::OpenTableStore(uri, settings.entries, ProcessEnvironment()));
+  TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(uri, settings.entries, ProcessEnvironment()));
+  TARN_ASSIGN_OR_RETURN(auto roots, RootsFor(uri, settings));
+  table.context.store = delta::MakeStoreWithRoots(std::move(store), std::move(roots));
   table.context.clock = &clock_;
   table.context.random = &random_;
   table.context.partition_timezone = settings.partition_timezone;

@@ -19,6 +19,7 @@ constexpr char kStateVariable[] = "TARN_STATE_DIRECTORY";
 Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access) {
   const Environment environment = ProcessEnvironment();
   TARN_ASSIGN_OR_RETURN(TableSettings tables, TableSettingsOf(choice));
+  TARN_ASSIGN_OR_RETURN(delta::ReadableRoots roots, RootsFor(choice.uri, tables));
   const server::RemoteSettings settings{.state_directory = std::string(ValueOf(environment, kStateVariable)),
                                         .entries = std::move(tables.entries)};
   TARN_ASSIGN_OR_RETURN(const server::LakePlace place, server::FindLake(choice.uri, settings, environment, access));
@@ -27,6 +28,7 @@ Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access) {
   options.store = place.store;
   options.wal_root = place.wal_root;
   options.partition_timezone = std::move(tables.partition_timezone);
+  options.readable_roots = std::move(roots);
   result.random = std::make_unique<Random>(Random::FromSystem());
   result.buffer_memory =
       std::make_unique<MemoryBudget>("buffers", static_cast<size_t>(server::AvailableMemoryBytes() / 4));

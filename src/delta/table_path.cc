@@ -1,8 +1,7 @@
 #include "delta/table_path.h"
 
+#include <algorithm>
 #include <cctype>
-
-#include "storage/object_store.h"
 
 namespace tarn::delta {
 
@@ -54,7 +53,7 @@ size_t SchemeLength(std::string_view path) {
 }
 
 /// "file:///a", "file:/a" and "/a" give "/a"; "s3a://b" gives "s3://b", as Hadoop has several clients for one store;
-/// other URIs give themselves; all without a trailing '/'.
+/// other URIs give themselves; all without a trailing '/', but for the one that begins a path.
 std::string WithUsualScheme(std::string_view uri) {
   if (uri.starts_with("s3a://") || uri.starts_with("s3n://")) return "s3" + WithUsualScheme(uri.substr(3));
   if (uri.starts_with("file:")) {
@@ -65,7 +64,7 @@ std::string WithUsualScheme(std::string_view uri) {
       uri.remove_prefix(11);
     }
   }
-  while (uri.size() > 1 && uri.back() == '/') uri.remove_suffix(1);
+  while (uri.size() > 1 && uri.back() == '/' && !uri.ends_with("://")) uri.remove_suffix(1);
   return std::string(uri);
 }
 
@@ -81,7 +80,8 @@ bool HasDotPart(std::string_view path) {
   return false;
 }
 
-/// Resolves "." and ".." and doubled slashes; ".." that climb above a relative path's start are kept in front.
+/// Resolves "." and ".." and doubled slashes; ".." that climb above a relative path's start are kept in front, those
+/// above an absolute one's are dropped.
 std::string Normalized(std::string_view path) {
   const bool absolute = path.starts_with('/');
   std::vector<std::string_view> parts;
@@ -106,6 +106,17 @@ std::string Normalized(std::string_view path) {
   return out;
 }
 
+bool Climbs(std::string_view path) { return path == ".." || path.starts_with("../"); }
+
+/// The absolute path or URI that a relative path, which climbs, means from `root` on; itself where the root is a store
+/// without a place.
+std::string Joined(std::string_view root, const std::string& relative) {
+  const size_t authority = root.find("://");
+  if (root.ends_with("://")) return relative;
+  const size_t begin = authority == std::string_view::npos ? 0 : std::min(root.find('/', authority + 3), root.size());
+  return std::string(root.substr(0, begin)) + Normalized(std::string(root.substr(begin)) + "/" + relative);
+}
+
 }  // namespace
 
 bool IsPlainPath(std::string_view path) {
@@ -123,11 +134,13 @@ std::string CanonicalPath(std::string_view path, std::string_view table_uri) {
   if (IsPlainPath(path)) return std::string(path);
   std::string decoded = DecodeLeniently(path);
   const size_t scheme = SchemeLength(path);
-  if (scheme == 0 && !decoded.starts_with('/')) {
-    return HasDotPart(decoded) || decoded.find("//") != std::string::npos ? Normalized(decoded) : decoded;
+  const bool is_relative = scheme == 0 && !decoded.starts_with('/');
+  if (is_relative) {
+    if (HasDotPart(decoded) || decoded.find("//") != std::string::npos) decoded = Normalized(decoded);
+    if (!Climbs(decoded)) return decoded;
   }
-  const std::string root = WithUsualScheme(DecodeLeniently(table_uri));
-  std::string absolute = WithUsualScheme(decoded);
+  const std::string root = CanonicalRoot(table_uri);
+  std::string absolute = is_relative ? Joined(root, decoded) : WithUsualScheme(decoded);
   if (absolute.starts_with('/')) absolute = Normalized(absolute);
   if (absolute.size() > root.size() + 1 && absolute.starts_with(root) && absolute[root.size()] == '/' &&
       !HasDotPart(absolute)) {
@@ -136,17 +149,28 @@ std::string CanonicalPath(std::string_view path, std::string_view table_uri) {
   return absolute;
 }
 
-Result<std::string> KeyOfPath(std::string_view canonical_path) {
-  if (canonical_path.empty()) return Status::Corruption("a file action has an empty path");
+std::string CanonicalRoot(std::string_view uri) { return WithUsualScheme(DecodeLeniently(uri)); }
+
+bool IsOutside(std::string_view canonical_path) {
   // A relative path may hold ':' anywhere; only "scheme:/" marks what CanonicalPath left as a URI.
   const size_t scheme = SchemeLength(canonical_path);
   const bool is_uri = scheme > 0 && scheme < canonical_path.size() && canonical_path[scheme] == '/';
-  if (canonical_path[0] == '/' || is_uri || canonical_path.starts_with("../") || canonical_path == "..") {
-    return Status::PermissionDenied("the data file " + std::string(canonical_path) + " lies outside the table");
+  return is_uri || canonical_path.starts_with('/') || Climbs(canonical_path);
+}
+
+Result<std::string> KeyOfCanonical(std::string_view canonical_path, const storage::ObjectStore& table_store) {
+  if (canonical_path.empty()) return Status::Corruption("a file action has an empty path");
+  if (IsOutside(canonical_path)) {
+    TARN_RETURN_NOT_OK(table_store.CheckOutside(canonical_path));
+    return std::string(canonical_path);
   }
   // It is the table that is wrong, not whoever asked for it.
   if (const Status named = storage::CheckKey(canonical_path); !named.ok()) return Status::Corruption(named.message());
   return std::string(canonical_path);
+}
+
+Result<std::string> KeyOfPath(std::string_view path, const storage::ObjectStore& table_store) {
+  return KeyOfCanonical(IsPlainPath(path) ? std::string(path) : CanonicalPath(path, table_store.uri()), table_store);
 }
 
 std::string EncodeLogPath(std::string_view key) {

@@ -172,7 +172,7 @@ Status LogTransaction::CheckFiles() const {
   std::map<std::string, std::string> added;
   for (const Add& add : adds_) {
     const std::string path = CanonicalPath(add.path, table_.store->uri());
-    TARN_RETURN_NOT_OK(KeyOfPath(path).status());
+    TARN_RETURN_NOT_OK(KeyOfCanonical(path, *table_.store).status());
     if (!added.emplace(path, FileKeyText(path, add.deletion_vector)).second) {
       return Status::InvalidArgument("the file " + add.path + " is added twice");
     }

@@ -36,7 +36,7 @@ LakeImpl::LakeImpl(const LakeOptions& options, LakeSeams seams)
       refresh_interval_micros_(options.refresh_interval_micros >= 0 ? options.refresh_interval_micros
                                : LooksAreCheap(*options.store)      ? 0
                                                                     : kRemoteRefreshMicros),
-      directory_(options.store, *options.clock, *options.random, options.partition_timezone),
+      directory_(options.store, *options.clock, *options.random, options.partition_timezone, options.readable_roots),
       rejected_files_(*options.store) {}
 
 LakeImpl::~LakeImpl() { Close(); }

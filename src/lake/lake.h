@@ -17,6 +17,7 @@
 #include "columnar/time_zone.h"
 #include "delta/operations/optimize.h"
 #include "delta/operations/vacuum.h"
+#include "delta/readable_roots.h"
 #include "lake/row_refusal.h"
 #include "lake/table_view.h"
 #include "storage/object_store.h"
@@ -44,6 +45,8 @@ struct LakeOptions {
   bool read_only = false;
   /// As delta::TableContext has it, for all tables.
   columnar::TimeZone partition_timezone;
+  /// Whose files tables may name besides those of the lake itself.
+  delta::ReadableRoots readable_roots;
   FlushPolicy flush;
   /// Commits between two checkpoints; 0 turns them off.
   int checkpoint_interval = 100;

@@ -253,7 +253,7 @@ std::shared_ptr<LivingTable> TableDirectory::Register(const TableName& name, con
     if (at->second.folder == real) return named->second.table = at->second.table;
   }
   delta::TableContext context;
-  context.store = storage::MakePrefixStore(store_, key);
+  context.store = delta::MakeStoreWithRoots(storage::MakePrefixStore(store_, key), readable_roots_);
   context.clock = &clock_;
   context.random = &random_;
   context.partition_timezone = partition_timezone_;

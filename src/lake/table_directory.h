@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "columnar/time_zone.h"
+#include "delta/readable_roots.h"
 #include "lake/living_table.h"
 #include "lake/table_view.h"
 
@@ -26,8 +27,14 @@ namespace tarn::lake {
 class TableDirectory {
  public:
   TableDirectory(std::shared_ptr<storage::ObjectStore> store, Clock& clock, Random& random,
-                 columnar::TimeZone partition_timezone)
-      : store_(std::move(store)), clock_(clock), random_(random), partition_timezone_(std::move(partition_timezone)) {}
+                 columnar::TimeZone partition_timezone, delta::ReadableRoots readable_roots)
+      : store_(std::move(store)),
+        clock_(clock),
+        random_(random),
+        partition_timezone_(std::move(partition_timezone)),
+        readable_roots_(std::move(readable_roots)) {
+    readable_roots_.stores.insert(readable_roots_.stores.begin(), store_);
+  }
 
   /// As spelled, sorted without regard to case.
   Result<std::vector<std::string>> Databases() EXCLUDES(mutex_);
@@ -103,6 +110,8 @@ class TableDirectory {
   Clock& clock_;
   Random& random_;
   const columnar::TimeZone partition_timezone_;
+  /// The lake's own store and those that were configured.
+  delta::ReadableRoots readable_roots_;
   mutable Mutex mutex_;
   /// By folded database, database, folded table and table; several names may share a LivingTable.
   std::map<std::string, NamedTable> tables_ GUARDED_BY(mutex_);

@@ -99,6 +99,19 @@ Status SetTimeZone(Config& config, const std::string& text) {
   return Status::Ok();
 }
 
+Status SetRoots(Config& config, const std::string& text) {
+  std::vector<std::string> roots;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string root = text.substr(begin, end - begin);
+    if (root.empty()) return Status::InvalidArgument("names a place without text");
+    roots.push_back(std::move(root));
+    begin = end + 1;
+  }
+  config.roots = std::move(roots);
+  return Status::Ok();
+}
+
 Status SetAddress(Config& config, const std::string& text) {
   TARN_RETURN_NOT_OK(ParseAddress(text).status());
   config.addr_http = text;
@@ -234,8 +247,22 @@ class YamlConfig {
 
   Status Set(const ConfigKey& key, const YAML::Node& value) {
     const std::string name(key.name);
-    if (!value.IsScalar()) return Wrong(value, "'" + name + "' takes a " + std::string(key.kind));
-    const Status status = key.set(config_, value.Scalar());
+    std::string text;
+    if (value.IsScalar()) {
+      text = value.Scalar();
+    } else if (key.kind == "list" && value.IsSequence()) {
+      for (const YAML::Node& entry : value) {
+        if (!entry.IsScalar()) return Wrong(entry, "'" + name + "' takes a list of texts");
+        if (entry.Scalar().find(',') != std::string::npos) {
+          return Wrong(entry, name + ": a comma stands between places; within one, a URI has it as %2C");
+        }
+        text += (entry == value[0] ? "" : ",") + entry.Scalar();
+      }
+      if (value.size() == 0) return Status::Ok();
+    } else {
+      return Wrong(value, "'" + name + "' takes a " + std::string(key.kind));
+    }
+    const Status status = key.set(config_, text);
     return status.ok() ? status : Wrong(value, name + ": " + status.message());
   }
 
@@ -317,6 +344,11 @@ const std::vector<ConfigKey>& ConfigKeys() {
       {"partition_timezone", "text", "UTC",
        "the time zone of partition values that are timestamps and name none, as in tables that Spark wrote",
        SetTimeZone},
+      {"roots", "list", "<none>",
+       "folders and URIs besides the lake whose files its tables may name, as shallow clones do; the command line "
+       "reads "
+       "any file for a table on this machine's disk",
+       SetRoots},
       {"cache.directory", "text", "<none>",
        "a folder on this machine's disk, of this user alone, for what was read of lakes in object stores; processes "
        "may share it",

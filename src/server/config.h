@@ -36,6 +36,8 @@ struct Config {
   /// Empty is LakePlace::temp_root.
   std::string temp_directory;
   columnar::TimeZone partition_timezone;
+  /// Places, as delta::OpenReadableRoots takes them.
+  std::vector<std::string> roots;
   /// Empty is none.
   std::string cache_directory;
   int64_t cache_size = int64_t{10} << 30;
@@ -46,7 +48,8 @@ struct Config {
 struct ConfigKey {
   /// "flush.max_age"; in YAML `flush: {max_age: …}`.
   std::string_view name;
-  /// "duration", "size", "count", "switch", "text" or "address".
+  /// "duration", "size", "count", "switch", "text", "list" (texts with commas between; a sequence in YAML) or
+  /// "address".
   std::string_view kind;
   std::string_view default_text;
   std::string_view help;

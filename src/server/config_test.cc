@@ -16,6 +16,7 @@
 namespace tarn::server {
 namespace {
 
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -43,6 +44,7 @@ query:
   max_rows: 100
 state_directory: /var/lib/tarn
 temp_directory: /tmp/x
+roots: [/data/old, "s3://bucket/shared"]
 )",
                               &config);
   ASSERT_TRUE(status.ok()) << status.ToString();
@@ -58,12 +60,14 @@ temp_directory: /tmp/x
   EXPECT_EQ(config.query_max_rows, 100);
   EXPECT_EQ(config.state_directory, "/var/lib/tarn");
   EXPECT_EQ(config.temp_directory, "/tmp/x");
+  EXPECT_THAT(config.roots, ElementsAre("/data/old", "s3://bucket/shared"));
 }
 
 TEST(ConfigYaml, NothingIsAConfiguration) {
   EXPECT_TRUE(Apply("").ok());
   EXPECT_TRUE(Apply("# only a comment\n").ok());
   EXPECT_TRUE(Apply("flush:\n").ok());
+  EXPECT_TRUE(Apply("roots: []\n").ok());
 }
 
 TEST(ConfigYaml, FaultsNameTheirPlace) {
@@ -78,6 +82,10 @@ TEST(ConfigYaml, FaultsNameTheirPlace) {
   EXPECT_THAT(message("flush:\n  max_age: soon\n"), StartsWith("tarn.yaml:2:12: flush.max_age: 'soon' is not"));
   EXPECT_THAT(message("flush: 1s\n"), StartsWith("tarn.yaml:1:8: 'flush' takes keys of its own: max_age"));
   EXPECT_THAT(message("lake: [a]\n"), StartsWith("tarn.yaml:1:7: "));
+  EXPECT_EQ(message("roots: {a: b}\n"), "tarn.yaml:1:8: 'roots' takes a list");
+  EXPECT_EQ(message("roots: [a, [b]]\n"), "tarn.yaml:1:12: 'roots' takes a list of texts");
+  EXPECT_THAT(message("roots: ['', a]\n"), HasSubstr("a place without text"));
+  EXPECT_THAT(message("roots: ['a,b']\n"), StartsWith("tarn.yaml:1:9: roots: a comma"));
   EXPECT_THAT(message("lake: x\nlake: y\n"), StartsWith("tarn.yaml:2:1: 'lake' is given twice, first in line 1"));
   EXPECT_EQ(message("addr: {http: 127.0.0.1:1}\naddr.http: 127.0.0.1:2\n"),
             "tarn.yaml:2:1: 'addr.http' is given twice, first in line 1");
@@ -235,7 +243,7 @@ TEST(ConfigKeys, DefaultsAreWhatTheTableSays) {
   const Config defaults;
   Config set;
   for (const ConfigKey& key : ConfigKeys()) {
-    if (key.name == "memory_limit" || key.name.ends_with("_directory")) continue;
+    if (key.name == "memory_limit" || key.name.ends_with("_directory") || key.name == "roots") continue;
     EXPECT_TRUE(key.set(set, std::string(key.default_text)).ok()) << key.name;
   }
   EXPECT_EQ(set.lake, defaults.lake);

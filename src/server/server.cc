@@ -183,6 +183,7 @@ class WholeServer final : public Server {
     }
     options.wal_root = place.wal_root;
     options.partition_timezone = options_.config.partition_timezone;
+    TARN_ASSIGN_OR_RETURN(options.readable_roots, delta::OpenReadableRoots(options_.config.roots));
     options.flush = {.max_age_micros = options_.config.flush_max_age_micros,
                      .max_rows = options_.config.flush_max_rows,
                      .max_bytes = options_.config.flush_max_bytes};

@@ -33,6 +33,7 @@ class ForwardingStore : public ObjectStore {
   Status Delete(std::string_view key) override { return inner_->Delete(key); }
   std::string uri() const override { return inner_->uri(); }
   std::optional<std::string> LocalPath(std::string_view key) const override { return inner_->LocalPath(key); }
+  Status CheckOutside(std::string_view place) const override { return inner_->CheckOutside(place); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

@@ -2,6 +2,10 @@
 
 namespace tarn::storage {
 
+Status ObjectStore::CheckOutside(std::string_view place) const {
+  return Status::PermissionDenied(std::string(place) + " lies outside of " + uri());
+}
+
 Status CheckKey(std::string_view key) {
   const auto refuse = [&](std::string_view why) {
     return Status::InvalidArgument("object key '" + std::string(key) + "' " + std::string(why));

@@ -107,6 +107,9 @@ class ObjectStore {
   virtual std::string uri() const = 0;
   /// The file that holds `key`, where there is one to be opened directly by a library; nullopt otherwise.
   virtual std::optional<std::string> LocalPath(std::string_view key) const = 0;
+  /// OK where Head, Open, OpenKnown and LocalPath also take `place`, an absolute path or a URI that lies elsewhere;
+  /// PermissionDenied naming it otherwise, as in every store that was not made for it.
+  virtual Status CheckOutside(std::string_view place) const;
 
   // Conveniences over the above.
   Result<std::string> Get(std::string_view key);

@@ -80,7 +80,7 @@ Result<RowBitmap> ReadBitmap(storage::ObjectStore& store, const DeletionVector& 
   if (vector.size_in_bytes < 0 || vector.size_in_bytes > kMaxVectorBytes || vector.offset.value_or(0) < 0) {
     return Status::Corruption("a size or offset is out of range");
   }
-  TARN_ASSIGN_OR_RETURN(const auto key, DeletionVectorKey(vector, store.uri()));
+  TARN_ASSIGN_OR_RETURN(const auto key, DeletionVectorKey(vector, store));
   if (key.has_value()) {
     auto bytes = ReadFromFile(store, *key, vector);
     if (!bytes.ok()) return bytes.status().WithContext(*key);
@@ -120,15 +120,13 @@ Result<LiveRows> LiveRows::Read(storage::ObjectStore& table_store, const DataFil
   return rows;
 }
 
-Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vector, std::string_view table_uri) {
+Result<std::optional<std::string>> DeletionVectorPath(const DeletionVector& vector, std::string_view table_uri) {
   const std::string& text = vector.path_or_inline;
   switch (vector.storage_type) {
     case 'i':
       return std::optional<std::string>();
-    case 'p': {
-      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(CanonicalPath(text, table_uri)));
-      return std::optional<std::string>(std::move(key));
-    }
+    case 'p':
+      return std::optional<std::string>(CanonicalPath(text, table_uri));
     case 'u': {
       const size_t prefix = text.size() - std::min(text.size(), kEncodedUuidLength);
       const std::optional<std::string> uuid = DecodeBase85(std::string_view(text).substr(prefix));
@@ -137,12 +135,19 @@ Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vecto
       }
       std::string path = prefix == 0 ? std::string() : text.substr(0, prefix) + "/";
       path += "deletion_vector_" + UuidText(*uuid) + ".bin";
-      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(path));
-      return std::optional<std::string>(std::move(key));
+      return std::optional<std::string>(std::move(path));
     }
     default:
       return Status::Corruption(std::string("unknown storage type ") + vector.storage_type);
   }
+}
+
+Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vector,
+                                                     const storage::ObjectStore& table_store) {
+  TARN_ASSIGN_OR_RETURN(std::optional<std::string> path, DeletionVectorPath(vector, table_store.uri()));
+  if (!path.has_value()) return path;
+  TARN_ASSIGN_OR_RETURN(std::string key, KeyOfCanonical(*path, table_store));
+  return std::optional<std::string>(std::move(key));
 }
 
 std::optional<std::string> DecodeBase85(std::string_view text) {

@@ -15,8 +15,8 @@
 namespace tarn::delta {
 
 /// Reads the positions of the rows that a vector deletes (PROTOCOL.md, "Deletion Vectors") and checks its length,
-/// checksum and cardinality. Corruption names the vector; PermissionDenied for a file outside of the table; errors of
-/// the store pass through.
+/// checksum and cardinality. Corruption names the vector; PermissionDenied for a file outside of the table that
+/// its store does not read; errors of the store pass through.
 Result<std::shared_ptr<const RowBitmap>> ReadDeletionVector(storage::ObjectStore& table_store,
                                                             const DeletionVector& vector);
 
@@ -36,9 +36,13 @@ class LiveRows {
   std::shared_ptr<const RowBitmap> only_;
 };
 
-/// Key of the file that holds a vector of type 'u' or 'p'; nullopt for an inline one. PermissionDenied for a file
-/// outside of the table, Corruption for a path that cannot be decoded.
-Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vector, std::string_view table_uri);
+/// Canonical path (table_path.h) of the file that holds a vector of type 'u' or 'p'; nullopt for an inline one.
+/// Corruption for a path that cannot be decoded. `table_uri` is ObjectStore::uri() of the table's store.
+Result<std::optional<std::string>> DeletionVectorPath(const DeletionVector& vector, std::string_view table_uri);
+
+/// The store's key of that file, with the errors of KeyOfCanonical, too.
+Result<std::optional<std::string>> DeletionVectorKey(const DeletionVector& vector,
+                                                     const storage::ObjectStore& table_store);
 
 /// Four bytes for five characters of the protocol's base85 (ZeroMQ RFC 32); nullopt for text that is none.
 std::optional<std::string> DecodeBase85(std::string_view text);

@@ -79,7 +79,7 @@ void TryOne(FuzzedDataProvider& input) {
   if (input.ConsumeBool()) vector.offset.reset();
   if (input.ConsumeBool()) vector.cardinality = input.ConsumeIntegral<int64_t>();
   TARN_CHECK(store->Put("vector.bin", std::as_bytes(std::span(file)), storage::Precondition::None()).ok());
-  const auto key = DeletionVectorKey(vector, store->uri());
+  const auto key = DeletionVectorKey(vector, *store);
   if (key.ok() && key->has_value() && **key != "vector.bin") {
     // No store has objects of some names.
     (void)store->Put(**key, std::as_bytes(std::span(file)), storage::Precondition::None()).ok();

@@ -57,9 +57,9 @@ TEST_F(DeletionVectors, TheProtocolsInlineExample) {
 TEST_F(DeletionVectors, TheProtocolsPathExample) {
   // PROTOCOL.md, "JSON Example 1 — On Disk with Relative Path (with Random Prefix)".
   const DeletionVector vector = {'u', "ab^-aqEH.-t@S}K{vb[*k^", 4, 40, 6};
-  EXPECT_EQ(*DeletionVectorKey(vector, "memory://"), "ab/deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin");
+  EXPECT_EQ(*DeletionVectorPath(vector, "memory://"), "ab/deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin");
   const DeletionVector bare = {'u', "^-aqEH.-t@S}K{vb[*k^", 4, 40, 6};
-  EXPECT_EQ(*DeletionVectorKey(bare, "memory://"), "deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin");
+  EXPECT_EQ(*DeletionVectorPath(bare, "memory://"), "deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin");
 }
 
 TEST_F(DeletionVectors, OfFilesByUuidAndByPath) {
@@ -125,7 +125,7 @@ TEST_F(DeletionVectors, WrittenOnesAreReadBack) {
   EXPECT_EQ(Read(vectors[0]).status().code(), StatusCode::kNotFound) << "there before it is finished";
   ASSERT_TRUE(writer.Finish().ok());
   ASSERT_EQ(writer.keys().size(), 1U);
-  EXPECT_EQ(writer.keys()[0], **DeletionVectorKey(vectors[0], store_->uri()));
+  EXPECT_EQ(writer.keys()[0], **DeletionVectorKey(vectors[0], *store_));
   for (size_t i = 0; i < sets.size(); ++i) {
     const auto rows = Read(vectors[i]);
     ASSERT_TRUE(rows.ok()) << rows.status().ToString();

@@ -36,7 +36,7 @@ std::string UuidBytes(std::string_view text) {
 
 Status DeletionVectorWriter::OpenFile() {
   encoded_uuid_ = EncodeBase85(UuidBytes(random_.Uuid()));
-  TARN_ASSIGN_OR_RETURN(const auto key, DeletionVectorKey({'u', encoded_uuid_, {}, 0, 0}, store_.uri()));
+  TARN_ASSIGN_OR_RETURN(const auto key, DeletionVectorKey({'u', encoded_uuid_, {}, 0, 0}, store_));
   key_ = *key;
   TARN_ASSIGN_OR_RETURN(file_, store_.OpenWriter(key_, storage::Precondition::IfAbsent()));
   size_ = 1;

@@ -274,9 +274,9 @@ constexpr int64_t kWindowBytes = 2 << 20;
 bool IsJson(const LogFile& file) { return file.key.ends_with(kJsonEnding); }
 
 /// Key of a sidecar, which lies in the log's own folder for them and mostly is given by its name alone.
-Result<std::string> KeyOfSidecar(std::string_view path, const std::string& table_uri) {
-  const std::string canonical = CanonicalPath(path, table_uri);
-  return KeyOfPath(canonical.find('/') == std::string::npos ? SidecarKey(canonical) : canonical);
+Result<std::string> KeyOfSidecar(std::string_view path, const storage::ObjectStore& table_store) {
+  const std::string canonical = CanonicalPath(path, table_store.uri());
+  return KeyOfCanonical(canonical.find('/') == std::string::npos ? SidecarKey(canonical) : canonical, table_store);
 }
 
 /// Hands a JSON checkpoint's actions on, all but the removes, and collects its sidecars.
@@ -378,7 +378,7 @@ class CheckpointReader {
     small->Finish();
     std::vector<std::string> keys;
     for (const std::string& path : sidecars_) {
-      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, uri_));
+      TARN_ASSIGN_OR_RETURN(std::string key, KeyOfSidecar(path, *store_));
       keys.push_back(std::move(key));
     }
     return keys;

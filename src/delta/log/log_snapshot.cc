@@ -165,7 +165,7 @@ Result<DataFile> LogSnapshot::File(FileIndex index) const {
   const FileChunk& chunk = *state_.chunks[at.chunk].chunk;
   const FileChunk::Record& record = chunk.record(at.slot);
   DataFile file;
-  TARN_ASSIGN_OR_RETURN(file.key, KeyOfPath(CanonicalPath(chunk.Path(at.slot), store_->uri())));
+  TARN_ASSIGN_OR_RETURN(file.key, KeyOfPath(chunk.Path(at.slot), *store_));
   file.size_bytes = record.size_bytes;
   file.modification_time_millis = record.modification_time_millis;
   file.num_records = record.num_records;

@@ -45,7 +45,7 @@ Result<Committed> CommitFiles(const TableContext& table, const std::shared_ptr<c
 Result<std::vector<std::string>> KeysOf(const TableContext& table, const std::vector<Add>& files) {
   std::vector<std::string> keys;
   for (const Add& file : files) {
-    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(CanonicalPath(file.path, table.store->uri())));
+    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(file.path, *table.store));
     keys.push_back(std::move(key));
   }
   return keys;

@@ -19,7 +19,7 @@ void ReferencedFiles::AddPath(std::string_view path) {
   AddKey(canonical);
   // A writer may have left the path as it is, without encoding it.
   AddKey(path);
-  if (KeyOfPath(canonical).ok()) return;
+  if (!IsOutside(canonical)) return;
   // A path outside of the table may be one inside by another name, as of a folder that is linked to, or that was moved.
   for (size_t slash = canonical.find('/'); slash != std::string::npos; slash = canonical.find('/', slash + 1)) {
     AddKey(std::string_view(canonical).substr(slash + 1));
@@ -29,11 +29,10 @@ void ReferencedFiles::AddPath(std::string_view path) {
 void ReferencedFiles::Add(std::string_view path, const std::optional<DeletionVector>& deletion_vector) {
   AddPath(path);
   if (!deletion_vector.has_value() || deletion_vector->storage_type == 'i') return;
-  const auto key = DeletionVectorKey(*deletion_vector, table_uri_);
-  if (key.ok()) {
-    AddKey(**key);
-  } else if (deletion_vector->storage_type == 'p') {
+  if (deletion_vector->storage_type == 'p') {
     AddPath(deletion_vector->path_or_inline);
+  } else if (const auto path = DeletionVectorPath(*deletion_vector, table_uri_); path.ok()) {
+    AddKey(**path);
   }
 }
 

@@ -94,13 +94,12 @@ Result<std::vector<Add>> Restorer::FilesOnlyIn(const LogSnapshot& version, const
 }
 
 Status Restorer::CheckFilesAreThere() const {
-  const std::string uri = table_.store->uri();
   std::vector<std::string> keys;
   for (const Add& add : coming_) {
-    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(CanonicalPath(add.path, uri)));
+    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(add.path, *table_.store));
     keys.push_back(std::move(key));
     if (!add.deletion_vector.has_value()) continue;
-    TARN_ASSIGN_OR_RETURN(std::optional<std::string> vector, DeletionVectorKey(*add.deletion_vector, uri));
+    TARN_ASSIGN_OR_RETURN(std::optional<std::string> vector, DeletionVectorKey(*add.deletion_vector, *table_.store));
     if (vector.has_value()) keys.push_back(*std::move(vector));
   }
   std::vector<char> missing(keys.size());

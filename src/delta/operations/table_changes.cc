@@ -160,7 +160,7 @@ class ChangeSnapshot final : public Snapshot {
   Status Append(storage::ObjectStore& store, const FileAction& action, int64_t version, int64_t timestamp_millis,
                 std::string_view kind) {
     DataFile file;
-    TARN_ASSIGN_OR_RETURN(file.key, KeyOfPath(action.canonical_path));
+    TARN_ASSIGN_OR_RETURN(file.key, KeyOfCanonical(action.canonical_path, store));
     if (action.size_bytes.has_value()) {
       file.size_bytes = *action.size_bytes;
     } else {

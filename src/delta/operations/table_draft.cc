@@ -39,7 +39,7 @@ Status TableDraft::Change(const ChangeRequest& request) {
   keys_.insert(keys_.end(), change.keys.begin(), change.keys.end());
   std::vector<std::string> new_keys;
   for (const Add& add : request.new_files) {
-    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(CanonicalPath(add.path, table_.store->uri())));
+    TARN_ASSIGN_OR_RETURN(std::string key, KeyOfPath(add.path, *table_.store));
     new_keys.push_back(std::move(key));
     change.adds.push_back(add);
   }

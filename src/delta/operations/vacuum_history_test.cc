@@ -94,7 +94,7 @@ class History {
   void PutFile(const std::string& key) {
     ASSERT_TRUE(table_.store().Put(key, AsBytes("x"), storage::Precondition::IfAbsent()).ok());
   }
-  static std::string KeyOf(const DeletionVector& vector) { return **DeletionVectorKey(vector, "memory://"); }
+  static std::string KeyOf(const DeletionVector& vector) { return **DeletionVectorPath(vector, "memory://"); }
   std::string NewKey() { return "part-" + std::to_string(++files_) + ".parquet"; }
 
   void Commit(const std::string& text) {

@@ -41,20 +41,24 @@ class RemovedFiles {
     file.modified_millis = remove.deletion_timestamp_millis.value_or(0);
     file.size_bytes = remove.size_bytes.value_or(0);
     const std::string path = CanonicalPath(remove.path, table_uri_);
-    TARN_RETURN_NOT_OK(Visit(file, path, KeyOfPath(path)));
+    TARN_RETURN_NOT_OK(Visit(file, path, IsKeyOfTable(path)));
     if (!remove.deletion_vector.has_value()) return Status::Ok();
-    const auto key = DeletionVectorKey(*remove.deletion_vector, table_uri_);
-    if (key.ok() && !key->has_value()) return Status::Ok();
+    const auto vector_path = DeletionVectorPath(*remove.deletion_vector, table_uri_);
+    if (vector_path.ok() && !vector_path->has_value()) return Status::Ok();
     file.size_bytes = remove.deletion_vector->size_in_bytes;
-    return Visit(file, remove.deletion_vector->path_or_inline,
-                 key.ok() ? Result<std::string>(**key) : Result<std::string>(key.status()));
+    if (!vector_path.ok()) return Visit(file, remove.deletion_vector->path_or_inline, /*is_of_table=*/false);
+    return Visit(file, **vector_path, IsKeyOfTable(**vector_path));
   }
 
  private:
-  Status Visit(VacuumFile file, const std::string& path, const Result<std::string>& key) {
+  static bool IsKeyOfTable(std::string_view canonical_path) {
+    return !IsOutside(canonical_path) && storage::CheckKey(canonical_path).ok();
+  }
+
+  Status Visit(VacuumFile file, const std::string& path, bool is_of_table) {
     if (!seen_.insert(HashFileKey(path, {})).second) return Status::Ok();
-    file.key = key.ok() ? *key : path;
-    if (!key.ok()) {
+    file.key = path;
+    if (!is_of_table) {
       file.verdict = VacuumFile::Verdict::kOutside;
     } else if (HiddenLength(file.key, partition_folders_) > 0) {
       file.verdict = VacuumFile::Verdict::kHidden;
