@@ -124,16 +124,18 @@ def test_links(make_server, lake, tmp_path):
         server = make_server()
 
 
-@pytest.mark.parametrize("path", ["../../secret.parquet", "/etc/hostname", "file:///etc/hostname", "a/../../x.parquet"])
-def test_a_log_cannot_point_out_of_its_table(make_server, lake, path):
+@pytest.mark.parametrize(
+    "path", ["../../../secret.parquet", "/etc/hostname", "file:///etc/hostname", "a/../../../../x.parquet"]
+)
+def test_a_log_cannot_point_out_of_its_lake(make_server, lake, path):
     log = lake / "home" / "room" / "_delta_log"
     add = {"path": path, "size": 1, "partitionValues": {}, "modificationTime": 0, "dataChange": True}
     (log / f"{1:020}.json").write_text(json.dumps({"add": {**add, "partitionValues": {"time_date": "1970-01-01"}}}))
     server = make_server()
     status, message = error(server.request("POST", "/api/sql", "select * from home.room"))
     assert status == 403
-    assert "outside the table" in message
-    assert path.removeprefix("file://").removeprefix("a/../") in message
+    assert f"{path} lies outside of the table" in message
+    assert str(lake) not in message and str(lake.parent) not in message
 
 
 def test_clients_do_not_see_where_the_lake_lies(make_server, tmp_path):
@@ -153,6 +155,7 @@ def test_clients_do_not_see_where_the_lake_lies(make_server, tmp_path):
         refused = server.request("POST", "/api/sql", f"from db.{table}")
         assert refused.status >= 400
         detail = refused.json()["detail"]
-        assert files[table].relative_to(lake).as_posix() in detail
+        assert f"db.{table} " in detail
+        assert files[table].relative_to(lake / "db" / table).as_posix() in detail
         assert str(tmp_path) not in detail
     assert server.value("select filename from db.fine") == f"tarn://{files['fine'].relative_to(lake).as_posix()}"

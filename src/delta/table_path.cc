@@ -158,6 +158,20 @@ bool IsOutside(std::string_view canonical_path) {
   return is_uri || canonical_path.starts_with('/') || Climbs(canonical_path);
 }
 
+std::string ShownKey(std::string_view key, std::string_view table_uri) {
+  if (!IsOutside(key)) return std::string(key);
+  // A table's folder is that of its name, in that of its database, in the lake.
+  std::string folder = CanonicalRoot(table_uri);
+  std::string way;
+  for (int level = 0; level < 2; ++level) {
+    folder.resize(std::min(folder.rfind('/'), folder.size()));
+    way += "../";
+    if (folder.empty() || folder.ends_with('/')) break;
+    if (key.starts_with(folder + "/")) return way + std::string(key.substr(folder.size() + 1));
+  }
+  return std::string(key);
+}
+
 Result<std::string> KeyOfCanonical(std::string_view canonical_path, const storage::ObjectStore& table_store) {
   if (canonical_path.empty()) return Status::Corruption("a file action has an empty path");
   if (IsOutside(canonical_path)) {
@@ -170,7 +184,12 @@ Result<std::string> KeyOfCanonical(std::string_view canonical_path, const storag
 }
 
 Result<std::string> KeyOfPath(std::string_view path, const storage::ObjectStore& table_store) {
-  return KeyOfCanonical(IsPlainPath(path) ? std::string(path) : CanonicalPath(path, table_store.uri()), table_store);
+  if (IsPlainPath(path)) return KeyOfCanonical(path, table_store);
+  auto key = KeyOfCanonical(CanonicalPath(path, table_store.uri()), table_store);
+  if (!key.status().Is(StatusCode::kPermissionDenied)) return key;
+  // By the name that the log has for it: what that climbs to tells where the table is.
+  return Status::PermissionDenied(std::string(path) +
+                                  " lies outside of the table, and below no root whose files may be read");
 }
 
 std::string EncodeLogPath(std::string_view key) {

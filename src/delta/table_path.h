@@ -27,6 +27,10 @@ std::string CanonicalRoot(std::string_view uri);
 /// Whether a canonical path leads out of the table's folder.
 bool IsOutside(std::string_view canonical_path);
 
+/// A key of the table's store for people to read: a file outside of the table's folder that lies in the same lake by
+/// its way from there ("../other/x"), so that it does not tell where the lake is.
+std::string ShownKey(std::string_view key, std::string_view table_uri);
+
 /// What the table's store knows the file of a canonical path by: its key or, for one outside of the folder, the path
 /// itself where the store reads there (readable_roots.h), else PermissionDenied naming it. Corruption when no store has
 /// a file of that name.

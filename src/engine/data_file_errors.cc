@@ -1,5 +1,6 @@
 #include "engine/data_file_errors.h"
 
+#include "delta/table_path.h"
 #include "duckdb/common/error_data.hpp"
 #include "engine/exception_barrier.h"
 #include "engine/lake_catalog.h"
@@ -29,13 +30,24 @@ bool SaysDamaged(const duckdb::ErrorData& error) {
 std::string Where(const ScanSource& source, std::string_view path) {
   const std::string table = "table " + source.view().name.ToString() + " version " + std::to_string(source.version());
   if (path.starts_with(source.path_prefix())) path.remove_prefix(source.path_prefix().size());
-  return path.empty() ? table : table + ": data file " + std::string(path);
+  return path.empty() ? table : table + ": data file " + delta::ShownKey(path, source.view().store->uri());
+}
+
+/// A file that the log names is not there; `why` says which where `path` does not.
+[[noreturn]] void ThrowGone(const ScanSource& source, const std::string& path, const Status& why) {
+  const std::string what = Where(source, path) + (path.empty() ? ": " + why.message() : "");
+  if (!source.is_past()) ThrowStatus(Status::Corruption(path.empty() ? what : what + " is missing"));
+  ThrowStatus(Status::NotFound((path.empty() ? what : what + " is gone") + "; VACUUM removes files of past versions"));
 }
 
 }  // namespace
 
 void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path) {
   const duckdb::ErrorData error(exception);
+  // What is known of a file from an earlier query is read of it no more, so that it may be first missed here.
+  if (IsOwnStatus(error) && StatusFromError(error).Is(StatusCode::kNotFound)) {
+    ThrowGone(source, path, StatusFromError(error));
+  }
   if (IsOwnStatus(error) || !SaysDamaged(error)) throw;
   ThrowStatus(Status::Corruption(Where(source, path) + ": " + StatusFromError(error).message()));
 }
@@ -54,8 +66,7 @@ void RethrowOfOpening(const std::exception& exception, const ScanSource& source,
   if (!IsOwnStatus(error) && !status.Is(StatusCode::kNotFound)) RethrowOfScan(exception, source, path);
   switch (status.code()) {
     case StatusCode::kNotFound:
-      if (!source.is_past()) ThrowStatus(Status::Corruption(Where(source, path) + " is missing"));
-      ThrowStatus(Status::NotFound(Where(source, path) + " is gone; VACUUM removes files of past versions"));
+      ThrowGone(source, path, status);
     case StatusCode::kInvalidArgument:
       ThrowStatus(FaultOfTable(status, source, ""));
     case StatusCode::kPermissionDenied:

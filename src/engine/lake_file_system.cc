@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "delta/table_path.h"
 #include "duckdb/common/file_opener.hpp"
 #include "duckdb/common/file_system.hpp"
 #include "duckdb/main/database.hpp"
@@ -29,7 +30,7 @@ class LakeFileHandle final : public duckdb::FileHandle {
                  std::shared_ptr<storage::ObjectStore> store, std::unique_ptr<storage::ObjectReader> reader,
                  bool on_disk)
       : FileHandle(file_system, info.path, flags),
-        key_(DataFileOf(info).key),
+        shown_key_(delta::ShownKey(DataFileOf(info).key, store->uri())),
         store_(std::move(store)),
         reader_(std::move(reader)),
         on_disk_(on_disk) {}
@@ -39,18 +40,18 @@ class LakeFileHandle final : public duckdb::FileHandle {
   size_t ReadAt(void* buffer, int64_t size, int64_t offset) {
     MutableByteSpan out(static_cast<std::byte*>(buffer), static_cast<size_t>(size));
     const auto read = reader_->ReadAt(offset, out);
-    if (!read.ok()) ThrowStatus(read.status().WithContext("data file " + key_));
+    if (!read.ok()) ThrowStatus(read.status().WithContext("data file " + shown_key_));
     return *read;
   }
 
-  const std::string& key() const { return key_; }
+  const std::string& shown_key() const { return shown_key_; }
   const storage::ObjectInfo& info() const { return reader_->info(); }
   bool on_disk() const { return on_disk_; }
 
   duckdb::idx_t position = 0;
 
  private:
-  const std::string key_;
+  const std::string shown_key_;
   std::shared_ptr<storage::ObjectStore> store_;
   std::unique_ptr<storage::ObjectReader> reader_;
   bool on_disk_;
@@ -73,7 +74,7 @@ class LakeFileSystem final : public duckdb::FileSystem {
   void Read(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t offset) override {
     size_t read = Of(handle).ReadAt(buffer, size, static_cast<int64_t>(offset));
     if (static_cast<int64_t>(read) != size) {
-      ThrowStatus(Status::Corruption("data file " + Of(handle).key() + " ends before byte " +
+      ThrowStatus(Status::Corruption("data file " + Of(handle).shown_key() + " ends before byte " +
                                      std::to_string(offset + static_cast<duckdb::idx_t>(size))));
     }
   }
@@ -128,7 +129,7 @@ class LakeFileSystem final : public duckdb::FileSystem {
     auto context = duckdb::FileOpener::TryGetClientContext(opener);
     auto reader =
         on_disk || !context ? store->Open(key) : DistantFiles::Of(*context)->Open(*context, store, DataFileOf(info));
-    if (!reader.ok()) ThrowStatus(reader.status().WithContext("data file " + key));
+    if (!reader.ok()) ThrowStatus(reader.status().WithContext("data file " + delta::ShownKey(key, store->uri())));
     return duckdb::make_uniq<LakeFileHandle>(*this, info, flags, std::move(store), std::move(*reader), on_disk);
   }
 

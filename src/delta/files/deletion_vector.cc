@@ -83,7 +83,7 @@ Result<RowBitmap> ReadBitmap(storage::ObjectStore& store, const DeletionVector& 
   TARN_ASSIGN_OR_RETURN(const auto key, DeletionVectorKey(vector, store));
   if (key.has_value()) {
     auto bytes = ReadFromFile(store, *key, vector);
-    if (!bytes.ok()) return bytes.status().WithContext(*key);
+    if (!bytes.ok()) return bytes.status().WithContext(ShownKey(*key, store.uri()));
     return RowBitmap::Parse(*bytes);
   }
   const std::optional<std::string> bytes = DecodeBase85(vector.path_or_inline);

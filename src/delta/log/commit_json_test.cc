@@ -189,6 +189,18 @@ TEST(TablePathTest, PathsOutsideTheTableAreDenied) {
   for (const char* path : {"", "a/", "%00"}) EXPECT_EQ(code(path), StatusCode::kCorruption) << path;
 }
 
+TEST(TablePathTest, KeysAreShownWithoutThePlaceOfTheLake) {
+  const auto shown = [](std::string_view key) { return ShownKey(key, "file:///srv/my%20lake/db/t"); };
+  EXPECT_EQ(shown("a/b"), "a/b");
+  EXPECT_EQ(shown("/srv/my lake/db/other/x"), "../other/x");
+  EXPECT_EQ(shown("/srv/my lake/other/t/x"), "../../other/t/x");
+  EXPECT_EQ(shown("/srv/x"), "/srv/x");
+  EXPECT_EQ(shown("s3://bucket/x"), "s3://bucket/x");
+  EXPECT_EQ(ShownKey("s3://bucket/x", "s3://bucket/t"), "../x");
+  EXPECT_EQ(ShownKey("s3://other/x", "s3://bucket/t"), "s3://other/x");
+  EXPECT_EQ(ShownKey("/x", "file:///t"), "/x");
+}
+
 TEST(TablePathTest, PartitionFoldersAreEscapedTwice) {
   const std::string folder = PartitionFolder({{"a b", "x/y%"}, {"t", "2020-01-01 00:00:00"}, {"n", std::nullopt}});
   EXPECT_EQ(folder, "a b=x%2Fy%25/t=2020-01-01 00%3A00%3A00/n=__HIVE_DEFAULT_PARTITION__/");
