@@ -202,3 +202,40 @@ def test_statements_beside_ingest_and_compaction_lose_and_double_nothing(make_se
         {"n": writes + 1, "d": writes + 1, "w": changes}
     ]
     assert server.value("select count(*) from db.u") == changes
+
+
+def test_void_columns_and_members_hold_nulls(tmp_path):
+    """Files do not have them; others read nulls there, too."""
+    lake = tmp_path / "lake"
+    (lake / "db").mkdir(parents=True)
+    sql(lake, "create table db.t (id bigint, name varchar)")
+    member = {"nullable": True, "metadata": {}}
+    place = {
+        "type": "struct",
+        "fields": [{"name": "zip", "type": "string", **member}, {"name": "unknown", "type": "void", **member}],
+    }
+    columns = ["--add-column", "nothing=void", "--add-column", "place=" + json.dumps(place)]
+    altered = run_tarn("table", "alter", "db.t", *columns, "--lake", lake)
+    assert altered.returncode == 0, altered.stderr
+    sql(lake, "insert into db.t values (1, 'a', null, {'zip': 'x', 'unknown': null}), (2, 'b', null, null)")
+    sql(lake, "insert into db.t (id) values (3)")
+    for values in ("(4, 'd', 5, null)", "(4, 'd', null, {'zip': 'x', 'unknown': 5})"):
+        refused = run_tarn("sql", f"insert into db.t values {values}", "--lake", lake)
+        assert refused.returncode != 0 and "is void: it holds nothing but NULL" in refused.stderr, refused
+    sql(lake, "update db.t set name = 'z', place = {'zip': 'y', 'unknown': null} where id = 3")
+    sql(lake, "delete from db.t where id = 2")
+    sql(
+        lake,
+        "merge into db.t using (select unnest([3, 5]) as key) s on id = key "
+        "when matched then update set name = 'm' when not matched then insert (id) values (key)",
+    )
+    assert run_tarn("table", "optimize", "db.t", "--lake", lake).returncode == 0
+    assert run_tarn("table", "fsck", "db.t", "--check-data", "--lake", lake).returncode == 0
+    expected = [
+        {"id": 1, "name": "a", "nothing": None, "place": {"zip": "x", "unknown": None}},
+        {"id": 3, "name": "m", "nothing": None, "place": {"zip": "y", "unknown": None}},
+        {"id": 5, "name": None, "nothing": None, "place": None},
+    ]
+    assert rows(lake, "from db.t order by id", tmp_path / "ours.parquet").to_pylist() == expected
+    theirs = deltalake.DeltaTable(str(lake / "db" / "t")).to_pyarrow_table().sort_by("id").to_pylist()
+    assert theirs == expected

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "columnar/conform.h"
+#include "columnar/void_members.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -36,14 +37,16 @@ DataFileOptions DataFileOptionsOf(const Snapshot& snapshot) {
 Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(storage::ObjectStore& table_store, const std::string& key,
                                                              const std::shared_ptr<arrow::Schema>& schema,
                                                              const DataFileOptions& options) {
-  auto stored = columnar::StoredSchema(schema, options.match);
+  auto named = columnar::StoredSchema(schema, options.match);
+  auto stored = columnar::WithoutVoidMembers(named);
   TARN_ASSIGN_OR_RETURN(auto parquet, columnar::ParquetWriter::Open(table_store, key, stored, options.parquet));
-  return std::unique_ptr<DataFileWriter>(new DataFileWriter(std::move(stored), std::move(parquet)));
+  return std::unique_ptr<DataFileWriter>(new DataFileWriter(std::move(named), std::move(stored), std::move(parquet)));
 }
 
 Status DataFileWriter::Append(const arrow::RecordBatch& batch) {
   TARN_RETURN_NOT_OK(columnar::CheckRequired(batch));
-  return parquet_->Append(*columnar::Renamed(batch, stored_));
+  const auto named = columnar::Renamed(batch, named_);
+  return parquet_->Append(stored_ == named_ ? *named : *columnar::WithoutVoidMembers(*named, stored_));
 }
 
 Result<Add> DataFileWriter::Finish(PartitionValues partition_values) {

@@ -31,7 +31,7 @@ DataFileOptions DataFileOptionsOf(const Snapshot& snapshot);
 /// that puts it into the table. An unfinished writer leaves nothing behind. Thread-compatible.
 class DataFileWriter {
  public:
-  /// `schema` has the table's columns but for those it is partitioned by, their mapping in the metadata.
+  /// `schema` has the table's columns but for those it is partitioned by and void ones, their mapping in the metadata.
   static Result<std::unique_ptr<DataFileWriter>> Open(storage::ObjectStore& table_store, const std::string& key,
                                                       const std::shared_ptr<arrow::Schema>& schema,
                                                       const DataFileOptions& options);
@@ -43,9 +43,12 @@ class DataFileWriter {
   Result<Add> Finish(PartitionValues partition_values);
 
  private:
-  DataFileWriter(std::shared_ptr<arrow::Schema> stored, std::unique_ptr<columnar::ParquetWriter> parquet)
-      : stored_(std::move(stored)), parquet_(std::move(parquet)) {}
+  DataFileWriter(std::shared_ptr<arrow::Schema> named, std::shared_ptr<arrow::Schema> stored,
+                 std::unique_ptr<columnar::ParquetWriter> parquet)
+      : named_(std::move(named)), stored_(std::move(stored)), parquet_(std::move(parquet)) {}
 
+  /// Under the names that the file has, and what of it the file holds.
+  const std::shared_ptr<arrow::Schema> named_;
   const std::shared_ptr<arrow::Schema> stored_;
   const std::unique_ptr<columnar::ParquetWriter> parquet_;
 };
