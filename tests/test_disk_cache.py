@@ -108,3 +108,24 @@ def test_a_folder_that_others_may_enter_is_refused(service, lake, cached, tmp_pa
     refused = run_tarn("serve", "--lake", lake, "--addr-http", "127.0.0.1:0", env=cached)
     assert refused.returncode != 0
     assert "0700" in refused.stderr and str(tmp_path / "cache") in refused.stderr, refused
+
+
+def test_the_command_line_reads_from_it(service, lake, env, tmp_path):  # noqa: F811
+    fill(service, lake, 0)
+    cache = ["--cache-directory", str(tmp_path / "cache"), "--cache-size", "64MiB"]
+    lakes = {"db.m": ["--lake", lake], "t": ["-t", f"t={lake}/db/m"]}
+    for table, at in lakes.items():
+        query = ["sql", "-o", "csv", f"select count(*), sum(v) from {table}", *at]
+        assert run_tarn(*query, *cache, env=env).stdout.splitlines()[1] == "50000,1249975000"
+    assert any((tmp_path / "cache").rglob("*"))
+    # What is read again is not asked for again: the file may be gone.
+    files = S3FileSystem(
+        access_key=KEY, secret_key=SECRET, region=REGION, endpoint_override=service.env["AWS_ENDPOINT_URL"]
+    )
+    for found in files.get_file_info(FileSelector(f"{lake.removeprefix('s3://')}/db/m", recursive=True)):
+        if found.path.endswith(".parquet"):
+            files.delete_file(found.path)
+    for table, at in lakes.items():
+        query = ["sql", "-o", "csv", f"select count(*), sum(v) from {table}", *at]
+        assert run_tarn(*query, *cache, env=env).stdout.splitlines()[1] == "50000,1249975000"
+        assert run_tarn(*query, env=env).returncode != 0

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/environment.h"
 #include "cli/command_line.h"
 #include "server/config.h"
@@ -14,10 +15,12 @@ namespace {
 
 /// Keys that say how tables are opened begin with one of these.
 constexpr std::string_view kTableKeys[] = {"partition_timezone", "roots", "dynamodb."};
+/// Only where tables are queried.
+constexpr std::string_view kCacheKeys = "cache.";
 
 bool IsTableKey(std::string_view name) {
-  return std::any_of(std::begin(kTableKeys), std::end(kTableKeys),
-                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+  return name.starts_with(kCacheKeys) || std::any_of(std::begin(kTableKeys), std::end(kTableKeys),
+                                                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 std::string FlagOf(std::string_view key) {
@@ -68,7 +71,17 @@ void AddLakeOptions(CLI::App& app, const std::string& description, LakeChoice& c
 
 Result<TableSettings> TableSettingsOf(const LakeChoice& choice) {
   TARN_ASSIGN_OR_RETURN(server::Config config, ConfigOf(choice.given, IsTableKey));
-  return TableSettings{std::move(config.partition_timezone), std::move(config.roots), std::move(config.dynamodb)};
+  return TableSettings{std::move(config.partition_timezone),
+                       std::move(config.roots),
+                       std::move(config.dynamodb),
+                       {.folder = std::move(config.cache_directory), .max_bytes = config.cache_size}};
+}
+
+Result<std::shared_ptr<storage::ObjectStore>> ThroughCache(std::shared_ptr<storage::ObjectStore> store,
+                                                           const TableSettings& settings) {
+  if (settings.cache.folder.empty() || !storage::IsRemoteUri(store->uri())) return store;
+  TARN_ASSIGN_OR_RETURN(const auto cache, storage::DiskCache::Open(settings.cache, SystemClock()));
+  return cache->Over(std::move(store));
 }
 
 Result<delta::ReadableRoots> RootsFor(std::string_view uri, const TableSettings& settings) {

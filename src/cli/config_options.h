@@ -10,6 +10,7 @@
 #include "columnar/time_zone.h"
 #include "delta/readable_roots.h"
 #include "delta/table_store.h"
+#include "storage/disk_cache.h"
 
 namespace CLI {
 class App;
@@ -27,7 +28,7 @@ void AddConfigOptions(CLI::App& app, std::string_view prefix, GivenKeys& given);
 /// Which lake a command works on, or beside which tables.
 struct LakeChoice {
   std::string uri;
-  /// Keys that say how tables are opened: partition_timezone, roots and dynamodb.*.
+  /// Keys that say how tables are opened: partition_timezone, roots, dynamodb.* and cache.*.
   GivenKeys given;
 };
 
@@ -36,7 +37,13 @@ struct TableSettings {
   columnar::TimeZone partition_timezone;
   std::vector<std::string> roots;
   delta::EntryTable entries;
+  /// Of distant stores; none where the folder is empty.
+  storage::DiskCacheOptions cache;
 };
+
+/// A store that is read for queries, through the cache on disk where there is one and the store is distant.
+Result<std::shared_ptr<storage::ObjectStore>> ThroughCache(std::shared_ptr<storage::ObjectStore> store,
+                                                           const TableSettings& settings);
 
 /// What tables below `uri` may name: any file where that is on this machine's disk, whose user asks for it, else the
 /// roots that are configured.

@@ -23,6 +23,7 @@ Status LocalCatalog::AddDeltaTable(const std::string& name, const std::string& u
   DeltaTable table;
   table.name = name;
   TARN_ASSIGN_OR_RETURN(auto store, delta::OpenTableStore(uri, settings.entries, ProcessEnvironment()));
+  TARN_ASSIGN_OR_RETURN(store, ThroughCache(std::move(store), settings));
   TARN_ASSIGN_OR_RETURN(auto roots, RootsFor(uri, settings));
   table.context.store = delta::MakeStoreWithRoots(std::move(store), std::move(roots));
   table.context.clock = &clock_;

@@ -21,11 +21,11 @@ Result<LocalLake> OpenLocalLake(const LakeChoice& choice, LakeAccess access) {
   TARN_ASSIGN_OR_RETURN(TableSettings tables, TableSettingsOf(choice));
   TARN_ASSIGN_OR_RETURN(delta::ReadableRoots roots, RootsFor(choice.uri, tables));
   const server::RemoteSettings settings{.state_directory = std::string(ValueOf(environment, kStateVariable)),
-                                        .entries = std::move(tables.entries)};
+                                        .entries = tables.entries};
   TARN_ASSIGN_OR_RETURN(const server::LakePlace place, server::FindLake(choice.uri, settings, environment, access));
   LocalLake result;
   lake::LakeOptions options;
-  options.store = place.store;
+  TARN_ASSIGN_OR_RETURN(options.store, ThroughCache(place.store, tables));
   options.wal_root = place.wal_root;
   options.partition_timezone = std::move(tables.partition_timezone);
   options.readable_roots = std::move(roots);

@@ -222,6 +222,7 @@ Command AddSql(CLI::App& app) {
   auto options = std::make_shared<SqlOptions>();
   app.add_option("sql", options->sql, "The query, or - to read it from standard input")->required();
   AddLakeOptions(app, "The lake whose tables are database.table [TARN_LAKE, else ./tarn-data]", options->lake);
+  AddConfigOptions(app, "cache.", options->lake.given);
   app.add_option("-t,--table", options->tables,
                  "A table: a Delta folder, Parquet, CSV or NDJSON; may be given several times")
       ->type_name("NAME=URI")
