@@ -11,6 +11,7 @@
 
 #include "delta/expressions/expression.h"
 #include "delta/expressions/text_pattern.h"
+#include "delta/expressions/tokens.h"
 #include "delta/letter_case.h"
 
 namespace tarn::delta {
@@ -138,6 +139,39 @@ Status RowConstraints::Check(const arrow::RecordBatch& rows) const {
     between = ", ";
   }
   return Status::InvalidArgument(std::move(message));
+}
+
+std::string SpelledAs(const arrow::Schema& schema, const std::string& expression) {
+  const auto tokens = Tokenize(expression);
+  if (!tokens.ok()) return expression;
+  const auto is_sign = [&](size_t at, std::string_view sign) {
+    return at < tokens->size() && (*tokens)[at].kind == Token::Kind::kSign && (*tokens)[at].text == sign;
+  };
+  std::string spelled = expression;
+  // Of the struct that the name before leads to.
+  arrow::FieldVector members;
+  for (size_t i = 0; i < tokens->size(); ++i) {
+    const Token& token = (*tokens)[i];
+    const bool is_quoted = token.kind == Token::Kind::kQuotedName;
+    if (!is_quoted && (token.kind != Token::Kind::kWord || is_sign(i + 1, "("))) continue;
+    const arrow::FieldVector among = i > 0 && is_sign(i - 1, ".") ? members : schema.fields();
+    members.clear();
+    const arrow::Field* found = nullptr;
+    for (const auto& field : among) {
+      if (field->name() == token.text || (found == nullptr && SameButForCase(field->name(), token.text))) {
+        found = field.get();
+        if (field->name() == token.text) break;
+      }
+    }
+    if (found == nullptr) continue;
+    members = found->type()->fields();
+    // As long, since only the case of letters differs, so that other positions stay.
+    const size_t begin = token.position - 1 + (is_quoted ? 1 : 0);
+    if (spelled.compare(begin, token.text.size(), token.text) == 0) {
+      spelled.replace(begin, token.text.size(), found->name());
+    }
+  }
+  return spelled;
 }
 
 }  // namespace tarn::delta

@@ -77,4 +77,8 @@ class RowConstraints {
   std::vector<OneCheck> checks_;
 };
 
+/// An expression of Spark's with columns, and members of structs, spelled as the schema spells them: there are readers
+/// to whom the case of letters matters. Text that is not understood as it is.
+std::string SpelledAs(const arrow::Schema& schema, const std::string& expression);
+
 }  // namespace tarn::delta

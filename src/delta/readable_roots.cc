@@ -161,6 +161,9 @@ class StoreWithRoots final : public storage::ForwardingStore {
 Result<ReadableRoots> OpenReadableRoots(const std::vector<std::string>& uris) {
   ReadableRoots roots;
   for (const std::string& uri : uris) {
+    if (uri.starts_with("http://") || uri.starts_with("https://")) {
+      return Status::Unsupported("root '" + uri + "': nothing is read from web servers");
+    }
     auto store = storage::OpenStore(uri);
     if (!store.ok()) return store.status().WithContext("root '" + uri + "'");
     roots.stores.push_back(*std::move(store));

@@ -20,7 +20,7 @@ struct ReadableRoots {
   bool anywhere = false;
 };
 
-/// The roots at these places, as storage::OpenStore takes them. Errors name the one that cannot be opened.
+/// The roots at these places, folders or URIs of S3. Errors name the one that cannot be opened.
 Result<ReadableRoots> OpenReadableRoots(const std::vector<std::string>& uris);
 
 /// The store of a table that also reads below the roots: canonical paths (table_path.h) stand for keys there. All else

@@ -13,6 +13,7 @@
 #include "delta/log/replay.h"
 #include "delta/parallel.h"
 #include "delta/protocol_features.h"
+#include "storage/get_at_most.h"
 
 namespace tarn::delta {
 
@@ -27,6 +28,8 @@ constexpr int64_t kMaxChecksumBytes = 4 << 20;
 
 struct LoadedState {
   TableState state;
+  /// The key of the checkpoint that it begins with; empty without one.
+  std::string checkpoint;
   /// The version's checksum where there is one and it was asked for.
   std::optional<LogFile> checksum;
   std::string checksum_text;
@@ -36,6 +39,7 @@ struct LoadedState {
 Result<LoadedState> ReadSegment(const TableContext& table, const LogSegment& segment, bool with_checksum,
                                 std::string* broken) {
   LoadedState loaded;
+  if (segment.checkpoint.has_value()) loaded.checkpoint = segment.checkpoint->key();
   if (with_checksum && segment.checksum.has_value() && segment.checksum->size_bytes <= kMaxChecksumBytes) {
     loaded.checksum = segment.checksum;
   }
@@ -46,12 +50,26 @@ Result<LoadedState> ReadSegment(const TableContext& table, const LogSegment& seg
           return Status::Ok();
         }
         // An optional file, that cleanup may take away.
-        auto text = table.store->Get(loaded.checksum->key);
-        if (text.ok()) loaded.checksum_text = *std::move(text);
+        auto text = storage::GetAtMost(*table.store, loaded.checksum->key, kMaxChecksumBytes);
+        if (text.ok()) {
+          loaded.checksum_text = *std::move(text);
+        } else {
+          loaded.checksum.reset();
+        }
         return Status::Ok();
       }));
-  if (loaded.checksum_text.empty()) loaded.checksum.reset();
   return loaded;
+}
+
+/// Whether a file of the log that fails so may be replaced by what it stands for.
+bool IsBroken(StatusCode code) {
+  return code == StatusCode::kCorruption || code == StatusCode::kNotFound || code == StatusCode::kPermissionDenied ||
+         code == StatusCode::kResourceExhausted;
+}
+
+void TellOfBroken(const TableContext& table, const std::string& file, const std::string& why) {
+  Log(LogLevel::kWarning, "a file of the log cannot be used, and the commits that it stands for are read instead",
+      {{"table", table.store->uri()}, {"file", file}, {"why", why}});
 }
 
 Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> version, bool with_checksum,
@@ -68,35 +86,78 @@ Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> 
     if (state.ok()) return std::move(*state);
     if (failure.ok()) failure = state.status();
     const StatusCode code = state.status().code();
-    if (!broken.empty() && (code == StatusCode::kCorruption || code == StatusCode::kNotFound) &&
-        options.broken.size() < kMaxBrokenFiles) {
+    // Where it is the whole that does not fit together, it may be the checkpoint that is wrong.
+    if (broken.empty() && code == StatusCode::kCorruption && segment.checkpoint.has_value()) {
+      broken = segment.checkpoint->key();
+    }
+    if (!broken.empty() && IsBroken(code) && options.broken.size() < kMaxBrokenFiles) {
       options.broken.insert(broken);
       // Without another way to the version, the broken file is what is wrong with the table.
-      if (!ListSegment(*table.store, options).ok()) return failure;
-      Log(LogLevel::kWarning, "a file of the log cannot be read, and the commits that it stands for are read instead",
-          {{"table", table.store->uri()}, {"file", broken}, {"why", state.status().ToString()}});
-      continue;
+      if (ListSegment(*table.store, options).ok()) {
+        TellOfBroken(table, broken, state.status().ToString());
+        continue;
+      }
+      options.broken.erase(broken);
     }
     if (code == StatusCode::kNotFound && ++listings < kMaxListings) {
       options.use_hint = false;
       continue;
     }
+    // There is a log, whatever of it is not there.
+    if (failure.Is(StatusCode::kNotFound)) return Status::Corruption(failure.message());
     return failure;
   }
 }
 
+struct LoadedSnapshot {
+  std::shared_ptr<const LogSnapshot> snapshot;
+  LoadedState state;
+};
+
+/// The snapshot of a state that makes one, whichever checkpoint that takes.
+Result<LoadedSnapshot> LoadAny(const TableContext& table, std::optional<int64_t> version,
+                               std::set<std::string> broken_files) {
+  Status failure;
+  while (true) {
+    auto loaded = LoadState(table, version, /*with_checksum=*/true, broken_files);
+    if (!loaded.ok()) return failure.ok() ? loaded.status() : failure;
+    TableState state = std::move(loaded->state);
+    auto snapshot = LogSnapshot::Make(table, std::move(state));
+    if (snapshot.ok()) return LoadedSnapshot{*std::move(snapshot), *std::move(loaded)};
+    if (failure.ok()) failure = snapshot.status();
+    if (!snapshot.status().Is(StatusCode::kCorruption) || loaded->checkpoint.empty() ||
+        broken_files.size() >= kMaxBrokenFiles) {
+      return failure;
+    }
+    TellOfBroken(table, loaded->checkpoint, snapshot.status().ToString());
+    broken_files.insert(loaded->checkpoint);
+  }
+}
+
+std::string WrongOf(const LoadedSnapshot& loaded) {
+  if (!loaded.state.checksum.has_value()) return "";
+  return DifferenceFromChecksum(loaded.state.checksum_text, *loaded.snapshot);
+}
+
 Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version,
                                              std::set<std::string> broken_files = {}) {
-  TARN_ASSIGN_OR_RETURN(LoadedState loaded, LoadState(table, version, /*with_checksum=*/true, std::move(broken_files)));
-  TARN_ASSIGN_OR_RETURN(auto snapshot, LogSnapshot::Make(table, std::move(loaded.state)));
-  if (loaded.checksum.has_value()) {
-    const std::string wrong = DifferenceFromChecksum(loaded.checksum_text, *snapshot);
-    if (!wrong.empty()) {
-      Log(LogLevel::kWarning, "a version checksum is not what the log says, and is passed over",
-          {{"table", table.store->uri()}, {"file", loaded.checksum->key}, {"why", wrong}});
+  TARN_ASSIGN_OR_RETURN(LoadedSnapshot loaded, LoadAny(table, version, broken_files));
+  std::string wrong = WrongOf(loaded);
+  if (!wrong.empty() && !loaded.state.checkpoint.empty()) {
+    // One of the two is wrong, and the commits tell which where they are all there.
+    broken_files.insert(loaded.state.checkpoint);
+    auto replayed = LoadAny(table, loaded.snapshot->version(), std::move(broken_files));
+    if (replayed.ok() && WrongOf(*replayed).empty()) {
+      TellOfBroken(table, loaded.state.checkpoint, "by the version's checksum " + wrong);
+      loaded = *std::move(replayed);
+      wrong.clear();
     }
   }
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+  if (!wrong.empty()) {
+    Log(LogLevel::kWarning, "a version checksum is not what the log says, and is passed over",
+        {{"table", table.store->uri()}, {"file", loaded.state.checksum->key}, {"why", wrong}});
+  }
+  return std::shared_ptr<const Snapshot>(std::move(loaded.snapshot));
 }
 
 /// Counts the actions of a commit and keeps its provenance.

@@ -7,12 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "delta/constraints.h"
 #include "delta/expressions/expression.h"
-#include "duckdb/common/string_util.hpp"
-#include "duckdb/parser/expression/columnref_expression.hpp"
-#include "duckdb/parser/expression/constant_expression.hpp"
-#include "duckdb/parser/expression/operator_expression.hpp"
-#include "duckdb/parser/parsed_expression_iterator.hpp"
 #include "duckdb/parser/parser.hpp"
 #include "duckdb/parser/query_node/select_node.hpp"
 #include "duckdb/parser/statement/alter_statement.hpp"
@@ -130,46 +126,6 @@ bool Has(const arrow::DataType& type, arrow::Type::type kind) {
          std::any_of(type.fields().begin(), type.fields().end(), [&](const auto& f) { return Has(*f->type(), kind); });
 }
 
-/// The field that a name means among those of a table or a struct: as spelled, else in another case.
-const arrow::Field* FindField(const arrow::FieldVector& fields, const std::string& name) {
-  const arrow::Field* found = nullptr;
-  for (const auto& field : fields) {
-    if (field->name() == name) return field.get();
-    if (found == nullptr && duckdb::StringUtil::CIEquals(field->name(), name)) found = field.get();
-  }
-  return found;
-}
-
-/// Spells columns and fields as the schema does: not every reader of the table passes over the case of letters. Returns
-/// the fields of the struct that the expression is the path of, if it is one.
-arrow::FieldVector SpellColumns(duckdb::ParsedExpression& expression, const arrow::Schema& schema) {
-  const auto spell = [](const arrow::FieldVector& fields, std::string& name) {
-    const arrow::Field* const field = FindField(fields, name);
-    if (field == nullptr) return arrow::FieldVector();
-    name = field->name();
-    return field->type()->fields();
-  };
-  if (expression.GetExpressionClass() == duckdb::ExpressionClass::COLUMN_REF) {
-    arrow::FieldVector fields = schema.fields();
-    for (std::string& name : expression.Cast<duckdb::ColumnRefExpression>().column_names) fields = spell(fields, name);
-    return fields;
-  }
-  if (expression.GetExpressionType() == duckdb::ExpressionType::STRUCT_EXTRACT) {
-    auto& children = expression.Cast<duckdb::OperatorExpression>().children;
-    const arrow::FieldVector fields = SpellColumns(*children[0], schema);
-    if (children[1]->GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) return {};
-    auto& name = children[1]->Cast<duckdb::ConstantExpression>().value;
-    if (name.IsNull() || name.type().id() != duckdb::LogicalTypeId::VARCHAR) return {};
-    std::string text = name.GetValue<std::string>();
-    arrow::FieldVector inner = spell(fields, text);
-    name = duckdb::Value(text);
-    return inner;
-  }
-  duckdb::ParsedExpressionIterator::EnumerateChildren(
-      expression, [&](duckdb::unique_ptr<duckdb::ParsedExpression>& child) { (void)SpellColumns(*child, schema); });
-  return {};
-}
-
 }  // namespace
 
 void NameChecks(const std::string& sql, duckdb::CreateTableInfo& table) {
@@ -239,10 +195,9 @@ std::string NextCheckName(const std::function<bool(const std::string& name)>& is
 Result<delta::AddConstraint> StoredConstraint(const std::string& name, const duckdb::ParsedExpression& condition,
                                               const arrow::Schema& schema) {
   const auto in_constraint = [&](const Status& status) { return status.WithContext("the constraint " + name); };
-  const auto spelled = condition.Copy();
-  (void)SpellColumns(*spelled, schema);
-  auto text = SparkExpression(*spelled);
+  auto text = SparkExpression(condition);
   if (!text.ok()) return in_constraint(text.status());
+  *text = delta::SpelledAs(schema, *text);
   const auto parsed = delta::Expression::Parse(*text, schema);
   if (!parsed.ok()) return in_constraint(parsed.status().WithContext(*text));
   for (const int index : (*parsed)->columns()) {

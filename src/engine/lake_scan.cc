@@ -188,7 +188,7 @@ struct LakeReader final : public MultiFileReader {
     if (auto group = BufferGroupOf(file)) {
       return duckdb::make_shared_ptr<BufferReader>(file, source, source->groups()[*group]);
     }
-    if (source->field_match() == columnar::FieldMatch::kName && !HasDeletions(file)) {
+    if (source->files_have_names() && !HasDeletions(file)) {
       if (auto hot = HotFiles::Of(context)->Open(context, file.path, DataFileOf(file), *source)) {
         source->Hold(hot);
         return duckdb::make_shared_ptr<BufferReader>(file, source, std::move(hot));
@@ -253,7 +253,7 @@ struct LakeReader final : public MultiFileReader {
       }
     }
     const auto kept = changed ? duckdb::optional_ptr<duckdb::TableFilterSet>(&usable) : filters;
-    if (is_buffer || source->field_match() == columnar::FieldMatch::kName) {
+    if (is_buffer || source->files_have_names()) {
       return MultiFileReader::CreateMapping(context, reader_data, global_columns, column_ids, kept, list, bind_data,
                                             virtual_columns);
     }

@@ -37,6 +37,10 @@ Result<std::shared_ptr<LakeTable>> LakeTable::Make(duckdb::Catalog& catalog, duc
   for (size_t i = 0; i < source->columns().size(); i++) {
     const arrow::Field& field = *seen.schema->field(static_cast<int>(i));
     duckdb::ColumnDefinition column(source->columns()[i].name, source->columns()[i].type);
+    if (info.columns.ColumnExists(column.Name())) {
+      return Status::Corruption("table " + seen.name.ToString() + " has the column " +
+                                info.columns.GetColumn(column.Name()).Name() + " twice, once as " + column.Name());
+    }
     if (std::string comment = delta::CommentOf(field); !comment.empty()) column.SetComment(duckdb::Value(comment));
     info.columns.AddColumn(std::move(column));
     if (!field.nullable())

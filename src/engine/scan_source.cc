@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/uri.h"
+#include "columnar/without_void.h"
 #include "delta/snapshot.h"
 #include "engine/lake_catalog.h"
 #include "engine/lake_types.h"
@@ -38,6 +39,7 @@ Status ScanSource::AddColumns() {
     Result<duckdb::LogicalType> type = SqlType(*field.type());
     if (!type.ok()) return type.status().WithContext("column " + field.name());
     const bool in_snapshot = i < snapshot_fields;
+    holds_void_ = holds_void_ || columnar::HoldsVoid(*field.type());
     std::string stored_name = in_snapshot ? view_->snapshot->StoredName(i) : field.name();
     // The own name of a column that is not committed yet may be the stored one of another, which was renamed.
     if (!in_snapshot && field_match() != columnar::FieldMatch::kName) stored_name.insert(0, kNotStored);

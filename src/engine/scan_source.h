@@ -65,6 +65,8 @@ class ScanSource {
   columnar::FieldMatch field_match() const {
     return view_->snapshot ? view_->snapshot->field_match() : columnar::FieldMatch::kName;
   }
+  /// Whether data files have the columns under their names, all of them.
+  bool files_have_names() const { return field_match() == columnar::FieldMatch::kName && !holds_void_; }
   const std::vector<BufferGroup>& groups() const { return groups_; }
   int64_t buffered_rows() const { return buffered_rows_; }
   size_t num_files() const { return view_->snapshot ? view_->snapshot->num_files() : 0; }
@@ -90,6 +92,7 @@ class ScanSource {
 
   const std::shared_ptr<const lake::TableView> view_;
   const bool is_past_;
+  bool holds_void_ = false;
   std::vector<ScanColumn> columns_;
   std::vector<BufferGroup> groups_;
   int64_t buffered_rows_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "duckdb/common/string_util.hpp"
 #include "engine/data_file_errors.h"
 #include "engine/exception_barrier.h"
 
@@ -27,7 +28,8 @@ const Definition* Find(const duckdb::vector<Definition>& stored, const arrow::Fi
     // What has no id is no column of the table: a change file's kind of change.
     const bool found = match == FieldMatch::kFieldId && id
                            ? HasFieldId(candidate) && candidate.GetIdentifierFieldId() == *id
-                           : candidate.name == name;
+                           : candidate.name == name ||
+                                 (match == FieldMatch::kName && duckdb::StringUtil::CIEquals(candidate.name, name));
     if (found) return &candidate;
   }
   return nullptr;
@@ -48,6 +50,8 @@ class Resolver {
   void Resolve(const arrow::Field& field, const Definition* stored, Definition& wanted) const {
     wanted.identifier = duckdb::Value(stored == nullptr ? std::string(kNowhere) : stored->name);
     wanted.children.clear();
+    // Void is null whatever a file has under its name.
+    if (field.type()->id() == arrow::Type::NA) wanted.identifier = duckdb::Value(kNowhere);
     // Without a struct there is no name to be found below.
     if (stored == nullptr || !HoldsStruct(*field.type())) return;
     switch (field.type()->id()) {
@@ -148,6 +152,7 @@ const Definition* StoredColumn(const duckdb::BaseFileReader& reader, const ScanS
   // A column that is not committed yet has no name in files, where its own may be that of one that was dropped.
   const bool is_mapped = source.field_match() != FieldMatch::kName;
   if (is_mapped && !source.columns()[column].in_snapshot) return nullptr;
+  if (FieldOf(source, column).type()->id() == arrow::Type::NA) return nullptr;
   return Find(reader.columns, FieldOf(source, column), source.field_match());
 }
 

@@ -10,9 +10,9 @@ namespace tarn::engine {
 const duckdb::MultiFileColumnDefinition* StoredColumn(const duckdb::BaseFileReader& reader, const ScanSource& source,
                                                       size_t column);
 
-/// The table's columns as DuckDB is to look for them in one open file of a table with column mapping: each, members of
-/// structs at any depth included, is identified by the name that this file has for it. Throws Corruption for a file
-/// without field ids where the table goes by them.
+/// The table's columns as DuckDB is to look for them in one open file where it does not do so by their names: each,
+/// members of structs at any depth included, is identified by the name that this file has for it. Throws Corruption for
+/// a file without field ids where the table goes by them.
 duckdb::vector<duckdb::MultiFileColumnDefinition> ColumnsAsStored(
     const duckdb::vector<duckdb::MultiFileColumnDefinition>& columns, const duckdb::BaseFileReader& reader,
     const ScanSource& source);

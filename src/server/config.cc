@@ -104,6 +104,8 @@ Status SetRoots(Config& config, const std::string& text) {
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
     std::string root = text.substr(begin, end - begin);
+    const size_t first = root.find_first_not_of(' ');
+    root = first == std::string::npos ? "" : root.substr(first, root.find_last_not_of(' ') - first + 1);
     if (root.empty()) return Status::InvalidArgument("names a place without text");
     roots.push_back(std::move(root));
     begin = end + 1;

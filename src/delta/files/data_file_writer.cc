@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "columnar/conform.h"
-#include "columnar/void_members.h"
+#include "columnar/without_void.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -38,7 +38,7 @@ Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(storage::ObjectStor
                                                              const std::shared_ptr<arrow::Schema>& schema,
                                                              const DataFileOptions& options) {
   auto named = columnar::StoredSchema(schema, options.match);
-  auto stored = columnar::WithoutVoidMembers(named);
+  auto stored = columnar::WithoutVoid(named);
   TARN_ASSIGN_OR_RETURN(auto parquet, columnar::ParquetWriter::Open(table_store, key, stored, options.parquet));
   return std::unique_ptr<DataFileWriter>(new DataFileWriter(std::move(named), std::move(stored), std::move(parquet)));
 }
@@ -46,7 +46,7 @@ Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(storage::ObjectStor
 Status DataFileWriter::Append(const arrow::RecordBatch& batch) {
   TARN_RETURN_NOT_OK(columnar::CheckRequired(batch));
   const auto named = columnar::Renamed(batch, named_);
-  return parquet_->Append(stored_ == named_ ? *named : *columnar::WithoutVoidMembers(*named, stored_));
+  return parquet_->Append(stored_ == named_ ? *named : *columnar::WithoutVoid(*named, stored_));
 }
 
 Result<Add> DataFileWriter::Finish(PartitionValues partition_values) {

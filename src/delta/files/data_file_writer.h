@@ -31,7 +31,8 @@ DataFileOptions DataFileOptionsOf(const Snapshot& snapshot);
 /// that puts it into the table. An unfinished writer leaves nothing behind. Thread-compatible.
 class DataFileWriter {
  public:
-  /// `schema` has the table's columns but for those it is partitioned by and void ones, their mapping in the metadata.
+  /// `schema` has the table's columns but for those it is partitioned by, their mapping in the metadata. Void ones
+  /// are left out of the file.
   static Result<std::unique_ptr<DataFileWriter>> Open(storage::ObjectStore& table_store, const std::string& key,
                                                       const std::shared_ptr<arrow::Schema>& schema,
                                                       const DataFileOptions& options);

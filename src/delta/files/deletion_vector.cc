@@ -135,7 +135,8 @@ Result<std::optional<std::string>> DeletionVectorPath(const DeletionVector& vect
       }
       std::string path = prefix == 0 ? std::string() : text.substr(0, prefix) + "/";
       path += "deletion_vector_" + UuidText(*uuid) + ".bin";
-      return std::optional<std::string>(std::move(path));
+      // Its prefix is not encoded, and may climb.
+      return std::optional<std::string>(CanonicalPath(EncodeLogPath(path), table_uri));
     }
     default:
       return Status::Corruption(std::string("unknown storage type ") + vector.storage_type);

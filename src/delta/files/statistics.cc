@@ -84,6 +84,9 @@ Value DecimalBound(std::string_view token, const arrow::DataType& type, Side sid
   if (!value.has_value()) return {};
   if (static_cast<const arrow::DecimalType&>(type).precision() > kExactDoubleDigits) {
     const __int128 magnitude = value->unscaled < 0 ? -value->unscaled : value->unscaled;
+    // delta-rs cuts bounds to what an INT64 holds, exactly or by a double's digits.
+    constexpr __int128 kLongestOfDouble = 9'223'372'036'854'776'000U;
+    if (magnitude >= std::numeric_limits<int64_t>::max() && magnitude <= kLongestOfDouble) return {};
     const __int128 slack = (magnitude >> 51) + 1;
     value->unscaled += side == Side::kMin ? -slack : slack;
   }

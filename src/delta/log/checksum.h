@@ -15,8 +15,8 @@ namespace tarn::delta {
 /// over.
 Status WriteChecksum(const TableContext& table, const Snapshot& snapshot);
 
-/// What of a version checksum is not what replay gave, empty when nothing is: sizes, protocol and metaData, as far as
-/// the text has them.
+/// What of a version checksum is not what replay gave, empty when nothing is: sizes, counts, protocol and
+/// metaData, which the protocol wants there.
 std::string DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot);
 
 }  // namespace tarn::delta

@@ -211,7 +211,11 @@ TEST(ChecksumTest, OneThatIsNotTheLogsIsToldAndPassedOver) {
       {with(R"(\"name\":\"id\")", R"(\"name\":\"no\")"), "its metaData is not the log's"},
       {with(R"("protocol":{)", R"("protocol":{"x":)"), "it is no JSON object"},
       {"[]", "it is no JSON object"},
-      {"", ""},
+      {"", "it is no JSON object"},
+      {"{}", "numFiles is no number"},
+      {with(R"("numFiles":1)", R"("numFiles":"1")"), "numFiles is no number"},
+      {with(R"("numProtocol":1)", R"("numProtocol":2)"), "numProtocol is 2"},
+      {with(R"("metadata":{)", R"("metadat":{)"), "metadata is no object"},
   };
   for (const auto& [text, why] : cases) {
     table.Put(key, text);

@@ -4,18 +4,11 @@
 
 #include "base/log.h"
 #include "delta/log/log_names.h"
+#include "storage/get_at_most.h"
 
 namespace tarn::delta {
 
-namespace {
-
-/// A hint is a few hundred bytes; anything much larger is not one.
-constexpr size_t kMaxHintBytes = 16 << 20;
-
-}  // namespace
-
 std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text) {
-  if (text.size() > kMaxHintBytes) return std::nullopt;
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   if (parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
@@ -28,9 +21,9 @@ std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text) {
 }
 
 std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store) {
-  const auto text = store.Get(kLastCheckpointKey);
-  if (!text.ok()) return std::nullopt;
-  const auto hint = ParseLastCheckpoint(*text);
+  const auto text = storage::GetAtMost(store, kLastCheckpointKey, kMaxHintBytes);
+  if (!text.ok() && !text.status().Is(StatusCode::kResourceExhausted)) return std::nullopt;
+  const auto hint = text.ok() ? ParseLastCheckpoint(*text) : std::nullopt;
   if (!hint.has_value()) {
     Log(LogLevel::kWarning, "the hint at the last checkpoint cannot be read, and the whole log is listed",
         {{"table", store.uri()}, {"file", kLastCheckpointKey}});

@@ -16,6 +16,9 @@ struct LastCheckpoint {
   std::optional<int64_t> parts;
 };
 
+/// A hint is a few hundred bytes, or a few thousand with a schema in it; anything much larger is not one.
+inline constexpr int64_t kMaxHintBytes = 16 << 20;
+
 /// nullopt when the text is not such a hint. Its `checksum` is not looked at: the hint only says where the listing of
 /// the log begins, and is passed over unless a complete checkpoint is listed from there on.
 std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "columnar/delta_schema.h"
+#include "columnar/without_void.h"
 #include "delta/constraints.h"
 #include "delta/expressions/expression.h"
 #include "delta/files/column_mapping.h"
@@ -158,6 +159,9 @@ Status Planner::Add(const AddColumns::Column& column) {
     return NeedsMapping("the name '" + field->name() + "'");
   }
   TARN_RETURN_NOT_OK(fits);
+  if (field->type()->id() != arrow::Type::NA && columnar::HoldsVoid(*columnar::WithoutVoid(field->type()))) {
+    return Status::InvalidArgument("column " + field->name() + ": no file can hold the void in its type");
+  }
   const auto added = is_mapped() ? MapNewColumn(field, metadata_, *schema_, *table_.random) : field;
   TARN_ASSIGN_OR_RETURN(schema_, EditFields(*schema_, column.record, [&](arrow::FieldVector& fields) -> Status {
                           if (const int taken = FindField(fields, field->name()); taken >= 0) {
@@ -422,12 +426,12 @@ Status Planner::Apply(const AddConstraint& change) {
     return Status::AlreadyExists("the table has a constraint " + change.name);
   }
   const std::string key = std::string(kConstraintPrefix) + LowerCase(change.name);
-  TARN_RETURN_NOT_OK(
-      CheckRows(key, change.expression).WithContext("the constraint " + change.name + " cannot be added"));
-  metadata_.configuration[key] = change.expression;
+  const std::string expression = SpelledAs(*schema_, change.expression);
+  TARN_RETURN_NOT_OK(CheckRows(key, expression).WithContext("the constraint " + change.name + " cannot be added"));
+  metadata_.configuration[key] = expression;
   read_table_ = true;
   operation_ = "ADD CONSTRAINT";
-  parameters_ = {{"name", change.name}, {"expr", change.expression}};
+  parameters_ = {{"name", change.name}, {"expr", expression}};
   return Status::Ok();
 }
 

@@ -23,6 +23,7 @@
 #include "delta/parallel.h"
 #include "delta/protocol_features.h"
 #include "delta/transaction.h"
+#include "storage/get_at_most.h"
 
 namespace tarn::delta {
 namespace {
@@ -35,6 +36,7 @@ constexpr int kDeleteThreads = 8;
 /// How often a commit without actions is tried again behind changes of the schema.
 constexpr int kMaxCommitAttempts = 8;
 /// Where Spark keeps up to which version lite mode has come.
+constexpr int64_t kMaxLastVacuumBytes = 1 << 20;
 constexpr std::string_view kLastVacuumName = "_last_vacuum_info";
 constexpr std::string_view kLastVacuumField = "latestCommitVersionOutsideOfRetentionWindow";
 
@@ -47,7 +49,7 @@ std::string HoursText(int64_t millis) {
 
 /// Up to which version all that was removed is deleted already; -1 where nothing says so.
 int64_t ReadLastVacuum(storage::ObjectStore& store) {
-  const auto text = store.Get(LastVacuumKey());
+  const auto text = storage::GetAtMost(store, LastVacuumKey(), kMaxLastVacuumBytes);
   if (!text.ok()) return -1;
   simdjson::dom::parser parser;
   simdjson::dom::element root;

@@ -13,6 +13,7 @@
 #include "delta/validate/validate_derived.h"
 #include "delta/validate/validate_files.h"
 #include "delta/validate/validate_rules.h"
+#include "storage/get_at_most.h"
 
 namespace tarn::delta {
 namespace validation {
@@ -151,10 +152,10 @@ class Validator {
  private:
   Status CheckHint() {
     const Place place{std::string(kLastCheckpointKey)};
-    const auto text = table_.store->Get(kLastCheckpointKey);
+    const auto text = storage::GetAtMost(*table_.store, kLastCheckpointKey, kMaxHintBytes);
     if (text.status().Is(StatusCode::kNotFound)) return Status::Ok();
-    TARN_RETURN_NOT_OK(text.status());
-    const auto hint = ParseLastCheckpoint(*text);
+    if (!text.ok() && !text.status().Is(StatusCode::kResourceExhausted)) return text.status();
+    const auto hint = text.ok() ? ParseLastCheckpoint(*text) : std::nullopt;
     if (!hint.has_value()) {
       findings_.Warn("hint", place, "the file cannot be read");
       return Status::Ok();
@@ -200,6 +201,10 @@ class Validator {
                        "the log lacks version " + std::to_string(expected) + ", but not those before it");
       }
       expected = version + 1;
+    }
+    if (expected >= 0 && expected < start) {
+      findings_.Warn("log-gap", {CommitKey(expected), expected},
+                     "the log lacks version " + std::to_string(expected) + ", but not those before it");
     }
   }
 

@@ -5,11 +5,15 @@
 #include <algorithm>
 
 #include "delta/log/commit_json.h"
+#include "storage/get_at_most.h"
 
 namespace tarn::delta::validation {
 namespace {
 
 namespace dom = simdjson::dom;
+
+/// Of one file of the log, which is taken whole.
+constexpr int64_t kMaxTextBytes = int64_t{2} << 30;
 
 enum class Kind : uint8_t { kText, kLong, kCount, kBool, kObject, kArray };
 
@@ -236,9 +240,16 @@ bool CheckLine(dom::parser& parser, std::string_view line, const Place& place, F
 }  // namespace
 
 Result<CommitActions> ReadActions(storage::ObjectStore& store, const Place& place, Findings& findings) {
-  TARN_ASSIGN_OR_RETURN(std::string text, store.Get(place.key));
   CommitActions actions;
   actions.place = place;
+  auto read = storage::GetAtMost(store, place.key, kMaxTextBytes);
+  if (read.status().Is(StatusCode::kResourceExhausted)) {
+    findings.Error("json", place, read.status().message());
+    actions.complete = false;
+    return actions;
+  }
+  TARN_RETURN_NOT_OK(read.status());
+  std::string text = *std::move(read);
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     findings.Error("json", place, "the file is empty");
     actions.complete = false;

@@ -14,6 +14,7 @@
 #include "delta/constraints.h"
 #include "delta/files/column_mapping.h"
 #include "delta/files/type_changes.h"
+#include "delta/letter_case.h"
 #include "delta/protocol_features.h"
 
 namespace tarn::delta::validation {
@@ -205,16 +206,17 @@ BoundKind BoundKindOf(const arrow::DataType& type) {
   }
 }
 
-bool IsOfKind(const simdjson::dom::element& bound, BoundKind kind, const arrow::DataType& type) {
+bool IsOfKind(const simdjson::dom::element& bound, const arrow::DataType& type) {
   std::string_view text;
   const bool is_text = bound.get(text) == simdjson::SUCCESS;
-  switch (kind) {
+  const bool is_floating = type.id() == arrow::Type::FLOAT || type.id() == arrow::Type::DOUBLE;
+  switch (BoundKindOf(type)) {
     case BoundKind::kNumber:
+      if (!is_floating) return bound.is_int64();
       // JSON has no numbers for these.
-      return bound.is_number() || (is_text && (type.id() == arrow::Type::FLOAT || type.id() == arrow::Type::DOUBLE) &&
-                                   (text == "NaN" || text == "Infinity" || text == "-Infinity"));
+      return bound.is_number() || (is_text && (text == "NaN" || text == "Infinity" || text == "-Infinity"));
     case BoundKind::kText:
-      return is_text;
+      return is_text && (type.id() != arrow::Type::DATE32 || columnar::ParsePartitionValue(text, type).ok());
     case BoundKind::kBoolean:
       return bound.is_bool();
     case BoundKind::kAny:
@@ -223,21 +225,42 @@ bool IsOfKind(const simdjson::dom::element& bound, BoundKind kind, const arrow::
   return true;
 }
 
-/// Readers pass over bounds of another kind than the column's, or fail by them.
-void CheckKindsOfBounds(const Add& add, const TableShape& shape, const Place& place, Findings& findings) {
+bool IsCount(const simdjson::dom::element& value) {
+  int64_t number = -1;
+  return value.get(number) == simdjson::SUCCESS && number >= 0;
+}
+
+/// Readers pass over statistics of another kind than they have to be, or fail by them.
+void CheckKindsOfStatistics(const Add& add, const TableShape& shape, const Place& place, Findings& findings) {
   simdjson::dom::parser parser;
   simdjson::dom::object root;
   if (parser.parse(add.stats).get(root) != simdjson::SUCCESS) return;
-  for (const char* const name : {"minValues", "maxValues"}) {
-    simdjson::dom::object bounds;
-    if (root[name].get(bounds) != simdjson::SUCCESS) continue;
+  const auto expect = [&](bool good, const std::string& what, const simdjson::dom::element& found,
+                          const std::string& instead_of) {
+    if (good) return;
+    findings.Warn("stats", place,
+                  "the statistics of " + add.path + " have " + simdjson::minify(found) + " as " + what + ", where " +
+                      instead_of + " has to be");
+  };
+  simdjson::dom::element value;
+  if (root["numRecords"].get(value) == simdjson::SUCCESS) expect(IsCount(value), "numRecords", value, "a count");
+  if (root["tightBounds"].get(value) == simdjson::SUCCESS) {
+    expect(value.is_bool() || value.is_null(), "tightBounds", value, "true or false");
+  }
+  for (const char* const name : {"minValues", "maxValues", "nullCount"}) {
+    if (root[name].get(value) != simdjson::SUCCESS || value.is_null()) continue;
+    simdjson::dom::object columns;
+    const bool is_object = value.get(columns) == simdjson::SUCCESS;
+    expect(is_object, name, value, "an object");
+    if (!is_object) continue;
     for (const StatsColumn& column : shape.columns) {
-      simdjson::dom::element bound;
-      if (bounds[column.name].get(bound) != simdjson::SUCCESS || bound.is_null()) continue;
-      if (IsOfKind(bound, BoundKindOf(*column.type), *column.type)) continue;
-      findings.Warn("stats", place,
-                    "the statistics of " + add.path + " have " + simdjson::minify(bound) + " in " + name + " of " +
-                        column.name + ", which is of the type " + column.type->ToString());
+      if (columns[column.name].get(value) != simdjson::SUCCESS || value.is_null()) continue;
+      const std::string what = std::string(name) + " of " + column.name;
+      if (name == std::string_view("nullCount")) {
+        expect(IsCount(value) || column.type->num_fields() > 0, what, value, "a count");
+      } else {
+        expect(IsOfKind(value, *column.type), what, value, "a value of the type " + column.type->ToString());
+      }
     }
   }
 }
@@ -259,12 +282,24 @@ void CheckStatistics(const Add& add, const TableShape& shape, StatsParser& parse
       findings.Error("stats", place, of + " that it has more nulls than the file has rows");
     }
   }
-  CheckKindsOfBounds(add, shape, place, findings);
+  CheckKindsOfStatistics(add, shape, place, findings);
   if (!add.deletion_vector.has_value()) return;
   if (facts->num_records < 0) {
     findings.Error("vector-stats", place, add.path + " has a deletion vector, but no numRecords");
   } else if (add.deletion_vector->cardinality > facts->num_records) {
     findings.Error("vector-stats", place, "more rows of " + add.path + " are deleted than it has");
+  }
+}
+
+/// Columns, and the members of a struct, are told apart without regard to case.
+void CheckNames(const arrow::FieldVector& fields, const std::string& path, const Place& place, Findings& findings) {
+  std::set<std::string> names;
+  for (const auto& field : fields) {
+    if (!names.insert(LowerCase(field->name())).second) {
+      findings.Error("schema", place,
+                     "the column " + path + field->name() + " is there twice but for the case of letters");
+    }
+    CheckNames(field->type()->fields(), path + field->name() + ".", place, findings);
   }
 }
 
@@ -335,6 +370,7 @@ TableShape CheckShape(const Protocol& protocol, const Metadata& metadata, const 
     return shape;
   }
   shape.schema = *std::move(schema);
+  CheckNames(shape.schema->fields(), "", place, findings);
   const auto match = FieldMatchOf(protocol, metadata);
   if (!match.ok()) {
     findings.Error("column-mapping", place, match.status().message());

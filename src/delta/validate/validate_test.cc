@@ -376,6 +376,16 @@ TEST(ValidateMetadata, TheSchema) {
   Metadata metadata = TableMetadata();
   metadata.schema_string = "{}";
   EXPECT_THAT(RulesOfFirst(Text(Protocol()) + Text(metadata)), ElementsAre("schema"));
+  const auto column = [](const std::string& name, const std::string& type) {
+    return R"({"name":")" + name + R"(","nullable":true,"metadata":{},"type":)" + type + "}";
+  };
+  const auto record = [](const std::string& fields) { return R"({"type":"struct","fields":[)" + fields + "]}"; };
+  const std::string twice = column("a", R"("byte")") + "," + column("A", R"("byte")");
+  for (const std::string& fields : {twice, column("s", record(twice)), column("b", R"("byte")")}) {
+    metadata.schema_string = record(fields);
+    EXPECT_EQ(RulesOfFirst(Text(Protocol()) + Text(metadata)).size(), fields.find("A") == std::string::npos ? 0u : 1u)
+        << fields;
+  }
   metadata.schema_string =
       R"({"type":"struct","fields":[{"name":"x","type":"interval day","nullable":true,"metadata":{}}]})";
   EXPECT_THAT(RulesOfFirst(Text(Protocol()) + Text(metadata)),
@@ -436,7 +446,13 @@ TEST(ValidateAdd, Statistics) {
               ElementsAre("stats (warning)"));
   EXPECT_THAT(rules(R"({"numRecords":2,"minValues":{"name":5},"maxValues":{"name":"b"}})"),
               ElementsAre("stats (warning)"));
-  EXPECT_THAT(rules(R"({"numRecords":2,"maxValues":{"name":[]}})"), ElementsAre("stats (warning)"));
+  for (const char* stats :
+       {R"({"numRecords":2,"maxValues":{"name":[]}})", R"({"numRecords":"2"})", R"({"numRecords":-2})",
+        R"({"numRecords":2.5})", R"({"minValues":[]})", R"({"maxValues":5})", R"({"nullCount":"0"})",
+        R"({"nullCount":{"id":-1}})", R"({"nullCount":{"id":"0"}})", R"({"tightBounds":"yes"})",
+        R"({"minValues":{"id":1.5}})", R"({"minValues":{"id":1e30}})"}) {
+    EXPECT_THAT(rules(stats), ElementsAre("stats (warning)")) << stats;
+  }
 }
 
 TEST(ValidateAdd, DeletionVectors) {

@@ -1,9 +1,10 @@
-#include "columnar/void_members.h"
+#include "columnar/without_void.h"
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -12,8 +13,8 @@
 namespace tarn::columnar {
 namespace {
 
-std::shared_ptr<arrow::Field> WithoutVoidMembers(const std::shared_ptr<arrow::Field>& field) {
-  auto type = columnar::WithoutVoidMembers(field->type());
+std::shared_ptr<arrow::Field> WithoutVoid(const std::shared_ptr<arrow::Field>& field) {
+  auto type = columnar::WithoutVoid(field->type());
   return type == field->type() ? field : field->WithType(std::move(type));
 }
 
@@ -35,7 +36,7 @@ std::shared_ptr<arrow::ArrayData> As(const std::shared_ptr<arrow::ArrayData>& da
 
 }  // namespace
 
-std::shared_ptr<arrow::DataType> WithoutVoidMembers(const std::shared_ptr<arrow::DataType>& type) {
+std::shared_ptr<arrow::DataType> WithoutVoid(const std::shared_ptr<arrow::DataType>& type) {
   switch (type->id()) {
     case arrow::Type::STRUCT: {
       arrow::FieldVector fields;
@@ -45,20 +46,20 @@ std::shared_ptr<arrow::DataType> WithoutVoidMembers(const std::shared_ptr<arrow:
           changed = true;
           continue;
         }
-        fields.push_back(WithoutVoidMembers(field));
+        fields.push_back(WithoutVoid(field));
         changed = changed || fields.back() != field;
       }
       return changed && !fields.empty() ? arrow::struct_(std::move(fields)) : type;
     }
     case arrow::Type::LIST: {
       const auto& item = type->field(0);
-      auto stored = WithoutVoidMembers(item);
+      auto stored = WithoutVoid(item);
       return stored == item ? type : arrow::list(std::move(stored));
     }
     case arrow::Type::MAP: {
       const auto& map = static_cast<const arrow::MapType&>(*type);
-      auto key = WithoutVoidMembers(map.key_field());
-      auto item = WithoutVoidMembers(map.item_field());
+      auto key = WithoutVoid(map.key_field());
+      auto item = WithoutVoid(map.item_field());
       if (key == map.key_field() && item == map.item_field()) return type;
       return std::make_shared<arrow::MapType>(std::move(key), std::move(item), map.keys_sorted());
     }
@@ -67,24 +68,34 @@ std::shared_ptr<arrow::DataType> WithoutVoidMembers(const std::shared_ptr<arrow:
   }
 }
 
-std::shared_ptr<arrow::Schema> WithoutVoidMembers(const std::shared_ptr<arrow::Schema>& schema) {
+std::shared_ptr<arrow::Schema> WithoutVoid(const std::shared_ptr<arrow::Schema>& schema) {
   arrow::FieldVector fields;
   bool changed = false;
   for (const auto& field : schema->fields()) {
-    fields.push_back(WithoutVoidMembers(field));
+    if (field->type()->id() == arrow::Type::NA) {
+      changed = true;
+      continue;
+    }
+    fields.push_back(WithoutVoid(field));
     changed = changed || fields.back() != field;
   }
   return changed ? arrow::schema(std::move(fields), schema->metadata()) : schema;
 }
 
-std::shared_ptr<arrow::RecordBatch> WithoutVoidMembers(const arrow::RecordBatch& batch,
-                                                       const std::shared_ptr<arrow::Schema>& schema) {
-  TARN_CHECK(batch.num_columns() == schema->num_fields());
+std::shared_ptr<arrow::RecordBatch> WithoutVoid(const arrow::RecordBatch& batch,
+                                                const std::shared_ptr<arrow::Schema>& schema) {
   std::vector<std::shared_ptr<arrow::ArrayData>> columns;
   for (int i = 0; i < batch.num_columns(); ++i) {
-    columns.push_back(As(batch.column_data(i), schema->field(i)->type()));
+    if (batch.schema()->field(i)->type()->id() == arrow::Type::NA) continue;
+    columns.push_back(As(batch.column_data(i), schema->field(static_cast<int>(columns.size()))->type()));
   }
+  TARN_CHECK(static_cast<int>(columns.size()) == schema->num_fields());
   return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
+}
+
+bool HoldsVoid(const arrow::DataType& type) {
+  return type.id() == arrow::Type::NA || std::any_of(type.fields().begin(), type.fields().end(),
+                                                     [](const auto& field) { return HoldsVoid(*field->type()); });
 }
 
 }  // namespace tarn::columnar

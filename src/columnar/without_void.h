@@ -1,0 +1,22 @@
+#pragma once
+
+#include <arrow/type_fwd.h>
+
+#include <memory>
+
+namespace tarn::columnar {
+
+/// A type without the void members of its structs, wherever they are in it: files do not hold them, and readers take
+/// what a file lacks for null. A struct of nothing else keeps them.
+std::shared_ptr<arrow::DataType> WithoutVoid(const std::shared_ptr<arrow::DataType>& type);
+/// A schema without void columns, and without void members in the others.
+std::shared_ptr<arrow::Schema> WithoutVoid(const std::shared_ptr<arrow::Schema>& schema);
+
+/// The same rows in a schema that WithoutVoid gave of theirs; shares their buffers.
+std::shared_ptr<arrow::RecordBatch> WithoutVoid(const arrow::RecordBatch& batch,
+                                                const std::shared_ptr<arrow::Schema>& schema);
+
+/// Whether a type is void or holds it anywhere.
+bool HoldsVoid(const arrow::DataType& type);
+
+}  // namespace tarn::columnar
