@@ -117,6 +117,28 @@ def test_changes_leave_the_files_outside_alone(lake, tmp_path, table):
     assert rows(f"select * from {name} order by id", *at) == ROWS
 
 
+def test_change_files_of_another_table(lake):
+    """Beside the whole rows, what a commit changed has paths of its own."""
+    folder = lake / "db" / "origin"
+    (folder / "_change_data").mkdir()
+    change = folder / "_change_data" / "c.parquet"
+    pq.write_table(pa.table({"id": [7], "text": ["g"], "_change_type": ["insert"]}), change)
+    cdc = {"partitionValues": {}, "size": change.stat().st_size, "dataChange": False}
+    paths = {
+        "absolute": f"file://{quote(str(lake))}/db/origin/_change_data/c.parquet",
+        "climbing": "../origin/_change_data/c.parquet",
+    }
+    for table, path in paths.items():
+        log = lake / "db" / table / "_delta_log"
+        (log / f"{1:020}.json").write_text(json.dumps({"cdc": {**cdc, "path": path}}))
+        query = f"select id, _change_type from table_changes('db.{table}', 1)"
+        assert rows(query, "--lake", str(lake)) == [{"id": 7, "_change_type": "insert"}]
+    change.unlink()
+    gone = run_tarn("sql", query, "--lake", str(lake))
+    assert gone.returncode != 0 and gone.stderr.count("is gone; VACUUM") == 1, gone
+    assert "../origin/_change_data/c.parquet" in gone.stderr
+
+
 def test_spark_and_we_share_a_shallow_clone(tmp_path):
     """With deletion vectors on both sides of it."""
     origin, clone = tmp_path / "origin", tmp_path / "clone"

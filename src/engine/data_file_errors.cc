@@ -45,8 +45,9 @@ std::string Where(const ScanSource& source, std::string_view path) {
 void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path) {
   const duckdb::ErrorData error(exception);
   // What is known of a file from an earlier query is read of it no more, so that it may be first missed here.
-  if (IsOwnStatus(error) && StatusFromError(error).Is(StatusCode::kNotFound)) {
-    ThrowGone(source, path, StatusFromError(error));
+  if (const Status status = StatusFromError(error);
+      IsOwnStatus(error) && status.Is(StatusCode::kNotFound) && status.message().starts_with(kDataFilePrefix)) {
+    ThrowGone(source, path, status);
   }
   if (IsOwnStatus(error) || !SaysDamaged(error)) throw;
   ThrowStatus(Status::Corruption(Where(source, path) + ": " + StatusFromError(error).message()));

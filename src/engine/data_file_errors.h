@@ -8,6 +8,9 @@
 
 namespace tarn::engine {
 
+/// What the file system of scans says of a data file begins so.
+inline constexpr char kDataFilePrefix[] = "data file ";
+
 /// Rethrows the exception being handled, which came from a scan of `path` (empty when that is not known): bytes that do
 /// not decode are a Corruption of the table, whoever asked. To be called inside a catch block only.
 [[noreturn]] void RethrowOfScan(const std::exception& exception, const ScanSource& source, const std::string& path);

@@ -8,6 +8,7 @@
 #include "duckdb/common/file_opener.hpp"
 #include "duckdb/common/file_system.hpp"
 #include "duckdb/main/database.hpp"
+#include "engine/data_file_errors.h"
 #include "engine/distant_files.h"
 #include "engine/exception_barrier.h"
 #include "engine/lake_catalog.h"
@@ -40,7 +41,7 @@ class LakeFileHandle final : public duckdb::FileHandle {
   size_t ReadAt(void* buffer, int64_t size, int64_t offset) {
     MutableByteSpan out(static_cast<std::byte*>(buffer), static_cast<size_t>(size));
     const auto read = reader_->ReadAt(offset, out);
-    if (!read.ok()) ThrowStatus(read.status().WithContext("data file " + shown_key_));
+    if (!read.ok()) ThrowStatus(read.status().WithContext(kDataFilePrefix + shown_key_));
     return *read;
   }
 
@@ -74,7 +75,7 @@ class LakeFileSystem final : public duckdb::FileSystem {
   void Read(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t offset) override {
     size_t read = Of(handle).ReadAt(buffer, size, static_cast<int64_t>(offset));
     if (static_cast<int64_t>(read) != size) {
-      ThrowStatus(Status::Corruption("data file " + Of(handle).shown_key() + " ends before byte " +
+      ThrowStatus(Status::Corruption(kDataFilePrefix + Of(handle).shown_key() + " ends before byte " +
                                      std::to_string(offset + static_cast<duckdb::idx_t>(size))));
     }
   }
@@ -129,7 +130,7 @@ class LakeFileSystem final : public duckdb::FileSystem {
     auto context = duckdb::FileOpener::TryGetClientContext(opener);
     auto reader =
         on_disk || !context ? store->Open(key) : DistantFiles::Of(*context)->Open(*context, store, DataFileOf(info));
-    if (!reader.ok()) ThrowStatus(reader.status().WithContext("data file " + delta::ShownKey(key, store->uri())));
+    if (!reader.ok()) ThrowStatus(reader.status().WithContext(kDataFilePrefix + delta::ShownKey(key, store->uri())));
     return duckdb::make_uniq<LakeFileHandle>(*this, info, flags, std::move(store), std::move(*reader), on_disk);
   }
 

@@ -44,7 +44,7 @@ struct CommitActions {
 
 class ChangeVisitor final : public ActionVisitor {
  public:
-  ChangeVisitor(CommitActions& actions, std::string_view table_uri) : actions_(actions), table_uri_(table_uri) {}
+  ChangeVisitor(CommitActions& actions, std::string table_uri) : actions_(actions), table_uri_(std::move(table_uri)) {}
 
   Status OnAdd(const AddRecord& add) override {
     TARN_ASSIGN_OR_RETURN(FileAction action, ActionOf(add));
@@ -91,7 +91,7 @@ class ChangeVisitor final : public ActionVisitor {
   }
 
   CommitActions& actions_;
-  const std::string_view table_uri_;
+  const std::string table_uri_;
 };
 
 /// The changed files of a range, as a snapshot. Its partition columns are those of the table, then the version and the
