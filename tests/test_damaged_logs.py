@@ -152,6 +152,23 @@ def test_void_is_null_whatever_files_have(make_server, tmp_path):
     assert run_tarn("table", "fsck", "db.t", "--check-data", "--lake", lake).returncode == 0
 
 
+def test_rows_for_a_type_that_no_file_can_hold_are_not_acknowledged(make_server, tmp_path):
+    lake = tmp_path / "lake"
+    log = make(lake)
+    array = {"type": "array", "elementType": "void", "containsNull": True}
+    refused = run_tarn("table", "alter", "db.t", "--add-column", "n=" + json.dumps(array), "--lake", lake)
+    assert refused.returncode != 0 and "column n: no file can hold the void" in refused.stderr, refused
+    for name in log.glob("*.c*"):
+        name.unlink()
+    first = log / f"{0:020}.json"
+    field = json.dumps({"name": "n", "type": array, "nullable": True, "metadata": {}})
+    first.write_text(first.read_text().replace(']}","partition', f",{field}]}}".replace('"', '\\"') + '","partition'))
+    server = make_server(lake=lake)
+    assert server.sql("select * from db.t where x = 1") == [{"x": 1, "n": None}]
+    reply = server.write("db", "t x=9i 1\n")
+    assert reply.status >= 400 and "no file can hold the void" in reply.body.decode(), reply
+
+
 def test_constraints_are_stored_as_the_columns_are_spelled(tmp_path):
     table = tmp_path / "db" / "t"
     deltalake.write_deltalake(str(table), pa.table({"Size": pa.array([5], pa.int64())}))

@@ -98,4 +98,9 @@ bool HoldsVoid(const arrow::DataType& type) {
                                                      [](const auto& field) { return HoldsVoid(*field->type()); });
 }
 
+Status CheckVoid(const arrow::Field& column) {
+  if (column.type()->id() == arrow::Type::NA || !HoldsVoid(*WithoutVoid(column.type()))) return Status::Ok();
+  return Status::Unsupported("column " + column.name() + ": no file can hold the void in its type");
+}
+
 }  // namespace tarn::columnar

@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "base/status.h"
+
 namespace tarn::columnar {
 
 /// A type without the void members of its structs, wherever they are in it: files do not hold them, and readers take
@@ -18,5 +20,9 @@ std::shared_ptr<arrow::RecordBatch> WithoutVoid(const arrow::RecordBatch& batch,
 
 /// Whether a type is void or holds it anywhere.
 bool HoldsVoid(const arrow::DataType& type);
+
+/// Unsupported, naming the column, where files cannot hold its type and it is no void column: lists and maps of void,
+/// and structs of nothing else.
+Status CheckVoid(const arrow::Field& column);
 
 }  // namespace tarn::columnar

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "columnar/without_void.h"
 #include "delta/transaction.h"
 #include "lake/table_names.h"
 
@@ -226,6 +227,9 @@ Status LivingTable::CheckWritable() {
   auto begun = delta::Transaction::Begin(context_, snapshot);
   if (!begun.ok()) return std::move(begun).status().WithContext(name_.ToString());
   TARN_RETURN_NOT_OK(delta::RowConstraints::Of(*snapshot).status().WithContext(name_.ToString()));
+  for (const auto& column : snapshot->schema()->fields()) {
+    TARN_RETURN_NOT_OK(columnar::CheckVoid(*column).WithContext(name_.ToString()));
+  }
   MutexLock guard(mutex_);
   writable_ = std::move(snapshot);
   return Status::Ok();

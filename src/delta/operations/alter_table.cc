@@ -159,9 +159,7 @@ Status Planner::Add(const AddColumns::Column& column) {
     return NeedsMapping("the name '" + field->name() + "'");
   }
   TARN_RETURN_NOT_OK(fits);
-  if (field->type()->id() != arrow::Type::NA && columnar::HoldsVoid(*columnar::WithoutVoid(field->type()))) {
-    return Status::InvalidArgument("column " + field->name() + ": no file can hold the void in its type");
-  }
+  TARN_RETURN_NOT_OK(columnar::CheckVoid(*field));
   const auto added = is_mapped() ? MapNewColumn(field, metadata_, *schema_, *table_.random) : field;
   TARN_ASSIGN_OR_RETURN(schema_, EditFields(*schema_, column.record, [&](arrow::FieldVector& fields) -> Status {
                           if (const int taken = FindField(fields, field->name()); taken >= 0) {
