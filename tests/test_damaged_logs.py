@@ -75,6 +75,16 @@ def test_a_checkpoint_that_is_wrong_gives_way_to_the_commits(tmp_path, change):
     assert ids(tmp_path) == ([2, 3], "")
 
 
+def test_a_table_does_not_go_back_to_what_is_left_of_its_log(tmp_path):
+    log = make(tmp_path)
+    (checkpoint,) = log.glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(b"PAR1 and nothing else")
+    for version in (2, 3):
+        (log / f"{version:020}.json").unlink()
+    done = run_tarn("sql", "--lake", tmp_path, "select * from db.t")
+    assert done.returncode == 7 and checkpoint.name in done.stderr, done
+
+
 @pytest.mark.parametrize("fate", ["missing", "outside"])
 def test_a_sidecar_that_cannot_be_read(make_server, tmp_path, fate):
     lake = tmp_path / "lake"

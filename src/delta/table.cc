@@ -91,13 +91,16 @@ Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> 
       broken = segment.checkpoint->key();
     }
     if (!broken.empty() && IsBroken(code) && options.broken.size() < kMaxBrokenFiles) {
-      options.broken.insert(broken);
+      SegmentOptions without = options;
+      // Not an older version, which the commits that are left may lead to.
+      without.version = segment.version;
+      without.broken.insert(broken);
       // Without another way to the version, the broken file is what is wrong with the table.
-      if (ListSegment(*table.store, options).ok()) {
+      if (ListSegment(*table.store, without).ok()) {
         TellOfBroken(table, broken, state.status().ToString());
+        options = std::move(without);
         continue;
       }
-      options.broken.erase(broken);
     }
     if (code == StatusCode::kNotFound && ++listings < kMaxListings) {
       options.use_hint = false;
@@ -121,8 +124,8 @@ Result<LoadedSnapshot> LoadAny(const TableContext& table, std::optional<int64_t>
   while (true) {
     auto loaded = LoadState(table, version, /*with_checksum=*/true, broken_files);
     if (!loaded.ok()) return failure.ok() ? loaded.status() : failure;
-    TableState state = std::move(loaded->state);
-    auto snapshot = LogSnapshot::Make(table, std::move(state));
+    version = loaded->state.version;
+    auto snapshot = LogSnapshot::Make(table, std::move(loaded->state));
     if (snapshot.ok()) return LoadedSnapshot{*std::move(snapshot), *std::move(loaded)};
     if (failure.ok()) failure = snapshot.status();
     if (!snapshot.status().Is(StatusCode::kCorruption) || loaded->checkpoint.empty() ||
@@ -132,6 +135,21 @@ Result<LoadedSnapshot> LoadAny(const TableContext& table, std::optional<int64_t>
     TellOfBroken(table, loaded->checkpoint, snapshot.status().ToString());
     broken_files.insert(loaded->checkpoint);
   }
+}
+
+/// Where a checkpoint of a version is in doubt, so many commits are read to know, each time that the table is opened.
+constexpr size_t kMaxCommitsForDoubt = 1000;
+
+/// The snapshot of the same version without its checkpoint.
+Result<LoadedSnapshot> LoadFromCommits(const TableContext& table, const LoadedSnapshot& loaded,
+                                       std::set<std::string> broken_files) {
+  broken_files.insert(loaded.state.checkpoint);
+  SegmentOptions options;
+  options.version = loaded.snapshot->version();
+  options.broken = broken_files;
+  TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
+  if (segment.commits.size() > kMaxCommitsForDoubt) return Status::ResourceExhausted("too many commits");
+  return LoadAny(table, options.version, std::move(broken_files));
 }
 
 std::string WrongOf(const LoadedSnapshot& loaded) {
@@ -145,8 +163,7 @@ Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::opt
   std::string wrong = WrongOf(loaded);
   if (!wrong.empty() && !loaded.state.checkpoint.empty()) {
     // One of the two is wrong, and the commits tell which where they are all there.
-    broken_files.insert(loaded.state.checkpoint);
-    auto replayed = LoadAny(table, loaded.snapshot->version(), std::move(broken_files));
+    auto replayed = LoadFromCommits(table, loaded, std::move(broken_files));
     if (replayed.ok() && WrongOf(*replayed).empty()) {
       TellOfBroken(table, loaded.state.checkpoint, "by the version's checksum " + wrong);
       loaded = *std::move(replayed);
