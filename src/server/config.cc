@@ -348,8 +348,7 @@ const std::vector<ConfigKey>& ConfigKeys() {
        SetTimeZone},
       {"roots", "list", "<none>",
        "folders and URIs besides the lake whose files its tables may name, as shallow clones do; the command line "
-       "reads "
-       "any file for a table on this machine's disk",
+       "reads any file for a table on this machine's disk",
        SetRoots},
       {"cache.directory", "text", "<none>",
        "a folder on this machine's disk, of this user alone, for what was read of lakes in object stores; processes "
