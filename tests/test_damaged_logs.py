@@ -3,6 +3,7 @@ cannot be known is an error, never less than all rows."""
 
 import json
 import os
+import time
 from pathlib import Path
 
 import deltalake
@@ -117,6 +118,32 @@ def test_a_sidecar_that_cannot_be_read(make_server, tmp_path, fate):
     (row,) = server.sql("select * from system.tables")
     assert "sidecar" in row["error"]
     assert server.stop() == 0
+
+
+def test_cleanup_knows_sidecars_by_another_name_of_the_folder(tmp_path):
+    lake, link = tmp_path / "lake", tmp_path / "link"
+    lake.mkdir()
+    link.symlink_to(lake)
+    log = make(lake, V2)
+    (sidecar,) = (log / "_sidecars").iterdir()
+
+    def name_by_link(rows: list[dict]) -> list[dict]:
+        for row in rows:
+            if row["sidecar"]:
+                row["sidecar"]["path"] = f"{link}/db/t/_delta_log/_sidecars/{sidecar.name}"
+        return rows
+
+    (checkpoint,) = log.glob("*.checkpoint.*.parquet")
+    rewrite(checkpoint, name_by_link)
+    sql(lake, "insert into db.t values (4)")
+    long_ago = time.time() - 60 * 86_400
+    for path in (*log.glob("0*"), sidecar):
+        os.utime(path, (long_ago, long_ago))
+    cleaned = run_tarn("table", "cleanup", "db.t", "--lake", lake)
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert not (log / f"{0:020}.json").exists(), "there was something to clean"
+    assert sidecar.exists()
+    assert ids(lake) == ([1, 2, 3, 4], "")
 
 
 @pytest.mark.parametrize("name", ["_last_checkpoint", "_last_vacuum_info"])

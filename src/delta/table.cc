@@ -33,6 +33,8 @@ struct LoadedState {
   /// The version's checksum where there is one and it was asked for.
   std::optional<LogFile> checksum;
   std::string checksum_text;
+  /// What was passed over on the way, and why.
+  std::vector<std::pair<std::string, std::string>> passed_over;
 };
 
 /// Reads a segment and, at the same time where that is waiting for a server, its checksum.
@@ -67,9 +69,11 @@ bool IsBroken(StatusCode code) {
          code == StatusCode::kResourceExhausted;
 }
 
-void TellOfBroken(const TableContext& table, const std::string& file, const std::string& why) {
-  Log(LogLevel::kWarning, "a file of the log cannot be used, and the commits that it stands for are read instead",
-      {{"table", table.store->uri()}, {"file", file}, {"why", why}});
+void TellOfPassedOver(const TableContext& table, const LoadedState& loaded) {
+  for (const auto& [file, why] : loaded.passed_over) {
+    Log(LogLevel::kWarning, "a file of the log cannot be used, and the commits that it stands for are read instead",
+        {{"table", table.store->uri()}, {"file", file}, {"why", why}});
+  }
 }
 
 Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> version, bool with_checksum,
@@ -79,17 +83,17 @@ Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> 
   options.broken = std::move(broken_files);
   Status failure;
   int listings = 0;
+  std::vector<std::pair<std::string, std::string>> passed_over;
   while (true) {
     TARN_ASSIGN_OR_RETURN(const LogSegment segment, ListSegment(*table.store, options));
     std::string broken;
     auto state = ReadSegment(table, segment, with_checksum, &broken);
-    if (state.ok()) return std::move(*state);
+    if (state.ok()) {
+      state->passed_over = std::move(passed_over);
+      return std::move(*state);
+    }
     if (failure.ok()) failure = state.status();
     const StatusCode code = state.status().code();
-    // Where it is the whole that does not fit together, it may be the checkpoint that is wrong.
-    if (broken.empty() && code == StatusCode::kCorruption && segment.checkpoint.has_value()) {
-      broken = segment.checkpoint->key();
-    }
     if (!broken.empty() && IsBroken(code) && options.broken.size() < kMaxBrokenFiles) {
       SegmentOptions without = options;
       // Not an older version, which the commits that are left may lead to.
@@ -97,7 +101,7 @@ Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> 
       without.broken.insert(broken);
       // Without another way to the version, the broken file is what is wrong with the table.
       if (ListSegment(*table.store, without).ok()) {
-        TellOfBroken(table, broken, state.status().ToString());
+        passed_over.emplace_back(broken, state.status().ToString());
         options = std::move(without);
         continue;
       }
@@ -106,9 +110,10 @@ Result<LoadedState> LoadState(const TableContext& table, std::optional<int64_t> 
       options.use_hint = false;
       continue;
     }
-    // There is a log, whatever of it is not there.
-    if (failure.Is(StatusCode::kNotFound)) return Status::Corruption(failure.message());
-    return failure;
+    if (!failure.Is(StatusCode::kNotFound)) return failure;
+    // Without a file of its own a log is damaged, unless the whole of it has gone meanwhile.
+    TARN_RETURN_NOT_OK(ListSegment(*table.store, options).status());
+    return Status::Corruption(failure.message());
   }
 }
 
@@ -117,24 +122,21 @@ struct LoadedSnapshot {
   LoadedState state;
 };
 
-/// The snapshot of a state that makes one, whichever checkpoint that takes.
+/// The snapshot of a state that makes one, if need be without the newest checkpoint.
 Result<LoadedSnapshot> LoadAny(const TableContext& table, std::optional<int64_t> version,
                                std::set<std::string> broken_files) {
-  Status failure;
-  while (true) {
-    auto loaded = LoadState(table, version, /*with_checksum=*/true, broken_files);
-    if (!loaded.ok()) return failure.ok() ? loaded.status() : failure;
-    version = loaded->state.version;
-    auto snapshot = LogSnapshot::Make(table, std::move(loaded->state));
-    if (snapshot.ok()) return LoadedSnapshot{*std::move(snapshot), *std::move(loaded)};
-    if (failure.ok()) failure = snapshot.status();
-    if (!snapshot.status().Is(StatusCode::kCorruption) || loaded->checkpoint.empty() ||
-        broken_files.size() >= kMaxBrokenFiles) {
-      return failure;
-    }
-    TellOfBroken(table, loaded->checkpoint, snapshot.status().ToString());
-    broken_files.insert(loaded->checkpoint);
-  }
+  TARN_ASSIGN_OR_RETURN(LoadedState loaded, LoadState(table, version, /*with_checksum=*/true, broken_files));
+  version = loaded.state.version;
+  auto snapshot = LogSnapshot::Make(table, std::move(loaded.state));
+  if (snapshot.ok()) return LoadedSnapshot{*std::move(snapshot), std::move(loaded)};
+  if (!snapshot.status().Is(StatusCode::kCorruption) || loaded.checkpoint.empty()) return snapshot.status();
+  broken_files.insert(loaded.checkpoint);
+  auto without = LoadState(table, version, /*with_checksum=*/true, std::move(broken_files));
+  if (!without.ok()) return snapshot.status();
+  auto other = LogSnapshot::Make(table, std::move(without->state));
+  if (!other.ok()) return snapshot.status();
+  without->passed_over.emplace_back(loaded.checkpoint, snapshot.status().ToString());
+  return LoadedSnapshot{*std::move(other), *std::move(without)};
 }
 
 /// Where a checkpoint of a version is in doubt, so many commits are read to know, each time that the table is opened.
@@ -152,27 +154,28 @@ Result<LoadedSnapshot> LoadFromCommits(const TableContext& table, const LoadedSn
   return LoadAny(table, options.version, std::move(broken_files));
 }
 
-std::string WrongOf(const LoadedSnapshot& loaded) {
-  if (!loaded.state.checksum.has_value()) return "";
+ChecksumDifference WrongOf(const LoadedSnapshot& loaded) {
+  if (!loaded.state.checksum.has_value()) return {};
   return DifferenceFromChecksum(loaded.state.checksum_text, *loaded.snapshot);
 }
 
 Result<std::shared_ptr<const Snapshot>> Load(const TableContext& table, std::optional<int64_t> version,
                                              std::set<std::string> broken_files = {}) {
   TARN_ASSIGN_OR_RETURN(LoadedSnapshot loaded, LoadAny(table, version, broken_files));
-  std::string wrong = WrongOf(loaded);
-  if (!wrong.empty() && !loaded.state.checkpoint.empty()) {
+  ChecksumDifference wrong = WrongOf(loaded);
+  if (wrong.contradicts && !loaded.state.checkpoint.empty()) {
     // One of the two is wrong, and the commits tell which where they are all there.
     auto replayed = LoadFromCommits(table, loaded, std::move(broken_files));
-    if (replayed.ok() && WrongOf(*replayed).empty()) {
-      TellOfBroken(table, loaded.state.checkpoint, "by the version's checksum " + wrong);
+    if (replayed.ok() && WrongOf(*replayed).what.empty()) {
+      replayed->state.passed_over.emplace_back(loaded.state.checkpoint, "by the version's checksum " + wrong.what);
       loaded = *std::move(replayed);
-      wrong.clear();
+      wrong = {};
     }
   }
-  if (!wrong.empty()) {
+  TellOfPassedOver(table, loaded.state);
+  if (!wrong.what.empty()) {
     Log(LogLevel::kWarning, "a version checksum is not what the log says, and is passed over",
-        {{"table", table.store->uri()}, {"file", loaded.state.checksum->key}, {"why", wrong}});
+        {{"table", table.store->uri()}, {"file", loaded.state.checksum->key}, {"why", wrong.what}});
   }
   return std::shared_ptr<const Snapshot>(std::move(loaded.snapshot));
 }

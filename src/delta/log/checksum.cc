@@ -77,39 +77,38 @@ class RepeatedActions final : public ActionVisitor {
 
 }  // namespace
 
-std::string DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot) {
+ChecksumDifference DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot) {
   simdjson::dom::parser json;
   simdjson::dom::object root;
   const simdjson::padded_string padded(text);
-  if (json.parse(padded).get(root) != simdjson::SUCCESS) return "it is no JSON object";
-  const auto number = [&](std::string_view field, int64_t expected) -> std::string {
-    int64_t found = 0;
-    if (root[field].get(found) != simdjson::SUCCESS) return std::string(field) + " is no number";
-    if (found == expected) return "";
-    return std::string(field) + " is " + std::to_string(found) + ", but " + std::to_string(expected) + " by the log";
-  };
+  if (json.parse(padded).get(root) != simdjson::SUCCESS) return {"it is no JSON object"};
   const std::pair<std::string_view, int64_t> numbers[] = {{"numFiles", static_cast<int64_t>(snapshot.num_files())},
                                                           {"tableSizeBytes", snapshot.total_bytes()},
                                                           {"numMetadata", 1},
                                                           {"numProtocol", 1}};
   for (const auto& [field, expected] : numbers) {
-    if (std::string wrong = number(field, expected); !wrong.empty()) return wrong;
+    int64_t found = 0;
+    if (root[field].get(found) != simdjson::SUCCESS) return {std::string(field) + " is no number"};
+    if (found == expected) continue;
+    return {std::string(field) + " is " + std::to_string(found) + ", but " + std::to_string(expected) + " by the log",
+            /*contradicts=*/true};
   }
   RepeatedActions found;
   const std::pair<std::string_view, std::string_view> actions[] = {{"protocol", "protocol"}, {"metadata", "metaData"}};
   for (const auto& [field, action] : actions) {
-    simdjson::dom::object value;
-    if (root[field].get(value) != simdjson::SUCCESS) return std::string(field) + " is no object";
-    std::string line = "{\"" + std::string(action) + "\":" + simdjson::minify(value) + "}";
-    if (const Status parsed = CommitParser().ParseCommit(line, found); !parsed.ok()) return parsed.message();
+    simdjson::dom::element value;
+    if (root[field].get(value) != simdjson::SUCCESS) continue;
+    if (!value.is_object()) return {std::string(field) + " is no object"};
+    const std::string line = "{\"" + std::string(action) + "\":" + simdjson::minify(value) + "}";
+    if (const Status parsed = CommitParser().ParseCommit(line, found); !parsed.ok()) return {parsed.message()};
   }
-  if (!found.protocol.has_value() || !SameProtocol(*found.protocol, snapshot.protocol())) {
-    return "its protocol is not the log's";
+  if (found.protocol.has_value() && !SameProtocol(*found.protocol, snapshot.protocol())) {
+    return {"its protocol is not the log's", /*contradicts=*/true};
   }
-  if (!found.metadata.has_value() || !SameMetadata(*found.metadata, snapshot.metadata())) {
-    return "its metaData is not the log's";
+  if (found.metadata.has_value() && !SameMetadata(*found.metadata, snapshot.metadata())) {
+    return {"its metaData is not the log's", /*contradicts=*/true};
   }
-  return "";
+  return {};
 }
 
 Status WriteChecksum(const TableContext& table, const Snapshot& snapshot) {

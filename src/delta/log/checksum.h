@@ -15,8 +15,16 @@ namespace tarn::delta {
 /// over.
 Status WriteChecksum(const TableContext& table, const Snapshot& snapshot);
 
-/// What of a version checksum is not what replay gave, empty when nothing is: sizes, counts, protocol and
-/// metaData, which the protocol wants there.
-std::string DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot);
+/// What of a version checksum is not what replay gave.
+struct ChecksumDifference {
+  /// Empty when nothing is.
+  std::string what;
+  /// It says otherwise, and not merely less than it should.
+  bool contradicts = false;
+};
+
+/// Compares sizes and counts with the snapshot's and, where they are there, protocol and metaData, which writers of
+/// old left out.
+ChecksumDifference DifferenceFromChecksum(std::string_view text, const Snapshot& snapshot);
 
 }  // namespace tarn::delta

@@ -206,8 +206,11 @@ Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& st
   state.modified_millis = segment.modified_millis;
   std::vector<const ParsedActions*> view;
   for (const auto& unit : parsed) view.push_back(unit.get());
-  TARN_RETURN_NOT_OK(TakeSmallActions(view, state));
-  TARN_RETURN_NOT_OK(Reconciler(store->uri()).Run(std::move(parsed), base, state));
+  Status whole = TakeSmallActions(view, state);
+  if (whole.ok()) whole = Reconciler(store->uri()).Run(std::move(parsed), base, state);
+  // Each file can be read, and they do not fit together.
+  if (!whole.ok() && segment.checkpoint.has_value()) *broken_key = segment.checkpoint->key();
+  TARN_RETURN_NOT_OK(whole);
   return state;
 }
 

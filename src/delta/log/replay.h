@@ -23,7 +23,8 @@ struct ReplayOptions {
 };
 
 /// Rebuilds the state of a segment's version. Corruption names the file and place of what cannot be read;
-/// `*broken_key` is the key of the checkpoint or compacted file that failed, which others can stand in for, or empty.
+/// `*broken_key` is the key of the checkpoint or compacted file that failed, or that the rest does not fit, which
+/// others can stand in for, or empty.
 Result<TableState> ReplaySegment(const std::shared_ptr<storage::ObjectStore>& store, const LogSegment& segment,
                                  const ReplayOptions& options, std::string* broken_key);
 

@@ -10,6 +10,7 @@
 #include "delta/log/log_snapshot.h"
 #include "delta/log/retention.h"
 #include "delta/protocol_features.h"
+#include "delta/table_path.h"
 
 namespace tarn::delta {
 namespace {
@@ -55,7 +56,11 @@ Result<std::optional<int64_t>> LogCleaner::ChooseStart() {
     // What is deleted for its sake cannot be had again.
     const Status opens = OpenCheckpoint(table_, checkpoint).status();
     if (opens.ok()) return std::optional(checkpoint.version);
-    if (!opens.Is(StatusCode::kCorruption) && !opens.Is(StatusCode::kNotFound)) return opens;
+    const StatusCode code = opens.code();
+    if (code != StatusCode::kCorruption && code != StatusCode::kNotFound && code != StatusCode::kPermissionDenied &&
+        code != StatusCode::kResourceExhausted) {
+      return opens;
+    }
     Log(LogLevel::kWarning, "a checkpoint cannot be read, and the log before it stays",
         {{"table", table_.store->uri()}, {"checkpoint", checkpoint.key()}, {"why", opens.ToString()}});
   }
@@ -101,7 +106,11 @@ Status LogCleaner::DeleteSidecars(int64_t start) {
     auto keys = ReadSidecarKeys(table_.store, checkpoint);
     // While it is not known which ones a checkpoint names, all may be.
     if (!keys.ok()) return keys.status().WithContext("sidecars stay");
-    named.insert(keys->begin(), keys->end());
+    for (std::string& key : *keys) {
+      // Another name of the log's own folder may be meant, as that of a link or of where the table was before.
+      if (IsOutside(key)) named.insert(SidecarKey(key.substr(key.rfind('/') + 1)));
+      named.insert(std::move(key));
+    }
   }
   // Those of a checkpoint that is being written are not named yet.
   const int64_t young_micros = table_.clock->WallMicros() - kDayMillis * kMicrosPerMilli;

@@ -12,6 +12,7 @@
 #include "delta/files/deletion_vector.h"
 #include "delta/files/statistics.h"
 #include "delta/operations/rewrite.h"
+#include "delta/table_path.h"
 
 namespace tarn::delta::validation {
 namespace {
@@ -29,8 +30,8 @@ class FileChecker {
     for (FileIndex i = 0; i < snapshot_.num_files(); ++i) {
       TARN_ASSIGN_OR_RETURN(const Add add, snapshot_.AddAction(i));
       auto file = snapshot_.File(i);
-      // A path outside of the table, which is for its own rules to judge.
-      if (file.status().Is(StatusCode::kPermissionDenied)) {
+      // What lies outside of the table is checked where it can be reached.
+      if (!file.ok() && IsOutside(CanonicalPath(add.path, store_.uri()))) {
         findings_.Warn("file-outside", {add.path}, "not checked: " + file.status().message());
         continue;
       }
