@@ -20,6 +20,8 @@ namespace tarn::cli {
 
 namespace {
 
+/// A lake that is opened gets this long to be open; a server answers a moment before it knows that it does.
+constexpr int64_t kOpeningMicros = 2 * kMicrosPerSecond;
 /// Of 30 seconds in all: requests under way get this long,
 constexpr int64_t kDrainMicros = 10 * kMicrosPerSecond;
 /// they and committing the buffers, which a store that hangs may hold up, get this long,
@@ -57,7 +59,8 @@ Status Serve(const ServeOptions& options) {
                                        "stopped before the lake was open; its write-ahead log keeps every row",
                                        {{"signal", StopSignals::Name(signal)}});
                                    _exit(0);
-                                 }));
+                                 },
+                                 kOpeningMicros));
   const int signal = signals.Wait();
   Log(LogLevel::kInfo, "stopping", {{"signal", StopSignals::Name(signal)}});
   // What was acknowledged is in the write-ahead log.

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/executor.h"
+#include "base/mutex.h"
 
 namespace tarn::cli {
 namespace {
@@ -28,15 +30,45 @@ int StopSignals::Wait() {
   return signal;
 }
 
-Status StopSignals::Run(const std::function<Status()>& work, const std::function<void(int signal)>& on_stop) {
+Status StopSignals::Run(const std::function<Status()>& work, const std::function<void(int signal)>& on_stop,
+                        int64_t patience_micros) {
   Status status;
+  Mutex mutex;
+  CondVar ended;
+  bool has_ended = false;
   Thread worker("tarn-work", [&] {
     status = work();
+    {
+      MutexLock lock(mutex);
+      has_ended = true;
+      ended.notify_all();
+    }
     kill(getpid(), DoneSignal());
   });
-  if (const int signal = Wait(); signal != DoneSignal()) {
-    EndAtOnce();
-    on_stop(signal);
+  const int signal = Wait();
+  if (signal != DoneSignal()) {
+    bool in_time = false;
+    {
+      MutexLock lock(mutex);
+      const int64_t deadline = SystemClock().MonotonicMicros() + patience_micros;
+      while (!has_ended && SystemClock().MonotonicMicros() < deadline) {
+        SystemClock().WaitUntil(ended, mutex, deadline);
+      }
+      in_time = has_ended;
+    }
+    if (!in_time) {
+      EndAtOnce();
+      on_stop(signal);
+    } else {
+      worker.Join();
+      sigset_t done;
+      sigemptyset(&done);
+      sigaddset(&done, DoneSignal());
+      int taken = 0;
+      while (sigwait(&done, &taken) != 0) {
+      }
+      kill(getpid(), signal);
+    }
   }
   worker.Join();
   return status;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <functional>
 
 #include "base/status.h"
@@ -18,8 +19,10 @@ class StopSignals {
   /// Waits for one of the two and returns it.
   int Wait();
   /// Runs `work` on a thread of its own. On a signal meanwhile calls `on_stop`, after which a second signal ends the
-  /// process at once, and waits for `work` to end.
-  Status Run(const std::function<Status()>& work, const std::function<void(int signal)>& on_stop);
+  /// process at once, and waits for `work` to end. Work that ends within `patience_micros` of the signal counts as
+  /// ended before it, whatever its end made others do: the signal is for the next Wait.
+  Status Run(const std::function<Status()>& work, const std::function<void(int signal)>& on_stop,
+             int64_t patience_micros = 0);
   /// From here on a signal ends the process at once.
   void EndAtOnce();
 
