@@ -301,19 +301,29 @@ def test_what_killed_processes_left_unfinished_is_removed(tmp_path, make_server)
 
 
 def test_a_stop_while_the_lake_opens_is_prompt(tmp_path):
-    # Reading a pipe that nobody writes to takes for ever, as replaying a long log seems to.
-    (tmp_path / "lake" / "_tarn").mkdir(parents=True)
-    os.mkfifo(tmp_path / "lake" / "_tarn" / "lake.json")
+    # A store that takes requests and never answers keeps the lake from opening, as replaying a long log does.
+    silent = socket.create_server(("127.0.0.1", 0))
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "TARN_STATE_DIRECTORY": str(tmp_path),
+    }
     process = subprocess.Popen(
-        [str(TARN), "serve", "--lake", str(tmp_path / "lake"), "--addr-http", "127.0.0.1:0"],
+        [str(TARN), "serve", "--lake", "s3://bucket/lake", "--addr-http", "127.0.0.1:0"],
         stderr=subprocess.PIPE,
         text=True,
+        env=environment,
     )
     first = process.stderr.readline()
     assert "opening the lake" in first and "listening" not in first
+    connection, _ = silent.accept()
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
-    assert "stopped" in process.stderr.read()
+    assert "stopped before the lake was open" in process.stderr.read()
+    connection.close()
+    silent.close()
 
 
 def test_an_unusable_lake_is_told_before_anything_listens(tmp_path):
