@@ -114,7 +114,7 @@ TEST_F(HttpSockets, MetricsDoNotWaitBehindQueries) {
   RawClient slow(address());
   slow.Send(Post("/api/sql", "slow"));
   // The only worker for queries waits with this one.
-  while (queries_.last_request().sql.empty()) SystemClockPause();
+  queries_.WaitForQuery();
   for (const char* path : {"/metrics", "/health", "/ready", "/ping"}) {
     EXPECT_LT(Ask(address(), "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n\r\n").status, 300) << path;
   }
@@ -146,7 +146,7 @@ TEST_F(HttpSockets, AClientThatGoesAwayCancelsItsQuery) {
   {
     RawClient client(address());
     client.Send(Post("/api/sql", "slow"));
-    while (queries_.last_request().sql.empty()) Sql("small");
+    queries_.WaitForQuery();
   }
   queries_.WaitForCancel();
   EXPECT_EQ(Sql("small").status, 200);

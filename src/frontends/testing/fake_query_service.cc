@@ -58,6 +58,7 @@ Result<std::unique_ptr<engine::QueryStream>> FakeQueryService::Execute(const eng
   engine::QueryStream* running = stream.get();
   MutexLock lock(mutex_);
   running_.emplace_back(request.query_id, running);
+  changed_.notify_all();
   return std::unique_ptr<engine::QueryStream>(std::make_unique<TrackedStream>(std::move(stream), [this, running] {
     MutexLock ended(mutex_);
     std::erase_if(running_, [running](const auto& entry) { return entry.second == running; });
@@ -79,6 +80,11 @@ Status FakeQueryService::Cancel(const std::string& query_id) {
 engine::QueryRequest FakeQueryService::last_request() const {
   MutexLock lock(mutex_);
   return last_request_;
+}
+
+void FakeQueryService::WaitForQuery() {
+  MutexLock lock(mutex_);
+  while (running_.empty()) changed_.wait(mutex_);
 }
 
 void FakeQueryService::WaitForCancel() {

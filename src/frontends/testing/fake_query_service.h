@@ -55,7 +55,9 @@ class FakeQueryService final : public engine::QueryService {
   engine::EngineStats stats() const override { return {}; }
 
   engine::QueryRequest last_request() const EXCLUDES(mutex_);
-  /// Waits until a query was cancelled.
+  /// Waits until a query runs.
+  void WaitForQuery() EXCLUDES(mutex_);
+  /// Waits until a running query was cancelled.
   void WaitForCancel() EXCLUDES(mutex_);
 
  private:
