@@ -1,5 +1,7 @@
 """What the test runner counts as a failure."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,3 +33,8 @@ def test_a_program_that_fails_is_a_failure(
     if report is not None:
         path.write_text(report)
     assert runner.summary(runner.with_exit_status(path, "program", status), quiet=True) == counts
+
+
+def test_a_program_that_hangs_is_ended() -> None:
+    hangs = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    assert runner.wait(hangs, 0.01) == -signal.SIGABRT

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -17,6 +18,8 @@ REPORTS = BUILD / "reports"
 # ThreadSanitizer learns nothing from large sets of data read in one thread, slowly.
 TSAN_FILTER = "-GoldenTables.*:Corpus.*:Reference.*"
 FUZZ_SECONDS = 10
+# Of one test program; the longest take two minutes on two slow cores.
+TIME_LIMIT_SECONDS = 20 * 60
 
 
 def python() -> Path:
@@ -79,7 +82,16 @@ def _run_sharded(preset: str, program: Path, gtest_filter: str) -> list[tuple[Pa
             command.append(f"--gtest_filter={gtest_filter}")
         env = _environment() | {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(shard)}
         running.append((report, subprocess.Popen(command, env=env, cwd=ROOT)))
-    return [(report, process.wait()) for report, process in running]
+    return [(report, wait(process, TIME_LIMIT_SECONDS)) for report, process in running]
+
+
+def wait(process: subprocess.Popen, seconds: float) -> int:
+    """The status of a program; one that has not ended by then hangs, and is ended."""
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        return process.wait()
 
 
 def with_exit_status(report: Path, name: str, status: int) -> list[Path]:
