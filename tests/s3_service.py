@@ -1,9 +1,14 @@
 """A real S3 service for tests to talk to, and to take away."""
 
+import hashlib
+import hmac
+import http.client
+import json
 import os
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from dev_tasks import parts
@@ -82,3 +87,36 @@ class Service:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def show_objects_to_everybody(self) -> None:
+        """Lets those without a key read what is in the bucket; they may not list it."""
+        grant = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*"}
+        body = json.dumps({"Version": "2012-10-17", "Statement": [grant]}).encode()
+        pause = threading.Event()
+        # MinIO answers 503 for a moment after its start.
+        while (status := self._send("PUT", "/lake", "policy=", body)) == 503:
+            pause.wait(0.05)
+        assert status < 300, status
+
+    def _send(self, method: str, path: str, query: str, body: bytes) -> int:
+        """The status of a request that is signed as AWS has it (Signature Version 4)."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        content = hashlib.sha256(body).hexdigest()
+        headers = {"host": f"127.0.0.1:{self.port}", "x-amz-content-sha256": content, "x-amz-date": now}
+        names = ";".join(headers)
+        canonical = "\n".join(
+            [method, path, query, *(f"{name}:{value}" for name, value in headers.items()), "", names, content]
+        )
+        scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        key = f"AWS4{SECRET}".encode()
+        for part in (*scope.split("/"), text):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+        )
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, f"{path}?{query}", body, headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status

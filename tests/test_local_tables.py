@@ -189,9 +189,3 @@ def test_percent_escapes_are_decoded_in_uris_alone(tmp_path):
         done = run_tarn("sql", "-o", "csv", "-t", f"t={uri}", "select a from t")
         assert done.stdout.split() == ["a", value], (uri, done.stderr)
     assert "hex digits" in fails("-t", f"t=file://{tmp_path}/a%2.csv", "select 1")
-
-
-def test_nothing_is_read_from_web_servers():
-    for scheme in ("http", "https"):
-        complaint = fails("-t", f"t={scheme}://127.0.0.1:1/x.parquet", "select * from t", status=6)
-        assert "nothing is read from web servers; download the file" in complaint

@@ -99,9 +99,3 @@ def test_a_server_must_prove_who_it_is(tmp_path):
         assert "certificate" in untrusted.stderr
     finally:
         service.stop()
-
-
-def test_nothing_is_read_from_web_servers():
-    done = run_tarn("sql", "-t", "t=http://127.0.0.1:9/table", "select 1")
-    assert done.returncode == 6, done
-    assert "nothing is read from web servers; download the file" in done.stderr

@@ -71,10 +71,6 @@ Result<NamedTable> ParseTable(const std::string& text) {
 /// The file, or the pattern of files, that a table is; nullopt for a Delta folder, NotFound when there is neither.
 Result<std::optional<std::string>> LocalFile(const NamedTable& table) {
   const std::string what = "-t " + table.name;
-  if (table.uri.starts_with("http://") || table.uri.starts_with("https://")) {
-    return Status::Unsupported(what + ": '" + table.uri +
-                               "': nothing is read from web servers; download the file and name it here");
-  }
   if (storage::IsRemoteUri(table.uri)) return std::optional<std::string>();
   auto path = storage::LocalPathOf(table.uri);
   if (!path.ok()) return path.status().WithContext(what);
@@ -122,7 +118,11 @@ Result<std::vector<NamedTable>> AddTables(const SqlOptions& options, LocalCatalo
     if (file.has_value()) {
       files.push_back({table.name, *file});
     } else {
-      TARN_RETURN_NOT_OK(catalog.AddDeltaTable(table.name, table.uri, settings));
+      Status added = catalog.AddDeltaTable(table.name, table.uri, settings);
+      if (added.Is(StatusCode::kNotFound) && storage::IsWebUri(table.uri)) {
+        return Status::NotFound(added.message() + "; only Delta tables are read from web servers, files are not");
+      }
+      TARN_RETURN_NOT_OK(added);
     }
   }
   return files;

@@ -161,8 +161,8 @@ class StoreWithRoots final : public storage::ForwardingStore {
 Result<ReadableRoots> OpenReadableRoots(const std::vector<std::string>& uris) {
   ReadableRoots roots;
   for (const std::string& uri : uris) {
-    if (uri.starts_with("http://") || uri.starts_with("https://")) {
-      return Status::Unsupported("root '" + uri + "': nothing is read from web servers");
+    if (storage::IsWebUri(uri)) {
+      return Status::Unsupported("root '" + uri + "': folders of web servers are no roots");
     }
     auto store = storage::OpenStore(uri);
     if (!store.ok()) return store.status().WithContext("root '" + uri + "'");

@@ -7,6 +7,7 @@
 #include "base/uri.h"
 #include "delta/log/dynamodb_entries.h"
 #include "delta/log/external_commits.h"
+#include "delta/log/probed_log.h"
 #include "storage/stores.h"
 
 namespace tarn::delta {
@@ -26,6 +27,7 @@ Result<std::shared_ptr<storage::ObjectStore>> OpenTableStore(std::string_view ur
   constexpr std::string_view kS3Scheme = "s3://";
   TARN_ASSIGN_OR_RETURN(auto store, storage::OpenStore(uri));
   const std::string place = store->uri();
+  if (storage::IsWebUri(place)) return MakeProbedLog(std::move(store));
   if (!place.starts_with(kS3Scheme)) return store;
   if (entries.name.empty()) return MakeCommitsWithoutEntries(std::move(store));
   ExternalCommitOptions options;

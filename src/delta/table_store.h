@@ -21,7 +21,8 @@ struct EntryTable {
   std::string scheme = "s3a";
 };
 
-/// storage::OpenStore for what tables are read from and committed to. `entries` matters for S3 alone.
+/// storage::OpenStore for what tables are read from and committed to. `entries` matters for S3 alone. What a URL of a
+/// web server names is one table, whose log is found by the names that its files have to have.
 Result<std::shared_ptr<storage::ObjectStore>> OpenTableStore(std::string_view uri, const EntryTable& entries,
                                                              const Environment& environment);
 

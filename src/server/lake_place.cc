@@ -53,9 +53,10 @@ Result<LakePlace> FindLocalLake(const std::string& uri, LakeAccess access) {
 Result<LakePlace> FindLake(const std::string& uri, const RemoteSettings& settings, const Environment& environment,
                            LakeAccess access) {
   if (!storage::IsRemoteUri(uri)) return FindLocalLake(uri, access);
-  const bool takes_rows = uri.starts_with("s3://") || uri.starts_with("s3a://");
-  if (access == LakeAccess::kWrite && !takes_rows) {
-    return Status::Unsupported("'" + uri + "': rows are written to lakes in a local folder and in S3 (s3://) only");
+  if (!uri.starts_with("s3://") && !uri.starts_with("s3a://")) {
+    return Status::Unsupported("'" + uri +
+                               "': lakes are in local folders and in S3 (s3://); a Delta table on a web server is read "
+                               "as one, as in tarn sql -t t=https://host/path");
   }
   LakePlace place;
   TARN_ASSIGN_OR_RETURN(place.store, delta::OpenTableStore(uri, settings.entries, environment));

@@ -86,6 +86,8 @@ bool IsRemoteUri(std::string_view uri) {
   return colon != std::string_view::npos && uri.substr(0, colon) != "file";
 }
 
+bool IsWebUri(std::string_view uri) { return uri.starts_with("http://") || uri.starts_with("https://"); }
+
 Result<std::string> LocalPathOf(std::string_view uri) {
   constexpr std::string_view kFileScheme = "file://";
   if (!uri.starts_with(kFileScheme)) return std::string(uri);
@@ -112,7 +114,7 @@ Result<std::shared_ptr<ObjectStore>> OpenStore(std::string_view uri) {
     return MakeMemoryStore(SystemClock());
   }
   if (scheme == "s3" || scheme == "s3a") return OpenS3(rest);
-  if (scheme == "http" || scheme == "https") return OpenHttp(uri);
+  if (IsWebUri(uri)) return OpenHttp(uri);
   return Status::Unsupported("stores of the scheme '" + std::string(scheme) +
                              "' are not supported: " + std::string(uri));
 }

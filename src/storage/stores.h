@@ -26,6 +26,8 @@ Result<std::shared_ptr<ObjectStore>> OpenStore(std::string_view uri);
 
 /// Whether a URI names something that is not on the local disk: it has a scheme other than file.
 bool IsRemoteUri(std::string_view uri);
+/// Whether it is of a web server: "https://host/path", or http://.
+bool IsWebUri(std::string_view uri);
 /// The path that a URI which is not remote means: itself, or what follows "file://" with its percent escapes decoded.
 Result<std::string> LocalPathOf(std::string_view uri);
 

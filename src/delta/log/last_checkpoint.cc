@@ -17,6 +17,14 @@ std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text) {
   if (root["version"].get_int64().get(hint.version) != simdjson::SUCCESS || hint.version < 0) return std::nullopt;
   if (root["size"].get_int64().get(number) == simdjson::SUCCESS) hint.size = number;
   if (root["parts"].get_int64().get(number) == simdjson::SUCCESS) hint.parts = number;
+  std::string_view path;
+  if (root["v2Checkpoint"]["path"].get_string().get(path) == simdjson::SUCCESS) {
+    const std::string_view file = path.substr(path.rfind('/') + 1);
+    const auto name = ParseLogName(file);
+    if (name.has_value() && name->kind == LogName::Kind::kUuidCheckpoint && name->version == hint.version) {
+      hint.manifest = file;
+    }
+  }
   return hint;
 }
 

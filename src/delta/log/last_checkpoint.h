@@ -14,6 +14,8 @@ struct LastCheckpoint {
   int64_t version = 0;
   int64_t size = 0;
   std::optional<int64_t> parts;
+  /// The file of a v2 checkpoint under its uuid, by its name in the log folder.
+  std::optional<std::string> manifest;
 };
 
 /// A hint is a few hundred bytes, or a few thousand with a schema in it; anything much larger is not one.

@@ -1,0 +1,229 @@
+#include "delta/log/probed_log.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "delta/log/last_checkpoint.h"
+#include "delta/log/log_names.h"
+#include "delta/parallel.h"
+#include "delta/table.h"
+#include "storage/forwarding_store.h"
+
+namespace tarn::delta {
+
+namespace {
+
+using storage::ListEntry;
+using storage::ListOptions;
+using storage::ObjectInfo;
+using storage::ObjectReader;
+using storage::ObjectStore;
+
+/// As many names are asked for at once; a walk begins with few, since most find one or two.
+constexpr size_t kFirstProbes = 2;
+constexpr size_t kMaxProbes = 32;
+/// A hint that claims more parts is not followed.
+constexpr int64_t kMaxParts = 4096;
+/// No log has as many versions, and counting on from here does not overflow.
+constexpr int64_t kMaxVersion = 1'000'000'000'000'000;
+constexpr size_t kVersionDigits = 20;
+/// No version is as large, so that no log has it.
+constexpr std::string_view kImpossible = "99999999999999999999.json";
+
+using Found = std::vector<std::optional<ObjectInfo>>;
+
+bool IsOfLog(std::string_view key) { return key.starts_with(kLogFolder); }
+
+/// The version that keys behind `start_after` begin with.
+int64_t FirstVersion(std::string_view start_after) {
+  if (!IsOfLog(start_after)) return 0;
+  const std::string_view digits = start_after.substr(kLogFolder.size()).substr(0, kVersionDigits);
+  int64_t version = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), version);
+  return error == std::errc() ? std::clamp<int64_t>(version, 0, kMaxVersion) : 0;
+}
+
+class ProbedLog final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+
+  Result<ObjectInfo> Head(std::string_view key) override {
+    auto found = inner().Head(key);
+    if (found.ok()) return found;
+    return WhyNot(key, found.status());
+  }
+
+  Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
+    auto opened = inner().Open(key);
+    if (opened.ok()) return opened;
+    return WhyNot(key, opened.status());
+  }
+
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    auto opened = inner().OpenKnown(key, size_bytes);
+    if (opened.ok()) return opened;
+    return WhyNot(key, opened.status());
+  }
+
+  Status List(const ListOptions& options, const std::function<bool(const ListEntry&)>& visit) override {
+    if (!IsOfLog(options.prefix) || options.prefix.substr(kLogFolder.size()).starts_with('_')) {
+      return inner().List(options, visit);
+    }
+    std::vector<ObjectInfo> files;
+    TARN_RETURN_NOT_OK(Walk(FirstVersion(options.start_after), files));
+    std::sort(files.begin(), files.end(), [](const ObjectInfo& a, const ObjectInfo& b) { return a.key < b.key; });
+    for (ObjectInfo& file : files) {
+      if (!file.key.starts_with(options.prefix) || file.key <= options.start_after) continue;
+      if (!visit({.object = std::move(file), .is_folder = false})) break;
+    }
+    return Status::Ok();
+  }
+
+ private:
+  /// What a server says of a file that cannot be there.
+  enum class Absent : uint8_t { kNotFound, kDenied };
+
+  Result<Absent> AskForTheImpossible() EXCLUDES(mutex_) {
+    {
+      MutexLock lock(mutex_);
+      if (absent_.has_value()) return *absent_;
+    }
+    const std::string key = std::string(kLogFolder) + std::string(kImpossible);
+    const Status answer = inner().Head(key).status();
+    if (answer.ok()) {
+      return Status::Unsupported(uri() + ": its server answers for files that it does not have (" + key +
+                                 "), so that the files of a Delta log cannot be told by their names");
+    }
+    if (!answer.Is(StatusCode::kNotFound) && !answer.Is(StatusCode::kPermissionDenied)) return answer;
+    MutexLock lock(mutex_);
+    absent_ = answer.Is(StatusCode::kNotFound) ? Absent::kNotFound : Absent::kDenied;
+    return *absent_;
+  }
+
+  Status WhyNot(std::string_view key, const Status& status) {
+    if (!status.Is(StatusCode::kPermissionDenied) || !IsOfLog(key)) return status;
+    TARN_ASSIGN_OR_RETURN(const Absent absent, AskForTheImpossible());
+    return absent == Absent::kDenied ? Status::NotFound(status.message()) : status;
+  }
+
+  /// Those of the keys that are there, in their places.
+  Result<Found> Probe(const std::vector<std::string>& keys) {
+    Found found(keys.size());
+    TARN_RETURN_NOT_OK(RunParallel(keys.size(), static_cast<int>(kMaxProbes), [&](size_t i) -> Status {
+      auto info = Head(keys[i]);
+      if (info.status().Is(StatusCode::kNotFound)) return Status::Ok();
+      TARN_RETURN_NOT_OK(info.status());
+      found[i] = *std::move(info);
+      return Status::Ok();
+    }));
+    return found;
+  }
+
+  /// Adds the commits from `version` on without a gap; returns the version that is not there.
+  Result<int64_t> WalkUp(int64_t version, std::vector<ObjectInfo>& files) {
+    for (size_t probes = kFirstProbes;; probes = std::min(probes * 2, kMaxProbes)) {
+      std::vector<std::string> keys;
+      for (size_t i = 0; i < probes; ++i) keys.push_back(CommitKey(version + static_cast<int64_t>(i)));
+      TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
+      for (auto& commit : found) {
+        if (!commit.has_value()) return version;
+        files.push_back(*std::move(commit));
+        ++version;
+      }
+      // Or else there might be no end to it.
+      if (probes == kMaxProbes) TARN_RETURN_NOT_OK(AskForTheImpossible().status());
+    }
+  }
+
+  /// Adds commits and classic checkpoints from `version` down to `last`, or to where neither is there.
+  Status WalkDown(int64_t version, int64_t last, std::vector<ObjectInfo>& files) {
+    for (size_t probes = kFirstProbes; version >= last; probes = std::min(probes * 2, kMaxProbes)) {
+      std::vector<std::string> keys;
+      for (size_t i = 0; i < probes && version >= last; i += 2, --version) {
+        keys.push_back(CommitKey(version));
+        keys.push_back(CheckpointKey(version));
+      }
+      TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
+      for (size_t i = 0; i < found.size(); i += 2) {
+        if (!found[i].has_value() && !found[i + 1].has_value()) return Status::Ok();
+        if (found[i].has_value()) files.push_back(*std::move(found[i]));
+        if (found[i + 1].has_value()) files.push_back(*std::move(found[i + 1]));
+      }
+      if (probes == kMaxProbes) TARN_RETURN_NOT_OK(AskForTheImpossible().status());
+    }
+    return Status::Ok();
+  }
+
+  /// The files of the checkpoint that the table's hint names, if all are there.
+  Result<std::vector<ObjectInfo>> HintedCheckpoint(const LastCheckpoint& hint) {
+    std::vector<std::string> keys;
+    if (hint.manifest.has_value()) {
+      keys.push_back(std::string(kLogFolder) + *hint.manifest);
+    } else if (!hint.parts.has_value()) {
+      keys.push_back(CheckpointKey(hint.version));
+    } else if (*hint.parts >= 1 && *hint.parts <= kMaxParts) {
+      for (int part = 1; part <= static_cast<int>(*hint.parts); ++part) {
+        keys.push_back(CheckpointPartKey(hint.version, part, static_cast<int>(*hint.parts)));
+      }
+    }
+    TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
+    std::vector<ObjectInfo> files;
+    for (auto& part : found) {
+      if (!part.has_value()) return std::vector<ObjectInfo>();
+      files.push_back(*std::move(part));
+    }
+    return files;
+  }
+
+  /// PermissionDenied where nothing of a log that begins before `from` is shown, and the server does not tell what is
+  /// not there from what it does not show.
+  Status CheckLetIn(int64_t from) EXCLUDES(mutex_) {
+    {
+      MutexLock lock(mutex_);
+      if (absent_ != Absent::kDenied) return Status::Ok();
+    }
+    return inner().Head(CommitKey(std::max<int64_t>(from - 1, 0))).status();
+  }
+
+  /// Adds what the log has of the versions from `from` on, each file once, in no order.
+  Status Walk(int64_t from, std::vector<ObjectInfo>& files) {
+    TARN_ASSIGN_OR_RETURN(int64_t next, WalkUp(from, files));
+    // The log may have been cleaned of what came next.
+    const auto hint = ReadLastCheckpoint(*this);
+    if (files.empty() && !hint.has_value()) TARN_RETURN_NOT_OK(CheckLetIn(from));
+    if (hint.has_value() && hint->version >= from && hint->version < kMaxVersion) {
+      TARN_ASSIGN_OR_RETURN(std::vector<ObjectInfo> checkpoint, HintedCheckpoint(*hint));
+      if (!checkpoint.empty() && hint->version >= next) {
+        TARN_RETURN_NOT_OK(WalkDown(hint->version, next, files));
+        TARN_ASSIGN_OR_RETURN(next, WalkUp(hint->version + 1, files));
+      }
+      for (ObjectInfo& part : checkpoint) {
+        const bool known =
+            std::any_of(files.begin(), files.end(), [&](const ObjectInfo& file) { return file.key == part.key; });
+        if (!known) files.push_back(std::move(part));
+      }
+    }
+    if (next == 0) return Status::Ok();
+    TARN_ASSIGN_OR_RETURN(Found checksum, Probe({ChecksumKey(next - 1)}));
+    if (checksum[0].has_value()) files.push_back(*std::move(checksum[0]));
+    return Status::Ok();
+  }
+
+  Mutex mutex_;
+  /// Once it was asked.
+  std::optional<Absent> absent_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::shared_ptr<ObjectStore> MakeProbedLog(std::shared_ptr<ObjectStore> store) {
+  return std::make_shared<ProbedLog>(std::move(store));
+}
+
+}  // namespace tarn::delta

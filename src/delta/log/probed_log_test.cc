@@ -1,0 +1,227 @@
+#include "delta/log/probed_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "delta/log/log_names.h"
+#include "delta/log/log_segment.h"
+#include "delta/testing/table_fixture.h"
+#include "delta/transaction.h"
+#include "storage/forwarding_store.h"
+
+namespace tarn::delta {
+namespace {
+
+using storage::ListEntry;
+using storage::ListOptions;
+using storage::ObjectInfo;
+using storage::ObjectReader;
+using storage::ObjectStore;
+using ::testing::HasSubstr;
+using testing::MemoryTable;
+
+/// What a web server shows of a table that others write.
+class WebServer final : public storage::ForwardingStore {
+ public:
+  enum class Absent : uint8_t { kNotFound, kDenied, kAnswered };
+  using ForwardingStore::ForwardingStore;
+
+  std::atomic<Absent> absent = Absent::kNotFound;
+  std::atomic<bool> lets_in = true;
+  std::atomic<int> heads = 0;
+
+  Result<ObjectInfo> Head(std::string_view key) override {
+    ++heads;
+    if (!lets_in) return Status::PermissionDenied(std::string(key));
+    auto found = inner().Head(key);
+    if (!found.status().Is(StatusCode::kNotFound) || absent == Absent::kNotFound) return found;
+    if (absent == Absent::kDenied) return Status::PermissionDenied(std::string(key));
+    return ObjectInfo{.key = std::string(key), .size_bytes = 6, .modified_micros = 0, .etag = "\"1\""};
+  }
+  Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
+    if (!lets_in) return Status::PermissionDenied(std::string(key));
+    auto opened = inner().Open(key);
+    if (!opened.status().Is(StatusCode::kNotFound) || absent != Absent::kDenied) return opened;
+    return Status::PermissionDenied(std::string(key));
+  }
+  Result<std::unique_ptr<ObjectReader>> OpenKnown(std::string_view key, int64_t size_bytes) override {
+    return ObjectStore::OpenKnown(key, size_bytes);
+  }
+  Status List(const ListOptions&, const std::function<bool(const ListEntry&)>&) override {
+    return Status::Unsupported("no lists here");
+  }
+  std::string uri() const override { return "https://example.invalid/t"; }
+};
+
+class ProbedLogTest : public ::testing::Test {
+ protected:
+  void TearDown() override { snapshot_.reset(); }
+
+  /// Appends a file in each version up to `version`.
+  void GrowTo(int64_t version) {
+    if (snapshot_ == nullptr) snapshot_ = table_.Create();
+    while (snapshot_->version() < version) {
+      snapshot_ = table_.Append(snapshot_, {"f" + std::to_string(snapshot_->version() + 1)});
+    }
+  }
+  void Checkpoint() { ASSERT_TRUE(WriteCheckpoint(table_.context(), *snapshot_).ok()); }
+  void DeleteCommits(int64_t from, int64_t to) {
+    for (int64_t version = from; version <= to; ++version) {
+      ASSERT_TRUE(table_.store().Delete(CommitKey(version)).ok());
+      ASSERT_TRUE(table_.store().Delete(ChecksumKey(version)).ok());
+    }
+  }
+  TableContext Probed() {
+    TableContext context = table_.context();
+    context.store = MakeProbedLog(server_);
+    return context;
+  }
+  /// Every version is there, or is not, as by listing.
+  void ExpectVersionsAsListed() {
+    const TableContext probed = Probed();
+    for (int64_t version = 0; version <= snapshot_->version() + 1; ++version) {
+      const auto by_list = LoadSnapshotAt(table_.context(), version);
+      const auto by_name = LoadSnapshotAt(probed, version);
+      ASSERT_EQ(by_list.ok(), by_name.ok()) << version << ": " << by_name.status().ToString();
+      if (by_list.ok()) {
+        EXPECT_EQ((*by_name)->num_files(), (*by_list)->num_files()) << version;
+      } else {
+        EXPECT_EQ(by_name.status().ToString(), by_list.status().ToString());
+      }
+    }
+    const auto newest = LoadSnapshot(probed);
+    ASSERT_TRUE(newest.ok()) << newest.status().ToString();
+    EXPECT_EQ((*newest)->version(), snapshot_->version());
+    EXPECT_EQ((*newest)->num_files(), snapshot_->num_files());
+    const auto commits = ListCommits(*probed.store);
+    ASSERT_TRUE(commits.ok());
+    EXPECT_EQ(commits->size(), ListCommits(table_.store())->size());
+  }
+
+  MemoryTable table_;
+  std::shared_ptr<WebServer> server_ = std::make_shared<WebServer>(table_.context().store);
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+TEST_F(ProbedLogTest, CommitsAlone) {
+  GrowTo(70);
+  ExpectVersionsAsListed();
+}
+
+TEST_F(ProbedLogTest, BehindACheckpoint) {
+  GrowTo(20);
+  Checkpoint();
+  GrowTo(25);
+  ExpectVersionsAsListed();
+  // The hint is read twice; its checkpoint, six commits and one that is not there, the checksum.
+  const TableContext probed = Probed();
+  server_->heads = 0;
+  ASSERT_TRUE(LoadSnapshot(probed).ok());
+  EXPECT_LE(server_->heads, 16);
+}
+
+TEST_F(ProbedLogTest, ALogWithoutItsBeginning) {
+  GrowTo(10);
+  Checkpoint();
+  GrowTo(20);
+  Checkpoint();
+  GrowTo(40);
+  Checkpoint();
+  GrowTo(43);
+  DeleteCommits(0, 15);
+  ASSERT_TRUE(table_.store().Delete(CheckpointKey(10)).ok());
+  ExpectVersionsAsListed();
+}
+
+TEST_F(ProbedLogTest, ACheckpointWithoutItsCommit) {
+  GrowTo(10);
+  Checkpoint();
+  DeleteCommits(0, 10);
+  ExpectVersionsAsListed();
+}
+
+TEST_F(ProbedLogTest, ACheckpointUnderItsUuid) {
+  snapshot_ = table_.Create(false, {{"delta.checkpointPolicy", "v2"}, {"delta.feature.v2Checkpoint", "supported"}});
+  GrowTo(10);
+  Checkpoint();
+  GrowTo(12);
+  EXPECT_FALSE(table_.store().Head(CheckpointKey(10)).ok());
+  DeleteCommits(0, 8);
+  ExpectVersionsAsListed();
+}
+
+TEST_F(ProbedLogTest, RefreshedBehindACleanedLog) {
+  GrowTo(5);
+  const TableContext probed = Probed();
+  const auto old = LoadSnapshot(probed);
+  ASSERT_TRUE(old.ok());
+  server_->heads = 0;
+  EXPECT_EQ((*Refresh(probed, *old))->version(), 5);
+  EXPECT_LE(server_->heads, 4);
+  GrowTo(7);
+  EXPECT_EQ((*Refresh(probed, *old))->version(), 7);
+  GrowTo(30);
+  Checkpoint();
+  GrowTo(31);
+  DeleteCommits(0, 28);
+  const auto refreshed = Refresh(probed, *old);
+  ASSERT_TRUE(refreshed.ok()) << refreshed.status().ToString();
+  EXPECT_EQ((*refreshed)->version(), 31);
+}
+
+TEST_F(ProbedLogTest, AServerThatDeniesWhatIsNotThere) {
+  GrowTo(20);
+  Checkpoint();
+  GrowTo(23);
+  server_->absent = WebServer::Absent::kDenied;
+  ExpectVersionsAsListed();
+  // In the log alone: a file of the table that may not be read is none that is not there.
+  EXPECT_TRUE(Probed().store->Head("part-1.parquet").status().Is(StatusCode::kPermissionDenied));
+}
+
+TEST_F(ProbedLogTest, AServerThatStopsLettingIn) {
+  GrowTo(2);
+  for (const auto absent : {WebServer::Absent::kNotFound, WebServer::Absent::kDenied}) {
+    server_->absent = absent;
+    server_->lets_in = true;
+    const TableContext probed = Probed();
+    const auto loaded = LoadSnapshot(probed);
+    ASSERT_TRUE(loaded.ok());
+    ASSERT_TRUE(probed.store->Head(CommitKey(9)).status().Is(StatusCode::kNotFound));
+    server_->lets_in = false;
+    // The table has not become shorter.
+    EXPECT_TRUE(Refresh(probed, *loaded).status().Is(StatusCode::kPermissionDenied));
+    EXPECT_TRUE(LoadSnapshot(probed).status().Is(StatusCode::kPermissionDenied));
+    EXPECT_TRUE(LoadSnapshot(Probed()).status().Is(StatusCode::kPermissionDenied));
+  }
+}
+
+TEST_F(ProbedLogTest, AServerThatHasEverything) {
+  GrowTo(2);
+  server_->absent = WebServer::Absent::kAnswered;
+  const auto loaded = LoadSnapshot(Probed());
+  EXPECT_TRUE(loaded.status().Is(StatusCode::kUnsupported)) << loaded.status().ToString();
+  EXPECT_THAT(loaded.status().message(), HasSubstr("answers for files that it does not have"));
+}
+
+TEST_F(ProbedLogTest, HintsThatAreWrong) {
+  GrowTo(4);
+  for (const std::string hint : {R"({"version":3,"size":1})", R"({"version":9223372036854775807,"size":1})",
+                                 R"({"version":3,"parts":1000000000})", R"({"version":3,"parts":-1})",
+                                 R"({"version":3,"v2Checkpoint":{"path":"../../secret"}})", "{"}) {
+    table_.Put(std::string(kLastCheckpointKey), hint);
+    ExpectVersionsAsListed();
+  }
+}
+
+TEST_F(ProbedLogTest, NoLog) {
+  const TableContext probed = Probed();
+  EXPECT_TRUE(LoadSnapshot(probed).status().Is(StatusCode::kNotFound));
+  EXPECT_FALSE(*TableExists(*probed.store));
+  table_.ExpectBroken();
+}
+
+}  // namespace
+}  // namespace tarn::delta
