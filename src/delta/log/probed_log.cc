@@ -28,6 +28,8 @@ using storage::ObjectStore;
 /// As many names are asked for at once; a walk begins with few, since most find one or two.
 constexpr size_t kFirstProbes = 2;
 constexpr size_t kMaxProbes = 32;
+/// More files than this are asked for by no walk: whoever answers for each name might never come to an end.
+constexpr size_t kMaxFiles = 20'000;
 /// A hint that claims more parts is not followed.
 constexpr int64_t kMaxParts = 4096;
 /// No log has as many versions, and counting on from here does not overflow.
@@ -136,9 +138,18 @@ class ProbedLog final : public storage::ForwardingStore {
         files.push_back(*std::move(commit));
         ++version;
       }
-      // Or else there might be no end to it.
-      if (probes == kMaxProbes) TARN_RETURN_NOT_OK(AskForTheImpossible().status());
+      TARN_RETURN_NOT_OK(CheckEnds(probes, files));
     }
+  }
+
+  /// For a walk that has come this far: whether there may be an end to it.
+  Status CheckEnds(size_t probes, const std::vector<ObjectInfo>& files) {
+    if (probes < kMaxProbes) return Status::Ok();
+    if (files.size() > kMaxFiles) {
+      return Status::ResourceExhausted(uri() + ": its log has more than " + std::to_string(kMaxFiles) +
+                                       " files behind its last checkpoint, or answers for more than it has");
+    }
+    return AskForTheImpossible().status();
   }
 
   /// Adds commits and classic checkpoints from `version` down to `last`, or to where neither is there.
@@ -155,7 +166,7 @@ class ProbedLog final : public storage::ForwardingStore {
         if (found[i].has_value()) files.push_back(*std::move(found[i]));
         if (found[i + 1].has_value()) files.push_back(*std::move(found[i + 1]));
       }
-      if (probes == kMaxProbes) TARN_RETURN_NOT_OK(AskForTheImpossible().status());
+      TARN_RETURN_NOT_OK(CheckEnds(probes, files));
     }
     return Status::Ok();
   }

@@ -14,7 +14,7 @@ namespace tarn::delta {
 ///
 /// A server that answers PermissionDenied for whatever is not there (S3 without the right to list) has it count as
 /// NotFound within the log, unless it shows nothing of it; one that answers for files that cannot be there is
-/// Unsupported. Thread-safe.
+/// Unsupported, and one that has more than 20,000 files ResourceExhausted. Thread-safe.
 std::shared_ptr<storage::ObjectStore> MakeProbedLog(std::shared_ptr<storage::ObjectStore> store);
 
 }  // namespace tarn::delta

@@ -25,7 +25,7 @@ using testing::MemoryTable;
 /// What a web server shows of a table that others write.
 class WebServer final : public storage::ForwardingStore {
  public:
-  enum class Absent : uint8_t { kNotFound, kDenied, kAnswered };
+  enum class Absent : uint8_t { kNotFound, kDenied, kAnswered, kAnsweredForCommits };
   using ForwardingStore::ForwardingStore;
 
   std::atomic<Absent> absent = Absent::kNotFound;
@@ -38,6 +38,10 @@ class WebServer final : public storage::ForwardingStore {
     auto found = inner().Head(key);
     if (!found.status().Is(StatusCode::kNotFound) || absent == Absent::kNotFound) return found;
     if (absent == Absent::kDenied) return Status::PermissionDenied(std::string(key));
+    if (absent == Absent::kAnsweredForCommits) {
+      const auto name = ParseLogName(key.substr(kLogFolder.size()));
+      if (!name.has_value() || name->kind != LogName::Kind::kCommit) return found;
+    }
     return ObjectInfo{.key = std::string(key), .size_bytes = 6, .modified_micros = 0, .etag = "\"1\""};
   }
   Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
@@ -204,6 +208,14 @@ TEST_F(ProbedLogTest, AServerThatHasEverything) {
   const auto loaded = LoadSnapshot(Probed());
   EXPECT_TRUE(loaded.status().Is(StatusCode::kUnsupported)) << loaded.status().ToString();
   EXPECT_THAT(loaded.status().message(), HasSubstr("answers for files that it does not have"));
+}
+
+TEST_F(ProbedLogTest, AServerWhoseCommitsHaveNoEnd) {
+  GrowTo(2);
+  server_->absent = WebServer::Absent::kAnsweredForCommits;
+  const auto loaded = LoadSnapshot(Probed());
+  EXPECT_TRUE(loaded.status().Is(StatusCode::kResourceExhausted)) << loaded.status().ToString();
+  EXPECT_THAT(loaded.status().message(), HasSubstr("https://example.invalid/t"));
 }
 
 TEST_F(ProbedLogTest, HintsThatAreWrong) {
