@@ -6,6 +6,7 @@
 
 #include "base/environment.h"
 #include "delta/letter_case.h"
+#include "delta/operations/after_commit.h"
 #include "delta/table_store.h"
 #include "lake/committed_view.h"
 
@@ -100,8 +101,19 @@ Result<delta::TableContext> LocalCatalog::PlaceForNew(const lake::TableName& nam
 }
 
 void LocalCatalog::NoteCommit(const lake::TableName& name, const std::shared_ptr<const delta::Snapshot>& snapshot) {
-  // Tables named by their folder live for one statement.
-  if (LowerCase(name.database) != kMainDatabase && lake_ != nullptr) lake_->NoteCommit(name, snapshot);
+  if (LowerCase(name.database) != kMainDatabase) {
+    if (lake_ != nullptr) lake_->NoteCommit(name, snapshot);
+    return;
+  }
+  const auto found = tables_.find(LowerCase(name.table));
+  if (found == tables_.end() || snapshot == nullptr) return;
+  int64_t before = 0;
+  {
+    MutexLock lock(mutex_);
+    before = found->second.snapshot->version();
+    found->second.snapshot = snapshot;
+  }
+  delta::WriteAfterCommit(found->second.context, *snapshot, before);
 }
 
 }  // namespace tarn::cli

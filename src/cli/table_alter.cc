@@ -12,6 +12,7 @@
 #include "cli/table_text.h"
 #include "columnar/delta_schema.h"
 #include "delta/log/commit_json.h"
+#include "delta/operations/after_commit.h"
 #include "delta/operations/alter_table.h"
 #include "lake/alter_rules.h"
 
@@ -220,6 +221,7 @@ Status Alter(const AlterOptions& options) {
   TARN_ASSIGN_OR_RETURN(
       const auto result,
       delta::AlterTable(table.context, snapshot, change, {.dry_run = options.dry_run, .max_attempts = kMaxAttempts}));
+  delta::WriteAfterCommit(table.context, *result.snapshot, snapshot->version());
   return Tell(options, result, snapshot->protocol());
 }
 

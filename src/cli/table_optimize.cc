@@ -9,6 +9,7 @@
 #include "cli/command_line.h"
 #include "cli/local_lake.h"
 #include "cli/table_text.h"
+#include "delta/operations/after_commit.h"
 #include "delta/operations/optimize.h"
 #include "delta/table.h"
 #include "server/config.h"
@@ -77,6 +78,7 @@ Status OptimizeFolder(const OptimizeOptions& options, const delta::OptimizeOptio
   TARN_ASSIGN_OR_RETURN(const auto snapshot, table.Load());
   if (options.dry_run) return PlanOptimize(options, sizes, snapshot.get());
   TARN_ASSIGN_OR_RETURN(const auto result, delta::Optimize(table.context, snapshot, sizes));
+  if (result.snapshot != nullptr) delta::WriteAfterCommit(table.context, *result.snapshot, snapshot->version());
   return TellOptimized(options, result);
 }
 

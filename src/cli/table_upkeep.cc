@@ -6,6 +6,7 @@
 #include "cli/table_text.h"
 #include "columnar/time_text.h"
 #include "delta/log/commit_json.h"
+#include "delta/operations/after_commit.h"
 #include "delta/operations/log_cleanup.h"
 #include "delta/operations/restore.h"
 #include "delta/operations/vacuum.h"
@@ -81,12 +82,14 @@ Status Vacuum(const UpkeepOptions& options) {
   }
   TARN_ASSIGN_OR_RETURN(const AnyTable table, OpenAnyTable(options.lake, options.table));
   TARN_ASSIGN_OR_RETURN(auto snapshot, table.Load());
+  const int64_t before = snapshot->version();
   const auto result = delta::Vacuum(table.context, std::move(snapshot), vacuum);
   if (!result.ok()) {
     const bool guarded = result.status().Is(StatusCode::kInvalidArgument) && !options.allow_short_retention;
     if (!guarded || options.retention.empty()) return result.status();
     return Status::InvalidArgument(result.status().message() + " (--allow-short-retention does it all the same)");
   }
+  delta::WriteAfterCommit(table.context, *result->snapshot, before);
   if (options.json) {
     std::string rest = CountsJson(options.dry_run, result->files, result->bytes) + R"(,"kept_files":)" +
                        std::to_string(result->files_kept) + R"(,"version":)" +
@@ -141,8 +144,10 @@ Status Restore(const UpkeepOptions& options) {
     const int64_t millis = time->micros / kMicrosPerMilli - (time->micros % kMicrosPerMilli < 0 ? 1 : 0);
     TARN_ASSIGN_OR_RETURN(version, delta::VersionAtTimestamp(table.context, *snapshot, millis));
   }
+  const int64_t before = snapshot->version();
   TARN_ASSIGN_OR_RETURN(const auto result,
                         delta::Restore(table.context, std::move(snapshot), version, {.dry_run = options.dry_run}));
+  if (!options.dry_run) delta::WriteAfterCommit(table.context, *result.snapshot, before);
   if (options.json) {
     return WriteStdout(
         std::string(R"({"dry_run":)") + (options.dry_run ? "true" : "false") + R"(,"restored_version":)" +

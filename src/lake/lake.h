@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "columnar/time_zone.h"
+#include "delta/operations/after_commit.h"
 #include "delta/operations/optimize.h"
 #include "delta/operations/vacuum.h"
 #include "delta/readable_roots.h"
@@ -48,8 +49,8 @@ struct LakeOptions {
   /// Whose files tables may name besides those of the lake itself.
   delta::ReadableRoots readable_roots;
   FlushPolicy flush;
-  /// Commits between two checkpoints; 0 turns them off.
-  int checkpoint_interval = 100;
+  /// Commits between two checkpoints of a table that does not say how many; 0 turns all checkpoints off.
+  int checkpoint_interval = delta::kDefaultCheckpointInterval;
   /// So many small records of a table are put together in the buffer, as are so many of the results.
   size_t coalesce_fan_in = 32;
   bool create_missing_tables = true;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "delta/log/checksum.h"
+#include "delta/operations/after_commit.h"
 #include "delta/operations/log_cleanup.h"
 #include "delta/transaction.h"
 #include "lake/lake_impl.h"
@@ -92,10 +93,8 @@ void LakeImpl::AfterCommit(const std::shared_ptr<LivingTable>& table, int64_t ol
                            const std::shared_ptr<const delta::Snapshot>& snapshot) {
   if (snapshot == nullptr) return;
   WriteChecksum(table, snapshot);
-  const int64_t interval = options_.checkpoint_interval;
-  if (interval <= 0) return;
-  if ((old_version + interval) / interval == (snapshot->version() + interval) / interval) return;
-  if (snapshot->version() == 0) return;
+  const int interval = options_.checkpoint_interval;
+  if (interval <= 0 || !delta::CheckpointIsDue(*snapshot, old_version, interval)) return;
   const Status submitted = SubmitTask([table, snapshot] {
     const Status written = delta::WriteCheckpoint(table->context(), *snapshot);
     if (written.ok()) return CleanUpLog(*table, *snapshot);
