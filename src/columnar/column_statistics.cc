@@ -327,25 +327,55 @@ class StructColumn final : public Column {
   const Columns members_;
 };
 
-std::unique_ptr<Column> MakeColumn(const arrow::Field& field, int64_t& leaves_left);
+/// A leaf that takes no part.
+class IgnoredColumn final : public Column {
+ public:
+  using Column::Column;
+  Status Observe(const arrow::Array&) override { return Status::Ok(); }
+  bool AppendMin(std::string&) const override { return false; }
+  bool AppendMax(std::string&) const override { return false; }
+  bool AppendNullCount(std::string&) const override { return false; }
+};
+
+/// Which of the leaves take part, asked for one after the other.
+class Leaves {
+ public:
+  Leaves(int leading, const std::vector<bool>& chosen)
+      : left_(leading < 0 ? std::numeric_limits<int64_t>::max() : leading), chosen_(chosen) {}
+
+  bool TakeNext() {
+    if (chosen_.empty()) return left_ > 0 && left_-- > 0;
+    const size_t at = next_++;
+    return at < chosen_.size() && chosen_[at];
+  }
+  /// Whether no further one does.
+  bool AreUsedUp() const { return chosen_.empty() ? left_ == 0 : next_ >= chosen_.size(); }
+
+ private:
+  int64_t left_;
+  const std::vector<bool>& chosen_;
+  size_t next_ = 0;
+};
+
+std::unique_ptr<Column> MakeColumn(const arrow::Field& field, Leaves& leaves);
 
 /// Columns for the leading fields until the leaves are used up.
-Columns MakeColumns(const arrow::FieldVector& fields, int64_t& leaves_left) {
+Columns MakeColumns(const arrow::FieldVector& fields, Leaves& leaves) {
   Columns columns;
   for (const auto& field : fields) {
-    if (leaves_left == 0) break;
-    columns.push_back(MakeColumn(*field, leaves_left));
+    if (leaves.AreUsedUp()) break;
+    columns.push_back(MakeColumn(*field, leaves));
   }
   return columns;
 }
 
-std::unique_ptr<Column> MakeColumn(const arrow::Field& field, int64_t& leaves_left) {
+std::unique_ptr<Column> MakeColumn(const arrow::Field& field, Leaves& leaves) {
   const std::string& name = field.name();
   const auto& type = field.type();
   if (type->id() == arrow::Type::STRUCT) {
-    return std::make_unique<StructColumn>(name, MakeColumns(type->fields(), leaves_left));
+    return std::make_unique<StructColumn>(name, MakeColumns(type->fields(), leaves));
   }
-  --leaves_left;
+  if (!leaves.TakeNext()) return std::make_unique<IgnoredColumn>(name);
   switch (type->id()) {
     case arrow::Type::INT8:
       return std::make_unique<IntegerColumn<arrow::Int8Type>>(name, type);
@@ -374,9 +404,10 @@ std::unique_ptr<Column> MakeColumn(const arrow::Field& field, int64_t& leaves_le
 
 }  // namespace
 
-StatisticsCollector::StatisticsCollector(const arrow::Schema& schema, int indexed_columns) {
-  int64_t leaves_left = indexed_columns < 0 ? std::numeric_limits<int64_t>::max() : indexed_columns;
-  columns_ = MakeColumns(schema.fields(), leaves_left);
+StatisticsCollector::StatisticsCollector(const arrow::Schema& schema, int indexed_columns,
+                                         const std::vector<bool>& chosen) {
+  Leaves leaves(indexed_columns, chosen);
+  columns_ = MakeColumns(schema.fields(), leaves);
 }
 
 StatisticsCollector::~StatisticsCollector() = default;

@@ -19,8 +19,9 @@ namespace tarn::columnar {
 /// the years 1 to 9999. Every indexed leaf has its null count. Thread-compatible.
 class StatisticsCollector {
  public:
-  /// `indexed_columns` leaves in schema order take part, -1 for all; a list or a map counts as one leaf.
-  StatisticsCollector(const arrow::Schema& schema, int indexed_columns);
+  /// Of the leaves in schema order those take part that `chosen` has as true or, where it is empty, the leading
+  /// `indexed_columns`, -1 for all; a list or a map counts as one leaf.
+  StatisticsCollector(const arrow::Schema& schema, int indexed_columns, const std::vector<bool>& chosen = {});
   ~StatisticsCollector();
   StatisticsCollector(const StatisticsCollector&) = delete;
   StatisticsCollector& operator=(const StatisticsCollector&) = delete;

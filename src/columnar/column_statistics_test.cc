@@ -214,5 +214,26 @@ TEST(ColumnStatistics, BoundsHoldEveryValueOfRandomColumns) {
   }
 }
 
+TEST(Statistics, OfTheLeavesThatAreChosen) {
+  const auto type = arrow::struct_({arrow::field("a", arrow::int64()), arrow::field("b", arrow::utf8())});
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64()), arrow::field("s", type),
+                                     arrow::field("t", type), arrow::field("y", arrow::int64())});
+  const auto structs = Json(type, R"([{"a": 1, "b": "m"}, {"a": null, "b": "n"}])");
+  const auto batch = arrow::RecordBatch::Make(
+      schema, 2, {Json(arrow::int64(), "[1, 2]"), structs, structs, Json(arrow::int64(), "[3, 4]")});
+  const auto of = [&](const std::vector<bool>& chosen) {
+    // The leading ones matter only where none are chosen.
+    StatisticsCollector collector(*schema, 1, chosen);
+    EXPECT_TRUE(collector.Observe(*batch).ok());
+    return collector.ToJson();
+  };
+  EXPECT_EQ(of({}), R"({"numRecords":2,"minValues":{"x":1},"maxValues":{"x":2},"nullCount":{"x":0}})");
+  EXPECT_EQ(of({false, true, false, false, false, true}),
+            R"({"numRecords":2,"minValues":{"s":{"a":1},"y":3},"maxValues":{"s":{"a":1},"y":4},)"
+            R"("nullCount":{"s":{"a":1},"y":0}})");
+  EXPECT_EQ(of({false, false, false, false, false, false}),
+            R"({"numRecords":2,"minValues":{},"maxValues":{},"nullCount":{}})");
+}
+
 }  // namespace
 }  // namespace tarn::columnar

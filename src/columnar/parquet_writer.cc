@@ -118,7 +118,7 @@ Status CheckSchema(const arrow::Schema& schema) {
 class ParquetWriterImpl final : public ParquetWriter {
  public:
   ParquetWriterImpl(std::string key, const arrow::Schema& schema, const ParquetWriterOptions& options)
-      : key_(std::move(key)), options_(options), statistics_(schema, options.indexed_columns) {
+      : key_(std::move(key)), options_(options), statistics_(schema, options.indexed_columns, options.indexed_leaves) {
     arrow::FieldVector fields;
     for (const auto& field : schema.fields()) fields.push_back(StoredField(*field));
     schema_ = arrow::schema(std::move(fields));

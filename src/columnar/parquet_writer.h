@@ -22,6 +22,8 @@ struct ParquetWriterOptions {
   int zstd_level = 1;
   /// How many leading leaf columns get statistics (`delta.dataSkippingNumIndexedCols`); -1 for all.
   int indexed_columns = 32;
+  /// Where not empty, which leaves get them instead, in the file's schema order (`delta.dataSkippingStatsColumns`).
+  std::vector<bool> indexed_leaves;
   /// What must hold for the file to be published; checked when it is finished.
   storage::Precondition precondition;
 };

@@ -3,11 +3,13 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/clock.h"
 #include "columnar/conform.h"
 #include "columnar/without_void.h"
+#include "delta/letter_case.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -15,6 +17,54 @@ namespace {
 
 /// The protocol's default.
 constexpr int kDefaultIndexedColumns = 32;
+
+/// `delta.dataSkippingStatsColumns`: paths with commas between them. What is no path is passed over.
+std::optional<std::vector<ColumnPath>> StatisticsColumns(const Metadata& metadata) {
+  const auto found = metadata.configuration.find("delta.dataSkippingStatsColumns");
+  if (found == metadata.configuration.end()) return std::nullopt;
+  std::vector<ColumnPath> columns;
+  std::string piece;
+  const auto take = [&] {
+    const size_t begin = piece.find_first_not_of(' ');
+    const size_t end = piece.find_last_not_of(' ');
+    if (begin != std::string::npos) {
+      if (auto path = ParseColumnPath(piece.substr(begin, end - begin + 1)); path.ok()) columns.push_back(*path);
+    }
+    piece.clear();
+  };
+  bool quoted = false;
+  for (const char c : found->second) {
+    if (c == '`') quoted = !quoted;
+    if (c == ',' && !quoted) {
+      take();
+    } else {
+      piece += c;
+    }
+  }
+  take();
+  return columns;
+}
+
+/// Whether one of the columns is the one of this path, or holds it.
+bool IsWithin(const ColumnPath& path, const std::vector<ColumnPath>& columns) {
+  return std::any_of(columns.begin(), columns.end(), [&](const ColumnPath& column) {
+    return column.size() <= path.size() && std::equal(column.begin(), column.end(), path.begin(), SameButForCase);
+  });
+}
+
+/// Of the leaves below these fields, in order, which are within the columns.
+void ChooseLeaves(const arrow::FieldVector& fields, const std::vector<ColumnPath>& columns, ColumnPath& path,
+                  std::vector<bool>& chosen) {
+  for (const auto& field : fields) {
+    path.push_back(field->name());
+    if (field->type()->id() == arrow::Type::STRUCT) {
+      ChooseLeaves(field->type()->fields(), columns, path, chosen);
+    } else {
+      chosen.push_back(IsWithin(path, columns));
+    }
+    path.pop_back();
+  }
+}
 
 }  // namespace
 
@@ -31,6 +81,7 @@ DataFileOptions DataFileOptionsOf(const Snapshot& snapshot) {
   DataFileOptions options;
   options.match = snapshot.field_match();
   options.parquet.indexed_columns = IndexedColumns(snapshot.metadata());
+  options.statistics_columns = StatisticsColumns(snapshot.metadata());
   return options;
 }
 
@@ -39,7 +90,14 @@ Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Open(storage::ObjectStor
                                                              const DataFileOptions& options) {
   auto named = columnar::StoredSchema(schema, options.match);
   auto stored = columnar::WithoutVoid(named);
-  TARN_ASSIGN_OR_RETURN(auto parquet, columnar::ParquetWriter::Open(table_store, key, stored, options.parquet));
+  columnar::ParquetWriterOptions parquet_options = options.parquet;
+  if (options.statistics_columns.has_value()) {
+    ColumnPath path;
+    // Under the table's names; in the file they may have others.
+    ChooseLeaves(columnar::WithoutVoid(schema)->fields(), *options.statistics_columns, path,
+                 parquet_options.indexed_leaves);
+  }
+  TARN_ASSIGN_OR_RETURN(auto parquet, columnar::ParquetWriter::Open(table_store, key, stored, parquet_options));
   return std::unique_ptr<DataFileWriter>(new DataFileWriter(std::move(named), std::move(stored), std::move(parquet)));
 }
 

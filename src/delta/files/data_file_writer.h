@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "columnar/parquet_writer.h"
 #include "delta/actions.h"
+#include "delta/column_path.h"
 #include "delta/snapshot.h"
 
 namespace tarn::delta {
@@ -17,6 +20,8 @@ namespace tarn::delta {
 struct DataFileOptions {
   /// How the table finds its columns in data files.
   columnar::FieldMatch match = columnar::FieldMatch::kName;
+  /// The columns and struct members, with all that they hold, that get statistics; nullopt for the leading ones.
+  std::optional<std::vector<ColumnPath>> statistics_columns;
   columnar::ParquetWriterOptions parquet;
 };
 
