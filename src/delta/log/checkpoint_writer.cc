@@ -52,7 +52,15 @@ bool HasFeature(const Protocol& protocol, const std::string& name) {
   return std::find(features.begin(), features.end(), name) != features.end();
 }
 
-bool HasDomains(const Protocol& protocol) { return HasFeature(protocol, "domainMetadata"); }
+/// Also of a table whose log has domains although its protocol lacks the feature: what others wrote is kept.
+Result<bool> HasDomains(const Snapshot& snapshot, const CheckpointSource& source) {
+  bool any = HasFeature(snapshot.protocol(), "domainMetadata");
+  TARN_RETURN_NOT_OK(source.VisitDomains([&](const DomainMetadata& domain) {
+    any = any || !domain.removed;
+    return Status::Ok();
+  }));
+  return any;
+}
 
 bool WantsV2(const Snapshot& snapshot) {
   return HasFeature(snapshot.protocol(), "v2Checkpoint") &&
@@ -159,7 +167,6 @@ Status WriteSmallActions(const Snapshot& snapshot, const CheckpointSource& sourc
   TARN_RETURN_NOT_OK(rows.Append(snapshot.protocol()));
   TARN_RETURN_NOT_OK(rows.Append(snapshot.metadata()));
   TARN_RETURN_NOT_OK(source.VisitTxns([&](const Txn& txn) { return rows.Append(txn); }));
-  if (!HasDomains(snapshot.protocol())) return Status::Ok();
   return source.VisitDomains(
       [&](const DomainMetadata& domain) { return domain.removed ? Status::Ok() : rows.Append(domain); });
 }
@@ -186,7 +193,8 @@ Status WriteFileActions(const TableContext& table, const Snapshot& snapshot, con
 
 Result<WrittenCheckpoint> WriteClassic(const TableContext& table, const Snapshot& snapshot,
                                        const CheckpointSource& source) {
-  const auto layout = WithStatsOf(CheckpointLayout::Classic(HasDomains(snapshot.protocol())), snapshot);
+  TARN_ASSIGN_OR_RETURN(const bool domains, HasDomains(snapshot, source));
+  const auto layout = WithStatsOf(CheckpointLayout::Classic(domains), snapshot);
   TARN_ASSIGN_OR_RETURN(const auto file, CheckpointFile::Open(table, CheckpointKey(snapshot.version()), layout));
   TARN_RETURN_NOT_OK(WriteSmallActions(snapshot, source, file->rows()));
   TARN_RETURN_NOT_OK(WriteFileActions(table, snapshot, source, *file));

@@ -275,6 +275,28 @@ TEST(CheckpointWriter, ManyFilesSpanRowGroups) {
   EXPECT_EQ((*reopened)->num_files(), static_cast<size_t>(kFiles));
 }
 
+TEST(CheckpointWriter, DomainsOfALogWithoutTheirFeatureAreKept) {
+  MemoryTable table;
+  std::string text = testing::FirstLines();
+  AppendLine(text, DomainMetadata{.domain = "theirs", .configuration = "{}"});
+  table.PutCommit(0, text);
+  const auto domains = [&] {
+    std::string names;
+    const auto snapshot = LoadSnapshot(table.context());
+    EXPECT_TRUE(dynamic_cast<const CheckpointSource&>(**snapshot)
+                    .VisitDomains([&](const DomainMetadata& domain) {
+                      names += domain.domain;
+                      return Status::Ok();
+                    })
+                    .ok());
+    return names;
+  };
+  EXPECT_EQ(domains(), "theirs");
+  ASSERT_TRUE(WriteCheckpoint(table.context(), **LoadSnapshot(table.context())).ok());
+  ASSERT_TRUE(table.store().Delete(CommitKey(0)).ok());
+  EXPECT_EQ(domains(), "theirs");
+}
+
 TEST(CheckpointWriter, AV2CheckpointHasItsFilesInSidecars) {
   MemoryTable table;
   PutRichLog(table, /*v2=*/true);
