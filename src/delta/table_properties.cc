@@ -61,6 +61,24 @@ constexpr std::array kProperties = {
     Property{"delta.setTransactionRetentionDuration", IsDuration, kIntervalForm},
 };
 
+/// Others of Delta's that users may look for.
+constexpr std::string_view kUnsupported[] = {
+    "delta.autoOptimize.autoCompact",
+    "delta.autoOptimize.optimizeWrite",
+    "delta.compatibility.symlinkFormatManifest.enabled",
+    "delta.enableIcebergCompatV1",
+    "delta.enableIcebergCompatV2",
+    "delta.enableIcebergCompatV3",
+    "delta.enableRowTracking",
+    "delta.enableTypeWidening",
+    "delta.enableVariantShredding",
+    "delta.parquet.compression.codec",
+    "delta.randomizeFilePrefixes",
+    "delta.targetFileSize",
+    "delta.tuneFileSizesForRewrites",
+    "delta.universalFormat.enabledFormats",
+};
+
 }  // namespace
 
 Result<std::string> PropertyName(std::string_view name) {
@@ -76,6 +94,11 @@ Result<std::string> PropertyName(std::string_view name) {
   }
   for (const Property& property : kProperties) {
     if (SameButForCase(name, property.name)) return std::string(property.name);
+  }
+  for (const std::string_view property : kUnsupported) {
+    if (SameButForCase(name, property)) {
+      return Status::Unsupported("the table property '" + std::string(property) + "' is not supported");
+    }
   }
   return Status::InvalidArgument("there is no table property '" + std::string(name) + "' to set");
 }

@@ -10,8 +10,9 @@
 namespace tarn::delta {
 
 /// The name of a table property as the protocol spells it, whatever its case: for those who cannot keep to it, as SQL.
-/// Names that do not begin with "delta." belong to users and stay as they are; InvalidArgument for another one that
-/// this program does not know. `delta.feature.NAME` stays as it is but for the prefix; TakeFeatures knows the names.
+/// Names that do not begin with "delta." belong to users and stay as they are; Unsupported for another one that Delta
+/// has and this program does nothing about, InvalidArgument for one that it does not know. `delta.feature.NAME` stays
+/// as it is but for the prefix; TakeFeatures knows the names.
 Result<std::string> PropertyName(std::string_view name);
 
 /// InvalidArgument, saying what would do, for a value that the property of this name (as PropertyName gives it) cannot

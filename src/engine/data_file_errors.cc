@@ -50,7 +50,10 @@ void RethrowOfScan(const std::exception& exception, const ScanSource& source, co
     ThrowGone(source, path, status);
   }
   if (IsOwnStatus(error) || !SaysDamaged(error)) throw;
-  ThrowStatus(Status::Corruption(Where(source, path) + ": " + StatusFromError(error).message()));
+  // Files have names of their own within the engine.
+  const std::string what =
+      duckdb::StringUtil::Replace(StatusFromError(error).message(), source.path_prefix(), std::string());
+  ThrowStatus(Status::Corruption(Where(source, path) + ": " + what));
 }
 
 Status FaultOfTable(const Status& status, const ScanSource& source, const std::string& path) {

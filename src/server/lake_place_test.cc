@@ -46,10 +46,10 @@ TEST(LakePlace, OfALakeElsewhereTheStateIsHere) {
   EXPECT_EQ(FindLake(kRemote, {}, {}, LakeAccess::kRead).value().wal_root, "");
 }
 
-TEST(LakePlace, RowsAreWrittenWhereCommitsCanBeDecided) {
+TEST(LakePlace, LakesAreWhereCommitsCanBeDecided) {
   for (const char* uri : {"https://host/lake", "http://host/lake", "memory://"}) {
     EXPECT_EQ(CodeFor(uri, LakeAccess::kWrite), StatusCode::kUnsupported) << uri;
-    EXPECT_EQ(CodeFor(uri, LakeAccess::kRead), StatusCode::kOk) << uri;
+    EXPECT_EQ(CodeFor(uri, LakeAccess::kRead), StatusCode::kUnsupported) << uri;
   }
   for (const LakeAccess access : {LakeAccess::kRead, LakeAccess::kWrite}) {
     EXPECT_EQ(CodeFor("gs://bucket/lake", access), StatusCode::kUnsupported);
