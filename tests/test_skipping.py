@@ -216,3 +216,25 @@ def test_golden_tables_of_spark(name, shared, tmp_path):
     (table,) = [path for path in tmp_path.rglob("delta") if path.is_dir()]
     rows = pq.read_table(sorted((table.parent / "expected").glob("*.parquet")))
     check(table, values_of(rows), seed=6)
+
+
+def test_a_plan_tells_why_files_are_skipped(tmp_path):
+    lake = tmp_path / "lake"
+    statements = ["create table d.t (id bigint, p varchar) partitioned by (p)"]
+    statements += [f"insert into d.t values ({i}, 'p{i % 2}')" for i in range(6)]
+    for statement in statements:
+        assert run_tarn("sql", "--lake", lake, statement).returncode == 0
+    for where, skipped in (
+        ("true", (0, 0)),
+        ("p = 'p1'", (3, 0)),
+        ("id > 3", (0, 4)),
+        ("p = 'p1' and id > 3", (3, 2)),
+        ("p = 'p1' or id > 3", (0, 2)),
+        ("p = 'p9'", (6, 0)),
+    ):
+        done = run_tarn("sql", "--lake", lake, "-o", "json", f"explain (format json) select * from d.t where {where}")
+        assert done.returncode == 0, done.stderr
+        plan = json.loads(done.stdout)[0]["explain_value"]
+        found = re.search(r'"Skipped": "(\d+) by partition values, (\d+) by statistics"', plan)
+        assert found and (int(found[1]), int(found[2])) == skipped, (where, plan)
+        assert f'"Files": "{6 - sum(skipped)} of 6"' in plan

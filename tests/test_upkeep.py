@@ -329,3 +329,55 @@ def test_our_parameters_are_written_as_spark_writes_them(tmp_path):
     run_tarn("write", "-", "--to", "db.t", "--lake", tmp_path, stdin="t v=1 1\n")
     entry, *_ = deltalake.DeltaTable(tmp_path / "db" / "t").history()
     assert entry["operationParameters"] == {"mode": "Append"}
+
+
+def test_commands_leave_checksums_and_checkpoints_behind(tmp_path):
+    lake, table = tmp_path / "lake", tmp_path / "lake" / "d" / "t"
+    create = "create table d.t (id bigint, p varchar) with ('delta.checkpointInterval' = '3')"
+    for statement in (create, "insert into d.t values (1, 'a')"):
+        assert run_tarn("sql", "--lake", lake, statement).returncode == 0
+    tarn("alter", table, "--add-column", "n=long")
+    tarn("alter", "d.t", "--lake", lake, "--add-constraint", "positive=id > 0")
+    tarn("restore", table, "--version", "1")
+    assert run_tarn("sql", "-t", f"t={table}", "insert into t by name select 2 as id").returncode == 0
+    tarn("optimize", table)
+    tarn("vacuum", table, "--retention", "0s", "--allow-short-retention")
+    log = table / "_delta_log"
+    newest = deltalake.DeltaTable(str(table)).version()
+    # Of a vacuum's two commits the first has none.
+    assert {int(path.stem) for path in log.glob("*.crc")} == set(range(newest + 1)) - {newest - 1}
+    assert {int(path.name[:20]) for path in log.glob("*.checkpoint.parquet")} >= {3, 6}
+    tarn("fsck", table, "--check-data")
+    assert sorted(rows_of(table, "id")) == [1, 2]
+
+
+def test_statistics_of_the_columns_that_a_table_names(tmp_path):
+    table = tmp_path / "lake" / "d" / "t"
+    for statement in (
+        'create table d.t (id bigint, s struct(a bigint, b struct(c varchar, d bigint)), "x,y" varchar, n bigint)'
+        " with ('delta.columnMapping.mode' = 'name',"
+        " 'delta.dataSkippingStatsColumns' = 'S.b.c, `x,y`, n', 'delta.dataSkippingNumIndexedCols' = '1')",
+        "insert into d.t values (1, {'a': 2, 'b': {'c': 'z', 'd': 3}}, 'v', 4)",
+    ):
+        done = run_tarn("sql", "--lake", tmp_path / "lake", statement)
+        assert done.returncode == 0, done.stderr
+    commit = (table / "_delta_log" / f"{1:020}.json").read_text().splitlines()
+    stats = json.loads(next(json.loads(line)["add"]["stats"] for line in commit if '"add"' in line))
+    schema = json.loads(
+        next(
+            json.loads(line)["metaData"]["schemaString"]
+            for line in (table / "_delta_log" / f"{0:020}.json").read_text().splitlines()
+            if '"metaData"' in line
+        )
+    )
+
+    def physical(fields, *path):
+        field = next(field for field in fields if field["name"] == path[0])
+        name = field["metadata"]["delta.columnMapping.physicalName"]
+        return [name, *(physical(field["type"]["fields"], *path[1:]) if path[1:] else [])]
+
+    s, b, c = physical(schema["fields"], "s", "b", "c")
+    [xy], [n] = physical(schema["fields"], "x,y"), physical(schema["fields"], "n")
+    assert stats["minValues"] == {s: {b: {c: "z"}}, xy: "v", n: 4}
+    assert stats["nullCount"] == {s: {b: {c: 0}}, xy: 0, n: 0} and stats["numRecords"] == 1
+    tarn("fsck", table, "--check-data")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "duckdb/common/extra_operator_info.hpp"
@@ -66,6 +67,15 @@ bool IsUsable(const columnar::Value& bound) {
   return !columnar::IsNull(bound) && (real == nullptr || !std::isnan(*real));
 }
 
+/// Whether a predicate mentions no other columns.
+bool IsOfColumns(const Predicate& predicate, const std::vector<int>& columns) {
+  if (predicate.column >= 0 && std::find(columns.begin(), columns.end(), predicate.column) == columns.end()) {
+    return false;
+  }
+  return std::all_of(predicate.children.begin(), predicate.children.end(),
+                     [&](const Predicate& child) { return IsOfColumns(child, columns); });
+}
+
 }  // namespace
 
 LakeFileList::LakeFileList(std::shared_ptr<const ScanSource> source) : source_(std::move(source)) {}
@@ -77,10 +87,28 @@ std::vector<FileIndex> LakeFileList::FileNumbers() const {
   return all;
 }
 
-duckdb::unique_ptr<LakeFileList> LakeFileList::Restricted(std::vector<FileIndex> files) const {
+duckdb::unique_ptr<LakeFileList> LakeFileList::Restricted(std::vector<FileIndex> files,
+                                                          std::vector<Predicate> all_of) const {
   auto list = duckdb::make_uniq<LakeFileList>(source_);
   list->files_ = std::move(files);
+  list->all_of_ = all_of_;
+  std::move(all_of.begin(), all_of.end(), std::back_inserter(list->all_of_));
   return list;
+}
+
+LakeFileList::SkippedFiles LakeFileList::CountSkipped() const {
+  SkippedFiles skipped;
+  const size_t all = source_->num_files();
+  if (num_files() == all) return skipped;
+  const std::vector<int>& partitioning = source_->snapshot()->partition_columns();
+  std::vector<Predicate> of_partitions;
+  for (const Predicate& predicate : all_of_) {
+    if (IsOfColumns(predicate, partitioning)) of_partitions.push_back(predicate);
+  }
+  const size_t left = of_partitions.empty() ? all : ValueOrThrow(source_->snapshot()->Select(of_partitions)).size();
+  skipped.by_partition_values = all - left;
+  skipped.by_statistics = left - std::min(left, num_files());
+  return skipped;
 }
 
 Result<std::vector<FileIndex>> LakeFileList::Select(const std::vector<Predicate>& all_of) const {
@@ -121,7 +149,7 @@ duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::ComplexFilterPushdown(
   info.extra_info.total_files = source_->num_files() + num_groups();
   info.extra_info.filtered_files = selected.size() + num_groups();
   if (selected.size() == num_files()) return nullptr;
-  return Restricted(std::move(selected));
+  return Restricted(std::move(selected), std::move(all_of));
 }
 
 duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::DynamicFilterPushdown(
@@ -141,8 +169,9 @@ duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::DynamicFilterPushdown(
   }
   if (all_of.empty() && live.empty()) return nullptr;
   std::vector<FileIndex> selected = all_of.empty() ? FileNumbers() : ValueOrThrow(Select(all_of));
-  if (live.empty()) return selected.size() == num_files() ? nullptr : Restricted(std::move(selected));
-  auto list = Restricted(std::move(selected));
+  if (live.empty())
+    return selected.size() == num_files() ? nullptr : Restricted(std::move(selected), std::move(all_of));
+  auto list = Restricted(std::move(selected), std::move(all_of));
   list->context_ = &context;
   list->live_ = std::move(live);
   list->running_ = std::make_unique<Running>();
@@ -303,6 +332,7 @@ duckdb::unique_ptr<duckdb::NodeStatistics> LakeFileList::GetCardinality(duckdb::
 duckdb::unique_ptr<duckdb::MultiFileList> LakeFileList::Copy() const {
   auto list = duckdb::make_uniq<LakeFileList>(source_);
   list->files_ = files_;
+  list->all_of_ = all_of_;
   return list;
 }
 

@@ -32,6 +32,13 @@ class LakeFileList final : public duckdb::MultiFileList {
 
   const ScanSource& source() const { return *source_; }
   size_t num_files() const { return files_ ? files_->size() : source_->num_files(); }
+  /// Files of the table that filters ruled out.
+  struct SkippedFiles {
+    size_t by_partition_values = 0;
+    size_t by_statistics = 0;
+  };
+  /// Of those that are not in the list, which columns told so; judges the table's files once more.
+  SkippedFiles CountSkipped() const;
   size_t num_groups() const { return source_->groups().size(); }
   /// The number of the i-th file in the snapshot.
   delta::FileIndex FileAt(size_t i) const { return files_ ? (*files_)[i] : static_cast<delta::FileIndex>(i); }
@@ -77,7 +84,9 @@ class LakeFileList final : public duckdb::MultiFileList {
   };
 
   std::vector<delta::FileIndex> FileNumbers() const;
-  duckdb::unique_ptr<LakeFileList> Restricted(std::vector<delta::FileIndex> files) const;
+  /// The list without what these predicates rule out.
+  duckdb::unique_ptr<LakeFileList> Restricted(std::vector<delta::FileIndex> files,
+                                              std::vector<delta::Predicate> all_of) const;
   Result<std::vector<delta::FileIndex>> Select(const std::vector<delta::Predicate>& all_of) const;
   std::vector<delta::Predicate> LivePredicates() const;
   std::vector<delta::FileIndex> BestFirst(const LiveFilter& live) const;
@@ -90,6 +99,8 @@ class LakeFileList final : public duckdb::MultiFileList {
   std::shared_ptr<const ScanSource> source_;
   /// Nullopt for all files of the snapshot.
   std::optional<std::vector<delta::FileIndex>> files_;
+  /// By what files were left out.
+  std::vector<delta::Predicate> all_of_;
   duckdb::ClientContext* context_ = nullptr;
   std::vector<LiveFilter> live_;
   std::unique_ptr<Running> running_;

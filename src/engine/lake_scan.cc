@@ -364,6 +364,9 @@ duckdb::InsertionOrderPreservingMap<std::string> Describe(duckdb::TableFunctionT
   text["Table"] = source.view().name.ToString();
   text["Version"] = std::to_string(source.version());
   text["Files"] = std::to_string(list.num_files()) + " of " + std::to_string(source.num_files());
+  const LakeFileList::SkippedFiles skipped = list.CountSkipped();
+  text["Skipped"] = std::to_string(skipped.by_partition_values) + " by partition values, " +
+                    std::to_string(skipped.by_statistics) + " by statistics";
   text["Buffer"] =
       std::to_string(source.view().segments.size()) + " segments, " + std::to_string(source.buffered_rows()) + " rows";
   return text;
