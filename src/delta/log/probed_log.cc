@@ -183,11 +183,15 @@ class ProbedLog final : public storage::ForwardingStore {
         keys.push_back(CheckpointPartKey(hint.version, part, static_cast<int>(*hint.parts)));
       }
     }
-    TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
     std::vector<ObjectInfo> files;
-    for (auto& part : found) {
-      if (!part.has_value()) return std::vector<ObjectInfo>();
-      files.push_back(*std::move(part));
+    for (size_t begin = 0; begin < keys.size(); begin += kMaxProbes) {
+      const size_t end = std::min(keys.size(), begin + kMaxProbes);
+      TARN_ASSIGN_OR_RETURN(Found found, Probe({keys.begin() + static_cast<ptrdiff_t>(begin),
+                                                keys.begin() + static_cast<ptrdiff_t>(end)}));
+      for (auto& part : found) {
+        if (!part.has_value()) return std::vector<ObjectInfo>();
+        files.push_back(*std::move(part));
+      }
     }
     return files;
   }

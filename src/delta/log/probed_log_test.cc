@@ -228,6 +228,15 @@ TEST_F(ProbedLogTest, HintsThatAreWrong) {
   }
 }
 
+TEST_F(ProbedLogTest, AHintOfMorePartsThanThereAre) {
+  GrowTo(4);
+  table_.Put(std::string(kLastCheckpointKey), R"({"version":3,"parts":4000})");
+  const TableContext probed = Probed();
+  server_->heads = 0;
+  ASSERT_TRUE(LoadSnapshot(probed).ok());
+  EXPECT_LE(server_->heads, 100);
+}
+
 TEST_F(ProbedLogTest, NoLog) {
   const TableContext probed = Probed();
   EXPECT_TRUE(LoadSnapshot(probed).status().Is(StatusCode::kNotFound));

@@ -266,7 +266,8 @@ class CurlClient final : public HttpClient {
       case CURLE_SSL_ISSUER_ERROR:
         return Status::Unauthenticated(std::move(message));
       case CURLE_TOO_MANY_REDIRECTS:
-        return Status::NotFound(std::move(message));
+        // Not NotFound: a login that leads to itself says nothing of what is there.
+        return Status::Unsupported(std::move(message));
       default:
         return was_sent ? Status::Indeterminate(std::move(message)) : Status::Unavailable(std::move(message));
     }

@@ -132,7 +132,7 @@ TEST(HttpClient, FollowsRedirectsOnlyWhenTold) {
   EXPECT_EQ(followed.body, "b");
   EXPECT_EQ(followed.Header("x-of"), "");
   EXPECT_EQ(client->Send({.url = server.url() + "/loop", .follow_redirects = true}).status().code(),
-            StatusCode::kNotFound);
+            StatusCode::kUnsupported);
 }
 
 TEST(HttpClient, RefusesWhatIsNoRequest) {

@@ -30,6 +30,8 @@ Status StatusOfAnswer(int status, const std::string& shown) {
   }
 }
 
+bool IsPlain(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
+
 /// Shared with the readers, which may outlive the store.
 class Site {
  public:
@@ -42,6 +44,10 @@ class Site {
   Result<HttpResponse> Fetch(const HttpRequest& request) const {
     auto answer = client_->Send(request);
     if (answer.status().Is(StatusCode::kIndeterminate)) return Status::Unavailable(answer.status().message());
+    if (answer.ok() && answer->succeeded() && !IsPlain(answer->Header("content-encoding"))) {
+      return Status::Unsupported(request.url + ": the server sends it compressed (Content-Encoding: " +
+                                 std::string(answer->Header("content-encoding")) + "), which was not asked for");
+    }
     if (!answer.ok() || answer->succeeded() || answer->status == 416) return answer;
     return StatusOfAnswer(answer->status, request.url);
   }

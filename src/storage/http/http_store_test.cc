@@ -144,5 +144,16 @@ TEST(TimeText, ParsesBothFormsAndNothingElse) {
   }
 }
 
+TEST(HttpStore, AFileThatComesCompressedIsNotTheFile) {
+  FakeHttpServer server([](const FakeRequest&) {
+    return FakeReply{.headers = {{"Content-Encoding", "gzip"}, {"ETag", "\"1\""}}, .body = "\x1f\x8b"};
+  });
+  const auto store = MakeHttpStore(server.url(), MakeHttpClient({}, SystemClock()).value()).value();
+  for (const Status& status : {store->Open("a").status(), store->Head("a").status()}) {
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+    EXPECT_THAT(status.message(), HasSubstr("/a: the server sends it compressed (Content-Encoding: gzip)"));
+  }
+}
+
 }  // namespace
 }  // namespace tarn::storage
