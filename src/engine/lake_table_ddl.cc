@@ -169,6 +169,11 @@ NewTable DescribeNewTable(duckdb::BoundCreateTableInfo& bound) {
   for (const auto& [name, value] : info.options) {
     const std::string property = ValueOrThrow(SqlPropertyName(name));
     std::string text = TextOf(name, *value);
+    // As in Spark's table properties: no property, but what the table says of itself.
+    if (duckdb::StringUtil::CIEquals(property, "comment")) {
+      table.options.description = std::move(text);
+      continue;
+    }
     ThrowIfError(delta::CheckPropertyValue(property, text));
     table.options.configuration[property] = std::move(text);
   }

@@ -313,6 +313,13 @@ TEST_F(LakeWriteTest, PropertiesKeepTheCaseOfTheirNames) {
   EXPECT_EQ(Latest("k")->metadata().configuration.size(), 2U);
 }
 
+TEST_F(LakeWriteTest, ATableIsMadeWithItsComment) {
+  ASSERT_TRUE(Run("create table db.k (a int) with (Comment = 'of a test', owner = 'me')").ok());
+  EXPECT_EQ(Latest("k")->metadata().description, "of a test");
+  EXPECT_THAT(Latest("k")->metadata().configuration, ElementsAre(::testing::Pair("owner", "me")));
+  EXPECT_EQ(Value("select comment from duckdb_tables() where table_name = 'k'"), "of a test");
+}
+
 TEST_F(LakeWriteTest, CommentsAndNullabilityAreReadBack) {
   ASSERT_TRUE(Run("create table db.k (a int not null, b varchar)").ok());
   ASSERT_TRUE(Run("comment on table db.k is 'of a test'").ok());
