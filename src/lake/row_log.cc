@@ -157,6 +157,8 @@ wal::WalStats RowLog::stats() const {
 }
 
 bool RowLog::TryAbandon(Random& random) {
+  MutexLock giving_up(folder_mutex_);
+  if (abandoned_) return true;
   {
     MutexLock guard(mutex_);
     if (appending_ > 0 || !needed_.empty()) return false;
@@ -168,6 +170,7 @@ bool RowLog::TryAbandon(Random& random) {
   const Status reset = found == uuid_ ? wal::Reset(*segments_, random) : Status::Ok();
   if (reset.ok()) {
     lock_.reset();
+    abandoned_ = true;
     return true;
   }
   Log(LogLevel::kWarning, "a write-ahead log that is not needed any more could not be removed",

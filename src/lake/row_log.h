@@ -75,10 +75,13 @@ class RowLog {
   wal::WalStats stats() const;
 
   /// Gives the folder up after Read.
-  void Unlock() { lock_.reset(); }
+  void Unlock() EXCLUDES(folder_mutex_) {
+    MutexLock guard(folder_mutex_);
+    lock_.reset();
+  }
   /// Ends the log for good if it is idle: its uuid is never used again, and its folder is free. False when it is not,
-  /// or when storage fails.
-  bool TryAbandon(Random& random) EXCLUDES(mutex_);
+  /// or when storage fails; true also where another thread has ended it.
+  bool TryAbandon(Random& random) EXCLUDES(folder_mutex_, mutex_);
 
  private:
   const std::string node_;
@@ -94,6 +97,9 @@ class RowLog {
     return needed_.empty() ? prefix_ : std::min(prefix_, *needed_.begin() - 1);
   }
 
+  /// One gives the folder up, since it may have another owner from then on. Taken before mutex_.
+  Mutex folder_mutex_;
+  bool abandoned_ GUARDED_BY(folder_mutex_) = false;
   mutable Mutex mutex_;
   CondVar advanced_;
   wal::Position prefix_ GUARDED_BY(mutex_) = 0;
@@ -104,7 +110,7 @@ class RowLog {
   int appending_ GUARDED_BY(mutex_) = 0;
   bool broken_ GUARDED_BY(mutex_) = false;
   // Last, so that the WAL is closed before its folder is given up.
-  std::unique_ptr<storage::FolderLock> lock_;
+  std::unique_ptr<storage::FolderLock> lock_ GUARDED_BY(folder_mutex_);
   /// Null before Open, after Read and once abandoned.
   std::shared_ptr<wal::Wal> wal_ GUARDED_BY(mutex_);
 };
