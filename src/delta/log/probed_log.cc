@@ -30,6 +30,8 @@ constexpr size_t kFirstProbes = 2;
 constexpr size_t kMaxProbes = 32;
 /// More files than this are asked for by no walk: whoever answers for each name might never come to an end.
 constexpr size_t kMaxFiles = 20'000;
+/// Memory is taken by the size that a server tells, true or not.
+constexpr int64_t kMaxFileBytes = int64_t{16} << 30;
 /// A hint that claims more parts is not followed.
 constexpr int64_t kMaxParts = 4096;
 /// No log has as many versions, and counting on from here does not overflow.
@@ -121,6 +123,10 @@ class ProbedLog final : public storage::ForwardingStore {
       auto info = Head(keys[i]);
       if (info.status().Is(StatusCode::kNotFound)) return Status::Ok();
       TARN_RETURN_NOT_OK(info.status());
+      if (info->size_bytes > kMaxFileBytes) {
+        return Status::Unsupported(uri() + ": " + keys[i] + " is said to have " + std::to_string(info->size_bytes) +
+                                   " bytes, more than a file of a log");
+      }
       found[i] = *std::move(info);
       return Status::Ok();
     }));

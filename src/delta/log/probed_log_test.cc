@@ -31,11 +31,14 @@ class WebServer final : public storage::ForwardingStore {
   std::atomic<Absent> absent = Absent::kNotFound;
   std::atomic<bool> lets_in = true;
   std::atomic<int> heads = 0;
+  /// Told of every file, where it is not 0.
+  std::atomic<int64_t> size = 0;
 
   Result<ObjectInfo> Head(std::string_view key) override {
     ++heads;
     if (!lets_in) return Status::PermissionDenied(std::string(key));
     auto found = inner().Head(key);
+    if (found.ok() && size > 0) found->size_bytes = size;
     if (!found.status().Is(StatusCode::kNotFound) || absent == Absent::kNotFound) return found;
     if (absent == Absent::kDenied) return Status::PermissionDenied(std::string(key));
     if (absent == Absent::kAnsweredForCommits) {
@@ -235,6 +238,14 @@ TEST_F(ProbedLogTest, AHintOfMorePartsThanThereAre) {
   server_->heads = 0;
   ASSERT_TRUE(LoadSnapshot(probed).ok());
   EXPECT_LE(server_->heads, 100);
+}
+
+TEST_F(ProbedLogTest, SizesThatNoLogHas) {
+  GrowTo(4);
+  server_->size = 9'000'000'000'000'000'000;
+  const auto loaded = LoadSnapshot(Probed());
+  EXPECT_TRUE(loaded.status().Is(StatusCode::kUnsupported)) << loaded.status().ToString();
+  EXPECT_THAT(loaded.status().message(), HasSubstr("00000000000000000000.json is said to have 9000000000000000000"));
 }
 
 TEST_F(ProbedLogTest, NoLog) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/mutex.h"
 #include "storage/http/time_text.h"
 #include "storage/testing/fake_http_server.h"
@@ -142,6 +144,27 @@ TEST(TimeText, ParsesBothFormsAndNothingElse) {
   for (const char* bad : {"", "2013-05-24 00:00:00Z", "2013-13-24T00:00:00Z", "2013-05-24T00:00:00+01:00"}) {
     EXPECT_EQ(internal::ParseIsoTime(bad), std::nullopt) << bad;
   }
+}
+
+TEST(HttpStore, AFileThatChangesIsFoundOutByItsTime) {
+  // No tag, and the server overlooks If-Unmodified-Since.
+  std::atomic<bool> changed = false;
+  FakeHttpServer server([&](const FakeRequest& request) {
+    const std::string range = request.Header("range");
+    const size_t begin = std::stoul(range.substr(6));
+    const size_t end = std::min<size_t>(std::stoul(range.substr(range.find('-') + 1)) + 1, 200'000);
+    return FakeReply{
+        .status = 206,
+        .headers = {{"Last-Modified", changed ? "Sat, 21 Nov 2026 21:10:38 GMT" : "Sat, 21 Nov 2026 21:10:37 GMT"},
+                    {"Content-Range", "bytes " + std::to_string(begin) + "-" + std::to_string(end - 1) + "/200000"}},
+        .body = std::string(end - begin, 'a')};
+  });
+  const auto store = MakeHttpStore(server.url(), MakeHttpClient({}, SystemClock()).value()).value();
+  const auto reader = store->Open("a").value();
+  std::string bytes(10, ' ');
+  EXPECT_TRUE(reader->ReadAt(100'000, std::as_writable_bytes(std::span(bytes))).ok());
+  changed = true;
+  EXPECT_EQ(reader->ReadAt(100'000, std::as_writable_bytes(std::span(bytes))).status().code(), StatusCode::kConflict);
 }
 
 TEST(HttpStore, AFileThatComesCompressedIsNotTheFile) {

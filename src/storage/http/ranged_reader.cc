@@ -55,6 +55,16 @@ HttpHeader PinTo(const HttpResponse& answer) {
   return {};
 }
 
+/// What tells the object's versions apart: the tag where it is strong, else the time as well.
+std::string VersionOf(const HttpResponse& answer) {
+  std::string version(answer.Header("etag"));
+  if (version.empty() || version.starts_with("W/")) {
+    version += ' ';
+    version += answer.Header("last-modified");
+  }
+  return version;
+}
+
 Status NothingToTellBy(const std::string& shown) {
   return Status::Unsupported(shown + ": its server gives no ETag and no Last-Modified to tell versions apart by");
 }
@@ -64,7 +74,8 @@ class RangedReader final : public ObjectReader {
  public:
   struct Version {
     HttpHeader pin;
-    std::string etag;
+    /// As VersionOf has it.
+    std::string text;
   };
 
   /// `version` and the object's first bytes where they are known already.
@@ -118,14 +129,14 @@ class RangedReader final : public ObjectReader {
 
   /// Remembers the first answer's version; a server that overlooks If-Match is found out by the later ones.
   Status CheckVersion(const HttpResponse& answer, size_t bytes) EXCLUDES(mutex_) {
-    std::string etag = InfoOfAnswer({}, answer).etag;
+    std::string text = VersionOf(answer);
     MutexLock lock(mutex_);
     if (!version_.has_value()) {
-      version_ = Version{PinTo(answer), std::move(etag)};
+      version_ = Version{PinTo(answer), std::move(text)};
       const bool whole = static_cast<int64_t>(bytes) == info_.size_bytes;
       return version_->pin.name.empty() && !whole ? NothingToTellBy(shown_) : Status::Ok();
     }
-    return version_->etag == etag ? Status::Ok() : Status::Conflict(shown_ + " changed while it was read");
+    return version_->text == text ? Status::Ok() : Status::Conflict(shown_ + " changed while it was read");
   }
 
   const ObjectInfo info_;
@@ -177,7 +188,7 @@ Result<std::unique_ptr<ObjectReader>> OpenByRanges(std::string key, std::string 
   if (pin.name.empty() && info.size_bytes > static_cast<int64_t>(kFirstBytes)) return NothingToTellBy(shown);
   first.resize(answer.bytes_into);
   first.shrink_to_fit();
-  RangedReader::Version version{std::move(pin), info.etag};
+  RangedReader::Version version{std::move(pin), VersionOf(answer)};
   return std::make_unique<RangedReader>(std::move(info), std::move(shown), std::move(fetch), std::move(version),
                                         std::move(first));
 }
