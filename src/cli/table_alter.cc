@@ -221,7 +221,7 @@ Status Alter(const AlterOptions& options) {
   TARN_ASSIGN_OR_RETURN(
       const auto result,
       delta::AlterTable(table.context, snapshot, change, {.dry_run = options.dry_run, .max_attempts = kMaxAttempts}));
-  delta::WriteAfterCommit(table.context, *result.snapshot, snapshot->version());
+  if (!options.dry_run) delta::WriteAfterCommit(table.context, *result.snapshot, snapshot->version());
   return Tell(options, result, snapshot->protocol());
 }
 

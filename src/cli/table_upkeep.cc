@@ -89,7 +89,7 @@ Status Vacuum(const UpkeepOptions& options) {
     if (!guarded || options.retention.empty()) return result.status();
     return Status::InvalidArgument(result.status().message() + " (--allow-short-retention does it all the same)");
   }
-  delta::WriteAfterCommit(table.context, *result->snapshot, before);
+  if (!options.dry_run) delta::WriteAfterCommit(table.context, *result->snapshot, before);
   if (options.json) {
     std::string rest = CountsJson(options.dry_run, result->files, result->bytes) + R"(,"kept_files":)" +
                        std::to_string(result->files_kept) + R"(,"version":)" +
