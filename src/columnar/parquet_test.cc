@@ -27,6 +27,15 @@ std::shared_ptr<arrow::RecordBatch> Batch(const std::shared_ptr<arrow::Schema>& 
   return *arrow::RecordBatch::FromStructArray(*rows);
 }
 
+/// Ids, all different, and a flag.
+std::shared_ptr<arrow::RecordBatch> IdsAndFlags(int first, int count) {
+  arrow::Int64Builder ids;
+  arrow::Int64Builder flags;
+  for (int i = first; i < first + count; ++i) EXPECT_TRUE(ids.Append(i).ok() && flags.Append(i % 2).ok());
+  return arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64()), arrow::field("f", arrow::int64())}),
+                                  count, {*ids.Finish(), *flags.Finish()});
+}
+
 /// Numbers that neither a dictionary nor zstd makes smaller.
 std::shared_ptr<arrow::Array> RandomLongs(int count) {
   Random random(1);
@@ -160,6 +169,42 @@ TEST_F(ParquetTest, RowGroupsCloseByRowsAndByBytes) {
   ASSERT_TRUE(file.ok());
   EXPECT_GE((*file)->num_row_groups(), 3);
   EXPECT_LE((*file)->num_row_groups(), 6);
+}
+
+TEST_F(ParquetTest, RowGroupsEndWhereTheyAreToldTo) {
+  auto writer = *ParquetWriter::Open(*store_, "f.parquet", IdsAndFlags(0, 1)->schema(), {});
+  // Nothing to end; the first rows, too few to choose encodings by; as many as are needed; some behind them.
+  ASSERT_TRUE(writer->EndRowGroup().ok());
+  int next = 0;
+  for (const int rows : {2, 0, 3, 40'000, 1'000}) {
+    for (const int piece : {rows / 2, rows - rows / 2}) {
+      ASSERT_TRUE(writer->Append(*IdsAndFlags(next, piece)).ok());
+      next += piece;
+    }
+    ASSERT_TRUE(writer->EndRowGroup().ok());
+  }
+  ASSERT_TRUE(writer->Finish().ok());
+  const auto file = ParquetFile::Open(*store_, "f.parquet");
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  ASSERT_EQ((*file)->num_row_groups(), 4);
+  EXPECT_EQ((*file)->row_group_rows(0), 2);
+  EXPECT_EQ((*file)->row_group_rows(1), 3);
+  EXPECT_EQ((*file)->row_group_rows(2), 40'000);
+  EXPECT_EQ((*file)->row_group_rows(3), 1'000);
+  const auto table = Read();
+  ASSERT_TRUE(table->Equals(**arrow::Table::FromRecordBatches({IdsAndFlags(0, next)})));
+}
+
+TEST_F(ParquetTest, AFewRowsInARowGroupOfTheirOwnDoNotChooseTheEncodings) {
+  const auto schema = arrow::schema({arrow::field("x", arrow::int64())});
+  auto writer = *ParquetWriter::Open(*store_, "f.parquet", schema, {});
+  ASSERT_TRUE(writer->Append(*Batch(schema, R"([{"x":null},{"x":null}])")).ok());
+  ASSERT_TRUE(writer->EndRowGroup().ok());
+  ASSERT_TRUE(writer->Append(*arrow::RecordBatch::Make(schema, 40'000, {RandomLongs(40'000)})).ok());
+  const auto file = writer->Finish();
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  // A dictionary of what does not repeat would take two bytes more for each value.
+  EXPECT_LT(file->size_bytes, 40'000 * 9);
 }
 
 TEST_F(ParquetTest, BytesWrittenGrowWithTheOpenRowGroup) {

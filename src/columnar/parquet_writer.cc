@@ -10,6 +10,7 @@
 #include <parquet/properties.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -152,6 +153,8 @@ class ParquetWriterImpl final : public ParquetWriter {
   std::shared_ptr<ObjectStream> stream_;
   /// Rows that wait until `writer_` is opened.
   std::vector<std::shared_ptr<arrow::RecordBatch>> sample_;
+  /// Numbers of these batches behind which a row group ends.
+  std::set<size_t> sample_group_ends_;
   int64_t sample_rows_ = 0;
   int64_t sample_bytes_ = 0;
   // Set by the contents that `writer_` owns, and read only while it lives.
@@ -254,15 +257,21 @@ Status ParquetWriterImpl::Append(const arrow::RecordBatch& batch) {
 
 Status ParquetWriterImpl::EndRowGroup() {
   TARN_RETURN_NOT_OK(status_);
-  if (writer_ == nullptr && sample_rows_ > 0) TARN_RETURN_NOT_OK(Begin());
   open_group_rows_ = 0;
+  // The few rows of a first row group would not show what the encodings should be.
+  if (writer_ == nullptr) sample_group_ends_.insert(sample_.size());
   return Status::Ok();
 }
 
 Status ParquetWriterImpl::Begin() {
   TARN_RETURN_NOT_OK(Keep(ArrowBarrier([this] { return OpenWriter(); })));
   sample_bytes_ = 0;
-  for (const auto& batch : std::exchange(sample_, {})) TARN_RETURN_NOT_OK(Encode(*batch));
+  const auto sample = std::exchange(sample_, {});
+  for (size_t i = 0; i < sample.size(); ++i) {
+    if (sample_group_ends_.contains(i)) open_group_rows_ = 0;
+    TARN_RETURN_NOT_OK(Encode(*sample[i]));
+  }
+  if (sample_group_ends_.contains(sample.size())) open_group_rows_ = 0;
   return Status::Ok();
 }
 
