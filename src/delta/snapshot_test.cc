@@ -410,6 +410,25 @@ TEST(SnapshotTest, TombstonesAreFoundForCheckpoints) {
   EXPECT_EQ(removed, std::vector<std::string>{"a"});
 }
 
+TEST(SnapshotTest, TombstonesAreFoundHoweverTheirLinesAreWritten) {
+  MemoryTable table;
+  table.PutCommit(0, FirstLines() + AddLine("a") + AddLine("b") + AddLine("c"));
+  std::string escaped = RemoveLine("b", 100);
+  escaped.replace(escaped.find("remove"), 6, "re\\u006dove");
+  std::string behind = AddLine("remove") + RemoveLine("c", 100);
+  behind.replace(behind.find("}\n{"), 3, ",");
+  table.PutCommit(1, RemoveLine("a", 100) + escaped + behind);
+  const auto snapshot = *LoadSnapshot(table.context());
+  EXPECT_EQ(snapshot->num_files(), 1u);
+  std::set<std::string> removed;
+  const Status status = LogSnapshot::From(snapshot)->VisitRemoves(table.context(), 50, [&](const Remove& remove) {
+    removed.insert(remove.path);
+    return Status::Ok();
+  });
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(removed, (std::set<std::string>{"a", "b", "c"}));
+}
+
 TEST(SnapshotTest, PathsOutsideTheTableGiveNoFile) {
   MemoryTable table;
   table.PutCommit(0, FirstLines() + AddLine("/etc/passwd"));

@@ -43,6 +43,8 @@ struct RemoveRecord {
 class ActionVisitor {
  public:
   virtual ~ActionVisitor() = default;
+  /// Whether a line holds nothing for this visitor for sure; such a one is passed over without being parsed.
+  virtual bool Skips(std::string_view /*line*/) const { return false; }
   virtual Status OnAdd(const AddRecord&) { return Status::Ok(); }
   virtual Status OnRemove(const RemoveRecord&) { return Status::Ok(); }
   virtual Status OnProtocol(Protocol) { return Status::Ok(); }

@@ -148,6 +148,23 @@ TEST(CommitJsonTest, RecordCountsAreFoundInAnyForm) {
   EXPECT_EQ(NumRecordsOf("", false), -1);
 }
 
+TEST(CommitJsonTest, TokensAreUnescaped) {
+  EXPECT_EQ(*UnescapeJsonString(R"("")"), "");
+  EXPECT_EQ(*UnescapeJsonString(R"("a")"), "a");
+  EXPECT_EQ(*UnescapeJsonString(R"("{\"a\":\"\\\/\b\f\n\r\t\"}")"), "{\"a\":\"\\/\b\f\n\r\t\"}");
+  EXPECT_EQ(*UnescapeJsonString(R"("\u00e4\"\ud83d\ude00\u0000")"), std::string("\u00e4\"\U0001F600\0", 8));
+  for (const std::string token : {R"()", R"(")", R"(a)", R"("a)", R"(a")", R"("a\")", R"("\x")", R"("\u12")"}) {
+    EXPECT_EQ(UnescapeJsonString(token).status().code(), StatusCode::kCorruption) << token;
+  }
+}
+
+TEST(CommitJsonTest, TextsAreEscaped) {
+  std::string json;
+  AppendJsonString(json, std::string("a\"b\\c\n\r\t\x01\x1f\x7f\u00e4/\0", 15));
+  EXPECT_EQ(json, "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f\u00e4/\\u0000\"");
+  EXPECT_EQ(*UnescapeJsonString(json), std::string("a\"b\\c\n\r\t\x01\x1f\x7f\u00e4/\0", 15));
+}
+
 TEST(TablePathTest, EqualFilesHaveOneForm) {
   const std::string root = "file:///lake/db/t";
   const auto canonical = [&](std::string_view path) { return CanonicalPath(path, root); };

@@ -102,34 +102,25 @@ void LineOf(std::string& out, std::string_view name, const Action& action) {
 
 void AppendJsonString(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
+  static constexpr std::string_view kNamed = "\"\\\n\r\t";
+  static constexpr std::string_view kNames = "\"\\nrt";
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\\u00";
-          out += kHex[c >> 4];
-          out += kHex[c & 15];
-        } else {
-          out += c;
-        }
+  size_t copied = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out += text.substr(copied, i - copied);
+    copied = i + 1;
+    if (const size_t name = kNamed.find(text[i]); name != std::string_view::npos) {
+      out += '\\';
+      out += kNames[name];
+    } else {
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     }
   }
+  out += text.substr(copied);
   out += '"';
 }
 

@@ -179,11 +179,11 @@ Result<DataFile> LogSnapshot::File(FileIndex index) const {
   return file;
 }
 
-Result<Add> LogSnapshot::AddWithoutStats(const FileChunk& chunk, uint32_t slot) const {
+Result<Add> LogSnapshot::AddWithoutStats(const FileChunk& chunk, uint32_t slot, PartitionValues partition_values) {
   const FileChunk::Record& record = chunk.record(slot);
   Add add;
   add.path = chunk.Path(slot);
-  TARN_ASSIGN_OR_RETURN(add.partition_values, ParsePartitionValuesObject(chunk.PartitionJson(record.partition)));
+  add.partition_values = std::move(partition_values);
   add.size_bytes = record.size_bytes;
   add.modification_time_millis = record.modification_time_millis;
   add.data_change = record.data_change;
@@ -197,7 +197,9 @@ Result<Add> LogSnapshot::AddWithoutStats(const FileChunk& chunk, uint32_t slot) 
 Result<Add> LogSnapshot::AddAction(FileIndex index) const {
   const Location at = Locate(index);
   const FileChunk& chunk = *state_.chunks[at.chunk].chunk;
-  TARN_ASSIGN_OR_RETURN(Add add, AddWithoutStats(chunk, at.slot));
+  TARN_ASSIGN_OR_RETURN(PartitionValues partition_values,
+                        ParsePartitionValuesObject(chunk.PartitionJson(chunk.record(at.slot).partition)));
+  TARN_ASSIGN_OR_RETURN(Add add, AddWithoutStats(chunk, at.slot, std::move(partition_values)));
   TARN_ASSIGN_OR_RETURN(add.stats, chunk.StatsText(at.slot));
   return add;
 }
@@ -329,12 +331,18 @@ size_t LogSnapshot::memory_bytes() const {
 
 Status LogSnapshot::VisitAdds(const std::function<Status(const Add&)>& visit) const {
   for (const ChunkView& view : state_.chunks) {
+    const FileChunk& chunk = *view.chunk;
     std::vector<uint32_t> slots;
-    for (uint32_t slot = 0; slot < view.chunk->size(); ++slot) {
+    for (uint32_t slot = 0; slot < chunk.size(); ++slot) {
       if (view.IsLive(slot)) slots.push_back(slot);
     }
-    TARN_RETURN_NOT_OK(view.chunk->VisitStats(slots, [&](uint32_t slot, std::string_view stats) -> Status {
-      TARN_ASSIGN_OR_RETURN(Add add, AddWithoutStats(*view.chunk, slot));
+    std::vector<std::optional<PartitionValues>> tuples(chunk.num_partition_tuples());
+    TARN_RETURN_NOT_OK(chunk.VisitStats(slots, [&](uint32_t slot, std::string_view stats) -> Status {
+      const uint32_t tuple = chunk.record(slot).partition;
+      if (!tuples[tuple].has_value()) {
+        TARN_ASSIGN_OR_RETURN(tuples[tuple], ParsePartitionValuesObject(chunk.PartitionJson(tuple)));
+      }
+      TARN_ASSIGN_OR_RETURN(Add add, AddWithoutStats(chunk, slot, *tuples[tuple]));
       add.stats = stats;
       return visit(add);
     }));

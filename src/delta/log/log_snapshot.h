@@ -71,7 +71,7 @@ class LogSnapshot final : public Snapshot, public CheckpointSource {
   Status Derive(const LogSnapshot* previous);
   Location Locate(FileIndex index) const;
   Result<std::shared_ptr<const TypedPartitions>> TypedOf(const FileChunk& chunk) const;
-  Result<Add> AddWithoutStats(const FileChunk& chunk, uint32_t slot) const;
+  static Result<Add> AddWithoutStats(const FileChunk& chunk, uint32_t slot, PartitionValues partition_values);
   StatsColumn StatsColumnOf(int column) const;
   Plan MakePlan(const std::vector<Predicate>& all_of) const;
   Status SelectInChunk(const Plan& plan, const FileChunk& chunk, std::vector<Candidate> candidates,

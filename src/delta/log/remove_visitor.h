@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "delta/log/commit_json.h"
@@ -11,6 +12,11 @@ namespace tarn::delta {
 class RemoveVisitor final : public ActionVisitor {
  public:
   explicit RemoveVisitor(std::function<Status(const Remove&)> visit) : visit_(std::move(visit)) {}
+
+  /// The action's name may be written with escapes, too.
+  bool Skips(std::string_view line) const override {
+    return !Holds(line, "\"remove\"", 5) && !Holds(line, "\\u", 1);
+  }
 
   Status OnRemove(const RemoveRecord& record) override {
     Remove remove;
@@ -25,6 +31,14 @@ class RemoveVisitor final : public ActionVisitor {
   }
 
  private:
+  /// Looks for `text` by its character at `rare`: quotes and backslashes are all over such a line.
+  static bool Holds(std::string_view line, std::string_view text, size_t rare) {
+    for (size_t at = line.find(text[rare], rare); at != line.npos; at = line.find(text[rare], at + 1)) {
+      if (line.compare(at - rare, text.size(), text) == 0) return true;
+    }
+    return false;
+  }
+
   const std::function<Status(const Remove&)> visit_;
 };
 
