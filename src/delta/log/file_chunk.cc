@@ -18,6 +18,12 @@ constexpr int64_t kMaxReadBytes = 1 << 20;
 /// Columns whose parsed bounds a chunk keeps.
 constexpr size_t kMaxCachedColumns = 16;
 
+/// To shrink is to copy, which a little less memory is not worth.
+template <typename Container>
+void ShrinkIfWasteful(Container& container) {
+  if (container.capacity() - container.size() > container.size() / 16) container.shrink_to_fit();
+}
+
 }  // namespace
 
 uint64_t HashFileKey(std::string_view canonical_path, std::string_view deletion_vector_id) {
@@ -293,9 +299,9 @@ void FileChunkBuilder::Copy(const FileChunk& from, size_t slot) {
 }
 
 std::shared_ptr<const FileChunk> FileChunkBuilder::Finish() {
-  chunk_->records_.shrink_to_fit();
-  chunk_->arena_.shrink_to_fit();
-  chunk_->partitions_.shrink_to_fit();
+  ShrinkIfWasteful(chunk_->records_);
+  ShrinkIfWasteful(chunk_->arena_);
+  ShrinkIfWasteful(chunk_->partitions_);
   tuples_.clear();
   return std::exchange(chunk_, std::make_shared<FileChunk>());
 }

@@ -32,8 +32,12 @@ void ParsedActions::ClosePiece() {
 void ParsedActions::BeginChunkIfFull() {
   if (builder_.size() < FileChunk::kMaxFiles && builder_.arena_bytes() < kMaxChunkArenaBytes) return;
   ClosePiece();
+  const size_t files = builder_.size();
+  const size_t arena_bytes = builder_.arena_bytes();
   chunks_.push_back(builder_.Finish());
   builder_ = FileChunkBuilder(source_);
+  // The next chunk is most likely much like this one.
+  builder_.Reserve(files, arena_bytes + arena_bytes / 32);
   piece_first_slot_ = 0;
 }
 
@@ -45,6 +49,7 @@ void ParsedActions::Finish() {
 
 Status ParsedActions::AddFromCheckpoint(const AddRecord& add, std::string_view stats) {
   BeginChunkIfFull();
+  if (IsPlainPath(add.path)) return builder_.AddPlain(add, add.path, stats);
   return builder_.AddPlain(add, CanonicalPath(add.path, table_uri_), stats);
 }
 
