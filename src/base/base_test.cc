@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error_table.h"
 #include "base/executor.h"
+#include "base/log.h"
 #include "base/nearest_name.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -122,6 +123,14 @@ TEST(NearestName, IsSuggestedWhenItIsNear) {
   EXPECT_EQ(DidYouMean("bogus", names), "");
   EXPECT_EQ(DidYouMean("--addr", {"--lake", "--addr-http"}), "; did you mean --addr-http?");
   EXPECT_EQ(DidYouMean("sql", {}), "");
+}
+
+TEST(Log, WhatIsLoggedIsOnlyText) {
+  ::testing::internal::CaptureStderr();
+  Log(LogLevel::kWarning, "seen", {{"plain", "a/b"}, {"path", "a\x1b[2J\x7f\r\n.parquet"}, {"two", "a b"}});
+  const std::string line = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(line.ends_with("seen  plain=a/b  path=\"a\\u001b[2J\\u007f\\u000d\\u000a.parquet\"  two=\"a b\"\n"))
+      << line;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace tarn {
@@ -39,6 +40,8 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::err;
 }
 
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 void AppendQuoted(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
@@ -46,7 +49,7 @@ void AppendQuoted(std::string& out, std::string_view text) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
+    } else if (IsControl(c)) {
       out += "\\u00";
       out += kHex[c >> 4];
       out += kHex[c & 15];
@@ -58,7 +61,8 @@ void AppendQuoted(std::string& out, std::string_view text) {
 }
 
 bool NeedsQuotes(std::string_view text) {
-  return text.empty() || text.find_first_of(" \t\r\n\"=\\") != std::string_view::npos;
+  return text.empty() || text.find_first_of(" \"=\\") != std::string_view::npos ||
+         std::any_of(text.begin(), text.end(), IsControl);
 }
 
 }  // namespace
