@@ -86,7 +86,11 @@ bool IsRemoteUri(std::string_view uri) {
   return colon != std::string_view::npos && uri.substr(0, colon) != "file";
 }
 
-bool IsWebUri(std::string_view uri) { return uri.starts_with("http://") || uri.starts_with("https://"); }
+bool IsWebUri(std::string_view uri) {
+  std::string scheme(uri.substr(0, uri.find("://")));
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
+  return IsRemoteUri(uri) && (scheme == "http" || scheme == "https");
+}
 
 Result<std::string> LocalPathOf(std::string_view uri) {
   constexpr std::string_view kFileScheme = "file://";

@@ -1,7 +1,9 @@
 #include "storage/http/http_store.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "storage/http/printable.h"
 #include "storage/http/ranged_reader.h"
 #include "storage/uri_path.h"
 
@@ -30,7 +32,36 @@ Status StatusOfAnswer(int status, const std::string& shown) {
   }
 }
 
+/// Whoever sends less than this, by and large, is not waited for.
+constexpr int64_t kLeastBytesPerSecond = 4 << 10;
+constexpr int64_t kLongestAnswerMicros = 60 * kMicrosPerSecond;
+
+int64_t TimeFor(const HttpRequest& request) {
+  return kLongestAnswerMicros + static_cast<int64_t>(request.into.size()) * kMicrosPerSecond / kLeastBytesPerSecond;
+}
+
 bool IsPlain(std::string_view encoding) { return encoding.empty() || encoding == "identity"; }
+
+bool IsUrlText(char c) { return c > ' ' && c < 0x7f; }
+
+/// The URL as it is sent, for one that is written as people read it.
+std::string AsSent(std::string_view url) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string sent;
+  const size_t scheme = url.find("://");
+  for (size_t i = 0; i < url.size(); ++i) {
+    const char c = url[i];
+    if (IsUrlText(c)) {
+      sent += i < scheme && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    sent += '%';
+    sent += kHex[byte >> 4];
+    sent += kHex[byte & 15];
+  }
+  return sent;
+}
 
 /// Shared with the readers, which may outlive the store.
 class Site {
@@ -41,12 +72,14 @@ class Site {
   std::string UrlOf(std::string_view key) const { return url_ + "/" + internal::EncodeUriPath(key); }
 
   /// Reads may be repeated, so that a lost answer is no more than Unavailable.
-  Result<HttpResponse> Fetch(const HttpRequest& request) const {
+  Result<HttpResponse> Fetch(HttpRequest request) const {
+    request.timeout_micros = TimeFor(request);
     auto answer = client_->Send(request);
     if (answer.status().Is(StatusCode::kIndeterminate)) return Status::Unavailable(answer.status().message());
     if (answer.ok() && answer->succeeded() && !IsPlain(answer->Header("content-encoding"))) {
       return Status::Unsupported(request.url + ": the server sends it compressed (Content-Encoding: " +
-                                 std::string(answer->Header("content-encoding")) + "), which was not asked for");
+                                 internal::Printable(answer->Header("content-encoding")) +
+                                 "), which was not asked for");
     }
     if (!answer.ok() || answer->succeeded() || answer->status == 416) return answer;
     return StatusOfAnswer(answer->status, request.url);
@@ -111,9 +144,13 @@ Result<std::shared_ptr<ObjectStore>> MakeHttpStore(std::string_view url, std::sh
     return Status::InvalidArgument("a URL of a folder has no user, query or fragment: " +
                                    std::string(origin.substr(0, origin.find("://"))) + "://…");
   }
+  const std::string_view host = origin.substr(std::min(origin.find("://") + 3, origin.size()));
+  if (host.empty() || std::any_of(host.begin(), host.end(), [](char c) { return !IsUrlText(c); })) {
+    return Status::InvalidArgument("'" + internal::Printable(url) + "' names no host");
+  }
   while (url.ends_with('/')) url.remove_suffix(1);
   return std::shared_ptr<ObjectStore>(
-      std::make_shared<HttpStore>(std::make_shared<const Site>(std::string(url), std::move(client))));
+      std::make_shared<HttpStore>(std::make_shared<const Site>(AsSent(url), std::move(client))));
 }
 
 }  // namespace tarn::storage

@@ -9,7 +9,9 @@
 namespace tarn::storage {
 
 /// The files below an http:// or https:// URL, for reading only: whatever writes, and List, is Unsupported. Redirects
-/// are followed. InvalidArgument for a URL with a user, a query or a fragment.
+/// are followed. Spaces and letters beyond ASCII in the URL's path are sent encoded; what is encoded in it stays so. A
+/// file that arrives at less than 4 KiB/s, a minute aside, is Unavailable. InvalidArgument for a URL without a host, or
+/// with a user, a query or a fragment.
 Result<std::shared_ptr<ObjectStore>> MakeHttpStore(std::string_view url, std::shared_ptr<HttpClient> client);
 
 }  // namespace tarn::storage

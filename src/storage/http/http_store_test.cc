@@ -113,6 +113,24 @@ TEST_F(HttpStoreTest, RefusesWhatItCannotDo) {
   }
 }
 
+TEST_F(HttpStoreTest, UrlsMayBeWrittenAsTheyAreRead) {
+  const auto client = MakeHttpClient({}, SystemClock()).value();
+  std::string upper = server_.url();
+  upper.replace(0, 4, "HTTP");
+  // A name with a space within the URL itself.
+  for (const std::string& url : {upper + "/files", server_.url() + "/files/"}) {
+    EXPECT_TRUE(MakeHttpStore(url, client).value()->Head("a b").ok()) << url;
+  }
+  (void)MakeHttpStore(server_.url() + "/my files\xc3\xa4\r\nX: y/100%25", client).value()->Head("k").ok();
+  EXPECT_EQ(server_.requests().back().path, "/my%20files%C3%A4%0D%0AX:%20y/100%25/k");
+  for (const char* url : {"http://", "http:///a", "https://ho st/a", "http://h\x1bst/a"}) {
+    const Status refused = MakeHttpStore(url, client).status();
+    EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << url;
+    EXPECT_THAT(refused.message(), HasSubstr("names no host"));
+    EXPECT_EQ(refused.message().find('\x1b'), std::string::npos);
+  }
+}
+
 TEST_F(HttpStoreTest, NamesWhatAServerDoesNotOffer) {
   ranges_ = false;
   EXPECT_THAT(store_->Open("a b").status().message(), HasSubstr("does not serve ranges"));
@@ -165,6 +183,25 @@ TEST(HttpStore, AFileThatChangesIsFoundOutByItsTime) {
   EXPECT_TRUE(reader->ReadAt(100'000, std::as_writable_bytes(std::span(bytes))).ok());
   changed = true;
   EXPECT_EQ(reader->ReadAt(100'000, std::as_writable_bytes(std::span(bytes))).status().code(), StatusCode::kConflict);
+}
+
+/// Remembers how long each request may take.
+class PatientClient final : public HttpClient {
+ public:
+  Result<HttpResponse> Send(const HttpRequest& request) override {
+    seconds.push_back(request.timeout_micros / kMicrosPerSecond);
+    return HttpResponse{.status = 404, .headers = {}, .body = {}};
+  }
+  std::vector<int64_t> seconds;
+};
+
+TEST(HttpStore, NoReadTakesForEver) {
+  const auto client = std::make_shared<PatientClient>();
+  const auto store = MakeHttpStore("http://127.0.0.1:1/t", client).value();
+  EXPECT_FALSE(store->Head("a").ok());
+  EXPECT_FALSE(store->Open("a").ok());
+  // A minute, and a second for each 4 KiB of the first 64.
+  EXPECT_EQ(client->seconds, (std::vector<int64_t>{60, 60 + 16}));
 }
 
 TEST(HttpStore, AFileThatComesCompressedIsNotTheFile) {
