@@ -47,6 +47,21 @@ class Denying(Quiet):
         super().send_error(403 if code == 404 else code, message, explain)
 
 
+class Untimed(Quiet):
+    """As servers that make their pages anew each time."""
+
+    def send_header(self, keyword, value):
+        super().send_header(*(("ETag", '"1"') if keyword == "Last-Modified" else (keyword, value)))
+
+
+class Rude(Quiet):
+    """Says what a terminal would take for a command."""
+
+    def end_headers(self):
+        self.send_header("Content-Encoding", "\x1b]0;owned\x07")
+        super().end_headers()
+
+
 @contextmanager
 def web_server(folder: Path, handler=Quiet):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
@@ -154,3 +169,49 @@ def test_a_log_on_a_web_server_does_not_decide_what_else_is_read(tmp_path):
             assert place in log.read_text()
             done = run_tarn("sql", "-t", f"t={url}/t", "select sum(n) from t", env=ANYBODY)
             assert done.returncode == 8 and place in done.stderr, done
+
+
+def test_a_server_that_tells_no_times_has_versions_alone(tmp_path):
+    deltalake.write_deltalake(tmp_path / "t", rows(0, 10))
+    deltalake.write_deltalake(tmp_path / "t", rows(10, 10), mode="append")
+    with web_server(tmp_path, Untimed) as url:
+        assert sql(f"{url}/t", "select count(*) as c from t at (version => 0)") == "c\n10\n"
+        done = run_tarn("sql", "-t", f"t={url}/t", "select * from t at (timestamp => now())", env=ANYBODY)
+        assert done.returncode == 6 and "Last-Modified" in done.stderr, done
+        # The writer's own clock.
+        history = run_tarn("table", "history", f"{url}/t", env=ANYBODY)
+        assert history.returncode == 0 and "1970" not in history.stdout, history
+
+
+def test_a_commit_that_is_missing_is_not_the_end(tmp_path):
+    for n in range(5):
+        deltalake.write_deltalake(tmp_path / "t", rows(n, 1), mode="append")
+    (tmp_path / "t" / "_delta_log" / f"{3:020}.json").unlink()
+    with web_server(tmp_path) as url:
+        done = run_tarn("sql", "-t", f"t={url}/t", "select count(*) from t", env=ANYBODY)
+        assert done.returncode == 7 and "the log lacks version 3" in done.stderr, done
+        done = run_tarn("table", "fsck", f"{url}/t", env=ANYBODY)
+        assert done.returncode != 0 and "version 3" in done.stdout + done.stderr, done
+
+
+def test_urls_are_taken_as_people_write_them(tmp_path):
+    deltalake.write_deltalake(tmp_path / "my tablé", rows(0, 10))
+    with web_server(tmp_path) as url:
+        for place in (f"{url}/my tablé", f"{url}/my%20tabl%C3%A9/", f"HTTP{url[4:]}/my tablé"):
+            assert sql(place, "select count(*) as c from t") == "c\n10\n"
+    for url in ("http://", "http:///t", "https://a host/t"):
+        done = run_tarn("sql", "-t", f"t={url}", "select * from t", env=ANYBODY)
+        assert done.returncode == 2 and "names no host" in done.stderr, done
+
+
+def test_what_a_server_or_a_log_says_is_only_text(tmp_path):
+    deltalake.write_deltalake(tmp_path / "t", rows(0, 10))
+    with web_server(tmp_path, Rude) as url:
+        done = run_tarn("sql", "-t", f"t={url}/t", "select count(*) from t", env=ANYBODY)
+        assert done.returncode == 6 and "owned" in done.stderr and "\x1b" not in done.stderr, done
+    log = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
+    file = next((tmp_path / "t").glob("*.parquet"))
+    log.write_text(log.read_text().replace(file.name, "gone\\u001b[2J\\r\\u007f.parquet"))
+    done = run_tarn("sql", "-t", f"t={tmp_path}/t", "select sum(n) from t")
+    assert done.returncode != 0 and "gone\\x1b[2J\\x0d\\x7f.parquet" in done.stderr, done
+    assert not set(done.stderr) & {"\x1b", "\r", "\x7f"}

@@ -32,8 +32,9 @@ std::shared_ptr<arrow::RecordBatch> IdsAndFlags(int first, int count) {
   arrow::Int64Builder ids;
   arrow::Int64Builder flags;
   for (int i = first; i < first + count; ++i) EXPECT_TRUE(ids.Append(i).ok() && flags.Append(i % 2).ok());
-  return arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64()), arrow::field("f", arrow::int64())}),
-                                  count, {*ids.Finish(), *flags.Finish()});
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("f", arrow::int64())}), count,
+      {*ids.Finish(), *flags.Finish()});
 }
 
 /// Numbers that neither a dictionary nor zstd makes smaller.

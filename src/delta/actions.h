@@ -98,6 +98,13 @@ struct CommitInfo {
   std::string engine_info;
   std::string txn_id;
   std::optional<int64_t> in_commit_timestamp_millis;
+
+  /// When the commit was made: as it says itself where the table has in-commit timestamps, else the modification time
+  /// of its file; where no store tells that (0), what the writer's clock said.
+  int64_t TimeMillis(int64_t modified_millis) const {
+    if (in_commit_timestamp_millis.has_value()) return *in_commit_timestamp_millis;
+    return modified_millis > 0 ? modified_millis : timestamp_millis;
+  }
 };
 
 }  // namespace tarn::delta

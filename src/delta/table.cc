@@ -208,7 +208,7 @@ Result<HistoryEntry> ReadHistoryEntry(const TableContext& table, int64_t version
   HistoryVisitor visitor(entry);
   CommitParser parser;
   TARN_RETURN_NOT_OK(parser.ParseCommit(commit.text, visitor).WithContext(CommitKey(version)));
-  entry.timestamp_millis = entry.info.in_commit_timestamp_millis.value_or(modified_millis);
+  entry.timestamp_millis = entry.info.TimeMillis(modified_millis);
   return entry;
 }
 
@@ -340,6 +340,11 @@ Result<int64_t> VersionAtTimestamp(const TableContext& table, const Snapshot& ne
     const auto& properties = newest.metadata().configuration;
     const auto enabled = properties.find("delta.inCommitTimestampEnablementVersion");
     in_commit_from = enabled == properties.end() ? 0 : std::strtoll(enabled->second.c_str(), nullptr, 10);
+  }
+  for (const LogFile& commit : commits) {
+    if (commit.version >= in_commit_from || commit.modified_millis > 0) continue;
+    return Status::Unsupported(table.store->uri() + ": its store does not say when " + commit.key +
+                               " was written (Last-Modified), so that no version can be found by a time");
   }
   MakeMonotone(commits);
   // In-commit timestamps rise with the version and are later than all before them, so that halving finds the place.

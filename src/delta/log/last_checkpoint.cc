@@ -28,15 +28,21 @@ std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text) {
   return hint;
 }
 
-std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store) {
+Result<std::optional<LastCheckpoint>> FindLastCheckpoint(storage::ObjectStore& store) {
   const auto text = storage::GetAtMost(store, kLastCheckpointKey, kMaxHintBytes);
-  if (!text.ok() && !text.status().Is(StatusCode::kResourceExhausted)) return std::nullopt;
-  const auto hint = text.ok() ? ParseLastCheckpoint(*text) : std::nullopt;
+  if (text.status().Is(StatusCode::kNotFound)) return std::optional<LastCheckpoint>();
+  if (!text.ok() && !text.status().Is(StatusCode::kResourceExhausted)) return text.status();
+  auto hint = text.ok() ? ParseLastCheckpoint(*text) : std::nullopt;
   if (!hint.has_value()) {
-    Log(LogLevel::kWarning, "the hint at the last checkpoint cannot be read, and the whole log is listed",
+    Log(LogLevel::kWarning, "the hint at the last checkpoint cannot be read and is passed over",
         {{"table", store.uri()}, {"file", kLastCheckpointKey}});
   }
   return hint;
+}
+
+std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store) {
+  auto hint = FindLastCheckpoint(store);
+  return hint.ok() ? *std::move(hint) : std::nullopt;
 }
 
 }  // namespace tarn::delta

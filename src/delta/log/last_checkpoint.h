@@ -28,4 +28,7 @@ std::optional<LastCheckpoint> ParseLastCheckpoint(std::string_view text);
 /// The table's hint, nullopt when it is missing, unreadable or wrong: it never is more than a hint.
 std::optional<LastCheckpoint> ReadLastCheckpoint(storage::ObjectStore& store);
 
+/// The same for those who would take a log without a hint for none: an error of the store is returned.
+Result<std::optional<LastCheckpoint>> FindLastCheckpoint(storage::ObjectStore& store);
+
 }  // namespace tarn::delta

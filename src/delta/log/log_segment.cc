@@ -241,6 +241,7 @@ Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store
 
 void MakeMonotone(std::vector<LogFile>& commits) {
   for (size_t i = 1; i < commits.size(); ++i) {
+    if (commits[i].modified_millis <= 0) continue;
     commits[i].modified_millis = std::max(commits[i].modified_millis, commits[i - 1].modified_millis + 1);
   }
 }

@@ -70,7 +70,7 @@ Result<std::vector<LogFile>> ListCommits(storage::ObjectStore& store, int64_t fr
 Result<std::vector<CheckpointFiles>> ListCheckpoints(storage::ObjectStore& store);
 
 /// Modification times as time travel takes them: each later than the one before (PROTOCOL.md asks for monotone ones,
-/// and stores keep them only to the second).
+/// and stores keep them only to the second). A time that is not known (0) stays so.
 void MakeMonotone(std::vector<LogFile>& commits);
 
 }  // namespace tarn::delta

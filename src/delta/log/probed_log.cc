@@ -37,8 +37,9 @@ constexpr int64_t kMaxParts = 4096;
 /// No log has as many versions, and counting on from here does not overflow.
 constexpr int64_t kMaxVersion = 1'000'000'000'000'000;
 constexpr size_t kVersionDigits = 20;
-/// No version is as large, so that no log has it.
-constexpr std::string_view kImpossible = "99999999999999999999.json";
+/// No version is as large, so that no log has the first one. The other tells who denies what is not there from who
+/// denies the commits from some version on.
+constexpr std::string_view kImpossible[] = {"99999999999999999999.json", "_not_of_a_log"};
 
 using Found = std::vector<std::optional<ObjectInfo>>;
 
@@ -82,6 +83,8 @@ class ProbedLog final : public storage::ForwardingStore {
     std::vector<ObjectInfo> files;
     TARN_RETURN_NOT_OK(Walk(FirstVersion(options.start_after), files));
     std::sort(files.begin(), files.end(), [](const ObjectInfo& a, const ObjectInfo& b) { return a.key < b.key; });
+    const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key; };
+    files.erase(std::unique(files.begin(), files.end(), same), files.end());
     for (ObjectInfo& file : files) {
       if (!file.key.starts_with(options.prefix) || file.key <= options.start_after) continue;
       if (!visit({.object = std::move(file), .is_folder = false})) break;
@@ -98,16 +101,22 @@ class ProbedLog final : public storage::ForwardingStore {
       MutexLock lock(mutex_);
       if (absent_.has_value()) return *absent_;
     }
-    const std::string key = std::string(kLogFolder) + std::string(kImpossible);
-    const Status answer = inner().Head(key).status();
-    if (answer.ok()) {
-      return Status::Unsupported(uri() + ": its server answers for files that it does not have (" + key +
-                                 "), so that the files of a Delta log cannot be told by their names");
+    Absent absent = Absent::kDenied;
+    for (const std::string_view name : kImpossible) {
+      const std::string key = std::string(kLogFolder) + std::string(name);
+      const Status answer = inner().Head(key).status();
+      if (answer.ok()) {
+        return Status::Unsupported(uri() + ": its server answers for files that it does not have (" + key +
+                                   "), so that the files of a Delta log cannot be told by their names");
+      }
+      if (answer.Is(StatusCode::kPermissionDenied)) continue;
+      if (!answer.Is(StatusCode::kNotFound)) return answer;
+      absent = Absent::kNotFound;
+      break;
     }
-    if (!answer.Is(StatusCode::kNotFound) && !answer.Is(StatusCode::kPermissionDenied)) return answer;
     MutexLock lock(mutex_);
-    absent_ = answer.Is(StatusCode::kNotFound) ? Absent::kNotFound : Absent::kDenied;
-    return *absent_;
+    absent_ = absent;
+    return absent;
   }
 
   Status WhyNot(std::string_view key, const Status& status) {
@@ -133,18 +142,33 @@ class ProbedLog final : public storage::ForwardingStore {
     return found;
   }
 
-  /// Adds the commits from `version` on without a gap; returns the version that is not there.
+  /// Adds the commits from `version` on up to the first that is not there, whose version is returned. What is seen
+  /// behind it is added, too: whoever takes the listing finds that it has a gap.
   Result<int64_t> WalkUp(int64_t version, std::vector<ObjectInfo>& files) {
     for (size_t probes = kFirstProbes;; probes = std::min(probes * 2, kMaxProbes)) {
       std::vector<std::string> keys;
       for (size_t i = 0; i < probes; ++i) keys.push_back(CommitKey(version + static_cast<int64_t>(i)));
       TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
-      for (auto& commit : found) {
-        if (!commit.has_value()) return version;
-        files.push_back(*std::move(commit));
-        ++version;
+      const auto missing = std::find(found.begin(), found.end(), std::nullopt);
+      const bool is_last = missing != found.end() && missing + 1 == found.end();
+      version += missing - found.begin();
+      const bool ends = missing != found.end();
+      Take(std::move(found), files);
+      if (!ends) {
+        TARN_RETURN_NOT_OK(CheckEnds(probes, files));
+        continue;
       }
-      TARN_RETURN_NOT_OK(CheckEnds(probes, files));
+      if (is_last) {
+        TARN_ASSIGN_OR_RETURN(Found behind, Probe({CommitKey(version + 1)}));
+        Take(std::move(behind), files);
+      }
+      return version;
+    }
+  }
+
+  static void Take(Found found, std::vector<ObjectInfo>& files) {
+    for (auto& file : found) {
+      if (file.has_value()) files.push_back(*std::move(file));
     }
   }
 
@@ -169,8 +193,7 @@ class ProbedLog final : public storage::ForwardingStore {
       TARN_ASSIGN_OR_RETURN(Found found, Probe(keys));
       for (size_t i = 0; i < found.size(); i += 2) {
         if (!found[i].has_value() && !found[i + 1].has_value()) return Status::Ok();
-        if (found[i].has_value()) files.push_back(*std::move(found[i]));
-        if (found[i + 1].has_value()) files.push_back(*std::move(found[i + 1]));
+        Take({std::move(found[i]), std::move(found[i + 1])}, files);
       }
       TARN_RETURN_NOT_OK(CheckEnds(probes, files));
     }
@@ -212,28 +235,36 @@ class ProbedLog final : public storage::ForwardingStore {
     return inner().Head(CommitKey(std::max<int64_t>(from - 1, 0))).status();
   }
 
-  /// Adds what the log has of the versions from `from` on, each file once, in no order.
+  /// Adds what the log has of the versions from `from` on, in no order and perhaps twice.
   Status Walk(int64_t from, std::vector<ObjectInfo>& files) {
     TARN_ASSIGN_OR_RETURN(int64_t next, WalkUp(from, files));
     // The log may have been cleaned of what came next.
-    const auto hint = ReadLastCheckpoint(*this);
+    const auto found = FindLastCheckpoint(*this);
+    if (files.empty()) TARN_RETURN_NOT_OK(found.status());
+    const auto hint = found.ok() ? *found : std::nullopt;
     if (files.empty() && !hint.has_value()) TARN_RETURN_NOT_OK(CheckLetIn(from));
     if (hint.has_value() && hint->version >= from && hint->version < kMaxVersion) {
-      TARN_ASSIGN_OR_RETURN(std::vector<ObjectInfo> checkpoint, HintedCheckpoint(*hint));
-      if (!checkpoint.empty() && hint->version >= next) {
-        TARN_RETURN_NOT_OK(WalkDown(hint->version, next, files));
-        TARN_ASSIGN_OR_RETURN(next, WalkUp(hint->version + 1, files));
-      }
-      for (ObjectInfo& part : checkpoint) {
-        const bool known =
-            std::any_of(files.begin(), files.end(), [&](const ObjectInfo& file) { return file.key == part.key; });
-        if (!known) files.push_back(std::move(part));
-      }
+      TARN_RETURN_NOT_OK(FollowHint(*hint, next, files));
     }
     if (next == 0) return Status::Ok();
     TARN_ASSIGN_OR_RETURN(Found checksum, Probe({ChecksumKey(next - 1)}));
-    if (checksum[0].has_value()) files.push_back(*std::move(checksum[0]));
+    Take(std::move(checksum), files);
     return Status::Ok();
+  }
+
+  /// Adds the checkpoint that the hint names and, where it lies behind `next`, the commits around it.
+  Status FollowHint(const LastCheckpoint& hint, int64_t& next, std::vector<ObjectInfo>& files) {
+    TARN_ASSIGN_OR_RETURN(std::vector<ObjectInfo> parts, HintedCheckpoint(hint));
+    const size_t before = files.size();
+    for (ObjectInfo& part : parts) files.push_back(std::move(part));
+    if (hint.version < next) return Status::Ok();
+    TARN_RETURN_NOT_OK(WalkDown(hint.version, next, files));
+    if (files.size() > before) {
+      TARN_ASSIGN_OR_RETURN(next, WalkUp(hint.version + 1, files));
+    }
+    if (!files.empty()) return Status::Ok();
+    return Status::Corruption(uri() + ": " + std::string(kLastCheckpointKey) + " names a checkpoint of version " +
+                              std::to_string(hint.version) + ", and neither that nor any commit is there");
   }
 
   Mutex mutex_;

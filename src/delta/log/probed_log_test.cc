@@ -33,12 +33,21 @@ class WebServer final : public storage::ForwardingStore {
   std::atomic<int> heads = 0;
   /// Told of every file, where it is not 0.
   std::atomic<int64_t> size = 0;
+  /// Of files named by a version, those from this one on are denied, whether they are there or not.
+  std::atomic<int64_t> private_from = INT64_MAX;
+  /// What happens once, right behind the first answer about this key.
+  std::pair<std::string, std::function<void()>> after_heads_of;
+  std::atomic<bool> tells_times = true;
+  /// What reading the hint ends with.
+  Status hint;
 
   Result<ObjectInfo> Head(std::string_view key) override {
     ++heads;
-    if (!lets_in) return Status::PermissionDenied(std::string(key));
+    if (!lets_in || IsPrivate(key)) return Status::PermissionDenied(std::string(key));
     auto found = inner().Head(key);
+    if (key == after_heads_of.first && after_heads_of.second) std::exchange(after_heads_of.second, nullptr)();
     if (found.ok() && size > 0) found->size_bytes = size;
+    if (found.ok() && !tells_times) found->modified_micros = 0;
     if (!found.status().Is(StatusCode::kNotFound) || absent == Absent::kNotFound) return found;
     if (absent == Absent::kDenied) return Status::PermissionDenied(std::string(key));
     if (absent == Absent::kAnsweredForCommits) {
@@ -48,7 +57,8 @@ class WebServer final : public storage::ForwardingStore {
     return ObjectInfo{.key = std::string(key), .size_bytes = 6, .modified_micros = 0, .etag = "\"1\""};
   }
   Result<std::unique_ptr<ObjectReader>> Open(std::string_view key) override {
-    if (!lets_in) return Status::PermissionDenied(std::string(key));
+    if (!lets_in || IsPrivate(key)) return Status::PermissionDenied(std::string(key));
+    if (key == kLastCheckpointKey && !hint.ok()) return hint;
     auto opened = inner().Open(key);
     if (!opened.status().Is(StatusCode::kNotFound) || absent != Absent::kDenied) return opened;
     return Status::PermissionDenied(std::string(key));
@@ -60,6 +70,13 @@ class WebServer final : public storage::ForwardingStore {
     return Status::Unsupported("no lists here");
   }
   std::string uri() const override { return "https://example.invalid/t"; }
+
+ private:
+  bool IsPrivate(std::string_view key) const {
+    const std::string_view name = key.substr(std::min(key.size(), kLogFolder.size()));
+    return private_from != INT64_MAX && name.size() > 20 && name[0] >= '0' && name[0] <= '9' &&
+           name.substr(0, 20) >= PaddedVersion(private_from);
+  }
 };
 
 class ProbedLogTest : public ::testing::Test {
@@ -246,6 +263,111 @@ TEST_F(ProbedLogTest, SizesThatNoLogHas) {
   const auto loaded = LoadSnapshot(Probed());
   EXPECT_TRUE(loaded.status().Is(StatusCode::kUnsupported)) << loaded.status().ToString();
   EXPECT_THAT(loaded.status().message(), HasSubstr("00000000000000000000.json is said to have 9000000000000000000"));
+}
+
+TEST_F(ProbedLogTest, AServerThatDeniesTheNewerPart) {
+  GrowTo(9);
+  for (const int64_t from : {1, 2, 5, 9}) {
+    server_->private_from = from;
+    const auto loaded = LoadSnapshot(Probed());
+    EXPECT_TRUE(loaded.status().Is(StatusCode::kPermissionDenied)) << from << loaded.status().ToString();
+  }
+  // What nobody sees from here is no difference.
+  server_->private_from = 10;
+  server_->absent = WebServer::Absent::kDenied;
+  EXPECT_EQ((*LoadSnapshot(Probed()))->version(), 9);
+}
+
+TEST_F(ProbedLogTest, AGapInTheCommits) {
+  GrowTo(40);
+  for (int64_t missing = 0; missing < 40; ++missing) {
+    const std::string commit = *table_.store().Get(CommitKey(missing));
+    ASSERT_TRUE(table_.store().Delete(CommitKey(missing)).ok());
+    const auto loaded = LoadSnapshot(Probed());
+    EXPECT_TRUE(loaded.status().Is(StatusCode::kCorruption)) << missing << loaded.status().ToString();
+    EXPECT_THAT(loaded.status().message(), HasSubstr("the log lacks version " + std::to_string(missing)));
+    // What came before is whole.
+    if (missing > 0) {
+      EXPECT_EQ((*LoadSnapshotAt(Probed(), missing - 1))->version(), missing - 1);
+    }
+    table_.Put(CommitKey(missing), commit);
+  }
+  ExpectVersionsAsListed();
+}
+
+TEST_F(ProbedLogTest, ACommitThatAppearsBehindItsSuccessorIsNoGap) {
+  GrowTo(3);
+  const std::string commit = *table_.store().Get(CommitKey(2));
+  ASSERT_TRUE(table_.store().Delete(CommitKey(2)).ok());
+  const TableContext probed = Probed();
+  // Asked for once, before it was there, and found when it is asked for again.
+  server_->after_heads_of = {CommitKey(2), [&] { table_.Put(CommitKey(2), commit); }};
+  const auto loaded = LoadSnapshot(probed);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  EXPECT_EQ((*loaded)->version(), 3);
+}
+
+TEST_F(ProbedLogTest, AHintThatIsNotGiven) {
+  GrowTo(10);
+  Checkpoint();
+  GrowTo(12);
+  for (const Status& hint : {Status::Unavailable("503"), Status::PermissionDenied("403")}) {
+    server_->hint = hint;
+    // The log is there from its beginning.
+    EXPECT_EQ((*LoadSnapshot(Probed()))->version(), 12);
+  }
+  DeleteCommits(0, 9);
+  for (const Status& hint : {Status::Unavailable("503"), Status::PermissionDenied("403")}) {
+    server_->hint = hint;
+    EXPECT_EQ(LoadSnapshot(Probed()).status().code(), hint.code());
+  }
+  server_->hint = Status::Ok();
+  EXPECT_EQ((*LoadSnapshot(Probed()))->version(), 12);
+}
+
+TEST_F(ProbedLogTest, AHintAtWhatIsGone) {
+  GrowTo(12);
+  DeleteCommits(0, 9);
+  table_.Put(std::string(kLastCheckpointKey), R"({"version":5,"size":1})");
+  const auto loaded = LoadSnapshot(Probed());
+  EXPECT_TRUE(loaded.status().Is(StatusCode::kCorruption)) << loaded.status().ToString();
+  EXPECT_THAT(loaded.status().message(),
+              HasSubstr("https://example.invalid/t: _delta_log/_last_checkpoint names a checkpoint of version 5"));
+}
+
+TEST_F(ProbedLogTest, AHintBehindAGap) {
+  GrowTo(12);
+  DeleteCommits(4, 6);
+  table_.Put(std::string(kLastCheckpointKey), R"({"version":10,"size":1})");
+  const auto loaded = LoadSnapshot(Probed());
+  EXPECT_TRUE(loaded.status().Is(StatusCode::kCorruption)) << loaded.status().ToString();
+  EXPECT_THAT(loaded.status().message(), HasSubstr("the log lacks version 4"));
+}
+
+TEST_F(ProbedLogTest, AServerThatTellsNoTimes) {
+  GrowTo(3);
+  server_->tells_times = false;
+  const TableContext probed = Probed();
+  const auto found = VersionAtTimestamp(probed, INT64_MAX);
+  EXPECT_TRUE(found.status().Is(StatusCode::kUnsupported)) << found.status().ToString();
+  EXPECT_THAT(found.status().message(),
+              HasSubstr("does not say when _delta_log/00000000000000000000.json was written"));
+  // What the writers' clocks said is better than nothing.
+  const auto history = *ReadHistory(probed, **LoadSnapshot(probed), 10);
+  ASSERT_EQ(history.size(), 4u);
+  for (const HistoryEntry& entry : history) EXPECT_EQ(entry.timestamp_millis, entry.info.timestamp_millis);
+  EXPECT_GT(history[0].timestamp_millis, 0);
+}
+
+TEST_F(ProbedLogTest, AServerThatTellsNoTimesOfATableThatDoes) {
+  snapshot_ = table_.Create(false, {{"delta.enableInCommitTimestamps", "true"}});
+  GrowTo(3);
+  server_->tells_times = false;
+  const TableContext probed = Probed();
+  const auto history = *ReadHistory(probed, **LoadSnapshot(probed), 10);
+  for (const HistoryEntry& entry : history) {
+    EXPECT_EQ(*VersionAtTimestamp(probed, entry.timestamp_millis), entry.version);
+  }
 }
 
 TEST_F(ProbedLogTest, NoLog) {

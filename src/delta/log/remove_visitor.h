@@ -14,9 +14,7 @@ class RemoveVisitor final : public ActionVisitor {
   explicit RemoveVisitor(std::function<Status(const Remove&)> visit) : visit_(std::move(visit)) {}
 
   /// The action's name may be written with escapes, too.
-  bool Skips(std::string_view line) const override {
-    return !Holds(line, "\"remove\"", 5) && !Holds(line, "\\u", 1);
-  }
+  bool Skips(std::string_view line) const override { return !Holds(line, "\"remove\"", 5) && !Holds(line, "\\u", 1); }
 
   Status OnRemove(const RemoveRecord& record) override {
     Remove remove;

@@ -39,7 +39,7 @@ struct CommitActions {
   std::map<std::string, FileAction> removes;
   std::vector<FileAction> change_files;
   std::optional<Metadata> metadata;
-  std::optional<int64_t> in_commit_timestamp_millis;
+  CommitInfo info;
 };
 
 class ChangeVisitor final : public ActionVisitor {
@@ -73,8 +73,7 @@ class ChangeVisitor final : public ActionVisitor {
     return Status::Ok();
   }
   Status OnCommitInfo(std::string_view json) override {
-    TARN_ASSIGN_OR_RETURN(const CommitInfo info, ParseCommitInfo(json));
-    actions_.in_commit_timestamp_millis = info.in_commit_timestamp_millis;
+    TARN_ASSIGN_OR_RETURN(actions_.info, ParseCommitInfo(json));
     return Status::Ok();
   }
 
@@ -372,7 +371,7 @@ Result<std::shared_ptr<const Snapshot>> ReadChanges(const TableContext& table, c
         TARN_RETURN_NOT_OK(reader.CheckSchema(begin->metadata(), first));
       }
     }
-    const int64_t millis = actions.in_commit_timestamp_millis.value_or(commit.modified_millis);
+    const int64_t millis = actions.info.TimeMillis(commit.modified_millis);
     const Status appended = AppendCommit(*table.store, actions, next, millis, *changes);
     if (!appended.ok()) return appended.WithContext(CommitKey(next));
     ++next;
