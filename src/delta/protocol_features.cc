@@ -3,11 +3,13 @@
 #include <arrow/api.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <string_view>
 
 #include "delta/files/type_changes.h"
 #include "delta/letter_case.h"
+#include "delta/table_properties.h"
 
 namespace tarn::delta {
 
@@ -311,6 +313,16 @@ Status CheckMayDelete(const Metadata& metadata) {
 
 bool PropertyIsTrue(const Metadata& metadata, const std::string& key) {
   return SameButForCase(Property(metadata, key), "true");
+}
+
+int64_t PropertyNumber(const Metadata& metadata, const std::string& key, int64_t otherwise) {
+  const auto found = metadata.configuration.find(key);
+  if (found == metadata.configuration.end()) return otherwise;
+  const std::string& text = found->second;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && CheckPropertyValue(key, text).ok() ? number : otherwise;
 }
 
 namespace {

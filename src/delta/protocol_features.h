@@ -47,4 +47,7 @@ Status CheckMayDelete(const Metadata& metadata);
 /// The value of a boolean table property; false when absent.
 bool PropertyIsTrue(const Metadata& metadata, const std::string& key);
 
+/// The value of a table property that is a whole number; `otherwise` when absent, or none that it may have.
+int64_t PropertyNumber(const Metadata& metadata, const std::string& key, int64_t otherwise);
+
 }  // namespace tarn::delta

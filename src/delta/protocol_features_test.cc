@@ -171,6 +171,20 @@ TEST(ProtocolFeatures, TheProtocolIsRaisedAsLittleAsCanBe) {
   EXPECT_EQ(RaiseFor({}, {"fromTheFuture"}).status().code(), StatusCode::kUnsupported);
 }
 
+TEST(ProtocolFeatures, PropertiesThatAreNumbers) {
+  const std::tuple<const char*, const char*, int64_t> cases[] = {
+      {"delta.checkpointInterval", "7", 7},           {"delta.checkpointInterval", "0", 10},
+      {"delta.checkpointInterval", "-3", 10},         {"delta.checkpointInterval", "7 commits", 10},
+      {"delta.checkpointInterval", "", 10},           {"delta.checkpointInterval", "99999999999999999999", 10},
+      {"delta.dataSkippingNumIndexedCols", "0", 0},   {"delta.dataSkippingNumIndexedCols", "-1", -1},
+      {"delta.dataSkippingNumIndexedCols", "-2", 10}, {"delta.columnMapping.maxColumnId", "12", 12},
+      {"delta.columnMapping.maxColumnId", "x", 10}};
+  for (const auto& [name, value, number] : cases) {
+    EXPECT_EQ(PropertyNumber({.configuration = {{name, value}}}, name, 10), number) << name << " = " << value;
+  }
+  EXPECT_EQ(PropertyNumber({}, "delta.checkpointInterval", 10), 10);
+}
+
 TEST(ProtocolFeatures, OldVersionsStandForFeatures) {
   EXPECT_EQ(FeaturesOf({1, 2, {}, {}}), (std::set<std::string>{"appendOnly", "invariants"}));
   EXPECT_EQ(FeaturesOf({2, 5, {}, {}}), (std::set<std::string>{"appendOnly", "changeDataFeed", "checkConstraints",

@@ -337,9 +337,7 @@ Result<int64_t> VersionAtTimestamp(const TableContext& table, const Snapshot& ne
   if (commits.empty()) return Status::NotFound("the log holds no commits");
   int64_t in_commit_from = INT64_MAX;
   if (PropertyIsTrue(newest.metadata(), "delta.enableInCommitTimestamps")) {
-    const auto& properties = newest.metadata().configuration;
-    const auto enabled = properties.find("delta.inCommitTimestampEnablementVersion");
-    in_commit_from = enabled == properties.end() ? 0 : std::strtoll(enabled->second.c_str(), nullptr, 10);
+    in_commit_from = PropertyNumber(newest.metadata(), "delta.inCommitTimestampEnablementVersion", /*otherwise=*/0);
   }
   for (const LogFile& commit : commits) {
     if (commit.version >= in_commit_from || commit.modified_millis > 0) continue;

@@ -4,11 +4,11 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <string>
 
 #include "delta/letter_case.h"
+#include "delta/protocol_features.h"
 
 namespace tarn::delta {
 namespace {
@@ -73,13 +73,7 @@ int64_t HighestId(const arrow::FieldVector& fields) {
   return highest;
 }
 
-int64_t MaxColumnId(const Metadata& metadata) {
-  const auto found = metadata.configuration.find(kMaxColumnIdKey);
-  int64_t id = 0;
-  if (found == metadata.configuration.end()) return id;
-  const std::string& text = found->second;
-  return std::from_chars(text.data(), text.data() + text.size(), id).ec == std::errc() ? id : 0;
-}
+int64_t MaxColumnId(const Metadata& metadata) { return PropertyNumber(metadata, kMaxColumnIdKey, /*otherwise=*/0); }
 
 /// Gives ids and names in data files to fields at every depth.
 class Mapper {

@@ -4,12 +4,13 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 
 #include "base/clock.h"
 #include "columnar/conform.h"
 #include "columnar/without_void.h"
 #include "delta/letter_case.h"
+#include "delta/protocol_features.h"
 #include "delta/table_path.h"
 
 namespace tarn::delta {
@@ -69,12 +70,8 @@ void ChooseLeaves(const arrow::FieldVector& fields, const std::vector<ColumnPath
 }  // namespace
 
 int IndexedColumns(const Metadata& metadata) {
-  const auto found = metadata.configuration.find("delta.dataSkippingNumIndexedCols");
-  if (found == metadata.configuration.end()) return kDefaultIndexedColumns;
-  int columns = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [rest, error] = std::from_chars(found->second.data(), end, columns);
-  return error == std::errc() && rest == end && columns >= -1 ? columns : kDefaultIndexedColumns;
+  const int64_t columns = PropertyNumber(metadata, "delta.dataSkippingNumIndexedCols", kDefaultIndexedColumns);
+  return static_cast<int>(std::min<int64_t>(columns, std::numeric_limits<int>::max()));
 }
 
 DataFileOptions DataFileOptionsOf(const Snapshot& snapshot) {

@@ -1,28 +1,14 @@
 #include "delta/operations/after_commit.h"
 
-#include <charconv>
-
 #include "base/log.h"
 #include "delta/log/checksum.h"
+#include "delta/protocol_features.h"
 #include "delta/transaction.h"
 
 namespace tarn::delta {
 
-namespace {
-
-int64_t CheckpointInterval(const Metadata& metadata, int64_t otherwise) {
-  const auto found = metadata.configuration.find("delta.checkpointInterval");
-  if (found == metadata.configuration.end()) return otherwise;
-  int64_t interval = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [rest, error] = std::from_chars(found->second.data(), end, interval);
-  return error == std::errc() && rest == end && interval > 0 ? interval : otherwise;
-}
-
-}  // namespace
-
 bool CheckpointIsDue(const Snapshot& snapshot, int64_t before, int64_t otherwise) {
-  const int64_t interval = CheckpointInterval(snapshot.metadata(), otherwise);
+  const int64_t interval = PropertyNumber(snapshot.metadata(), "delta.checkpointInterval", otherwise);
   // The first version is read as fast without.
   if (snapshot.version() <= 0) return false;
   return snapshot.version() / interval != (before < 0 ? 0 : before / interval);

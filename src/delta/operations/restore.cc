@@ -1,7 +1,6 @@
 #include "delta/operations/restore.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,15 +25,6 @@ constexpr char kMaxColumnId[] = "delta.columnMapping.maxColumnId";
 constexpr const char* kInCommitTimestamps[] = {"delta.enableInCommitTimestamps",
                                                "delta.inCommitTimestampEnablementVersion",
                                                "delta.inCommitTimestampEnablementTimestamp"};
-
-int64_t NumberOf(const Metadata& metadata, const std::string& property) {
-  const auto found = metadata.configuration.find(property);
-  int64_t number = 0;
-  if (found != metadata.configuration.end()) {
-    std::from_chars(found->second.data(), found->second.data() + found->second.size(), number);
-  }
-  return number;
-}
 
 class Restorer {
  public:
@@ -124,8 +114,8 @@ Metadata Restorer::RestoredMetadata() const {
   const auto& newest = newest_->metadata().configuration;
   // No id is given twice, and time goes on as the table's commits have it.
   if (newest.contains(kMaxColumnId)) {
-    metadata.configuration[kMaxColumnId] =
-        std::to_string(std::max(NumberOf(metadata, kMaxColumnId), NumberOf(newest_->metadata(), kMaxColumnId)));
+    metadata.configuration[kMaxColumnId] = std::to_string(
+        std::max(PropertyNumber(metadata, kMaxColumnId, 0), PropertyNumber(newest_->metadata(), kMaxColumnId, 0)));
   }
   for (const char* property : kInCommitTimestamps) {
     metadata.configuration.erase(property);
