@@ -232,6 +232,7 @@ class DuckCursor final : public Cursor {
   /// Plans the statement whose turn it is.
   Status Plan() {
     ParsedStatement& parsed = request_.statements[at_];
+    SetCondition(*connection_->context, parsed.condition);
     // One that changes tables may have to run again.
     auto statement = request_.writes() ? parsed.statement->Copy() : std::move(parsed.statement);
     // Covers the optimizer only: its folding of constants happens on this thread, the query's own work does not yet.

@@ -47,6 +47,7 @@ struct MayChangeState final : public duckdb::ClientContextState {
   explicit MayChangeState(std::shared_ptr<TransactionBlock> of) : block(std::move(of)) {}
   /// Null for a statement that stands alone.
   const std::shared_ptr<TransactionBlock> block;
+  std::optional<std::string> condition;
 };
 
 duckdb::shared_ptr<MayChangeState> MayChange(duckdb::ClientContext& context) {
@@ -435,6 +436,15 @@ void LetChangeTables(duckdb::ClientContext& context, bool may, std::shared_ptr<T
   if (may) {
     context.registered_state->Insert(kMayChangeKey, duckdb::make_shared_ptr<MayChangeState>(std::move(block)));
   }
+}
+
+void SetCondition(duckdb::ClientContext& context, std::optional<std::string> condition) {
+  if (const auto may = MayChange(context)) may->condition = std::move(condition);
+}
+
+std::optional<std::string> ConditionOf(duckdb::ClientContext& context) {
+  const auto may = MayChange(context);
+  return may ? may->condition : std::nullopt;
 }
 
 void RegisterLakeNames(duckdb::DatabaseInstance& instance) {

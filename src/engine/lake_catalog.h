@@ -63,6 +63,11 @@ void RegisterLakeNames(duckdb::DatabaseInstance& instance);
 /// row committed, for the block that they belong to where there is one.
 void LetChangeTables(duckdb::ClientContext& context, bool may, std::shared_ptr<TransactionBlock> block = nullptr);
 
+/// For the history of the table that it changes, the condition of the statement that is planned next on a connection
+/// that may change tables (ParsedStatement::condition).
+void SetCondition(duckdb::ClientContext& context, std::optional<std::string> condition);
+std::optional<std::string> ConditionOf(duckdb::ClientContext& context);
+
 /// A table as a statement sees it.
 struct PinnedTable {
   lake::TableName name;

@@ -12,6 +12,7 @@
 #include "engine/arrow_vectors.h"
 #include "engine/chunk_rows.h"
 #include "engine/exception_barrier.h"
+#include "engine/lake_catalog.h"
 #include "engine/lake_table.h"
 #include "engine/lake_transaction.h"
 
@@ -103,6 +104,7 @@ duckdb::SinkFinalizeType LakeWrite::Finalize(duckdb::Pipeline&, duckdb::Event&, 
   auto& state = input.global_state.Cast<WriteState>();
   TableEdit::Statement statement = statement_;
   Describe(state, statement);
+  if (const auto condition = ConditionOf(context)) statement.parameters.merge(delta::PredicateParameter(*condition));
   if (returns_rows_) ReadDeleted(context, state);
   if (const auto snapshot = ValueOrThrow(state.edit->Commit(statement))) {
     catalog_.NoteCommit(state.edit->name(), snapshot);

@@ -47,6 +47,23 @@ TEST_F(LakeWriteTest, RowsMadeOfTheTableItselfAreNoBlindAppend) {
   Both("insert into db.t select max(id) + 1, 'next', null from db.t where id < (select count(*) from db.t)");
 }
 
+TEST_F(LakeWriteTest, HistoryTellsByWhichConditionRowsWereChosen) {
+  MakeTable();
+  const auto expect_predicate = [&](const std::string& sql, const std::string& parameters) {
+    ASSERT_TRUE(Run(sql).ok()) << sql;
+    EXPECT_THAT(Commit(Latest()->version()), HasSubstr(R"("operationParameters":{)" + parameters + "}")) << sql;
+  };
+  expect_predicate("update db.t set name = 'x' where id = 3 and name <> 'a\"b'",
+                   R"("predicate":"[\"((id = 3) AND (\\\"name\\\" != 'a\\\"b'))\"]")");
+  expect_predicate("merge into db.t using (select 3 as k) s on (t.id = s.k) when matched then update set name = 'm'",
+                   R"("predicate":"[\"(t.id = s.k)\"]")");
+  expect_predicate("merge into db.t using (select 3 as id) s using (id) when matched then update set name = 'm'", "");
+  expect_predicate("delete from db.t where id = 1 returning id", R"("predicate":"[\"(id = 1)\"]")");
+  // A list as long as this one is not for everybody who reads the log.
+  expect_predicate("delete from db.t where id = 2 or name = '" + std::string(5000, 'x') + "'", "");
+  expect_predicate("delete from db.t", R"("predicate":"[]")");
+}
+
 TEST_F(LakeWriteTest, WhatADeltaTableCannotHaveIsRefusedByName) {
   const auto refused = [&](const std::string& columns, const std::string& why) {
     EXPECT_THAT(Value("create table db.x (" + columns + ")"), HasSubstr(why));

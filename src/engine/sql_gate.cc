@@ -107,6 +107,30 @@ bool ReturnsRows(duckdb::SQLStatement& statement) {
   }
 }
 
+/// What a commit keeps of a condition: a list of a million ids would be read with the log from then on.
+constexpr size_t kMaxConditionBytes = 4 << 10;
+
+std::optional<std::string> ConditionOf(const duckdb::SQLStatement& statement) {
+  const duckdb::ParsedExpression* condition = nullptr;
+  switch (statement.type) {
+    case duckdb::StatementType::DELETE_STATEMENT:
+      condition = statement.Cast<duckdb::DeleteStatement>().condition.get();
+      break;
+    case duckdb::StatementType::UPDATE_STATEMENT:
+      condition = statement.Cast<duckdb::UpdateStatement>().set_info->condition.get();
+      break;
+    case duckdb::StatementType::MERGE_INTO_STATEMENT:
+      condition = statement.Cast<duckdb::MergeIntoStatement>().join_condition.get();
+      // USING (columns) has none.
+      if (condition == nullptr) return std::nullopt;
+      break;
+    default:
+      return std::nullopt;
+  }
+  std::string text = condition == nullptr ? "" : condition->ToString();
+  return text.size() <= kMaxConditionBytes ? std::optional(std::move(text)) : std::nullopt;
+}
+
 ParsedStatement CheckOne(duckdb::unique_ptr<duckdb::SQLStatement> statement, const std::string& sql,
                          const duckdb::ParserOptions& options, const SessionPolicy& policy) {
   ParsedStatement parsed{.statement = std::move(statement)};
@@ -134,6 +158,7 @@ ParsedStatement CheckOne(duckdb::unique_ptr<duckdb::SQLStatement> statement, con
   parsed.table = ChangedTable(*inner);
   parsed.changes_rows = ChangesRows(inner->type);
   parsed.returns_rows = ReturnsRows(*inner);
+  parsed.condition = ConditionOf(*inner);
   return parsed;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct ParsedStatement {
   bool changes_rows = false;
   /// It changes rows and gives some: its answer is to be there before it is committed.
   bool returns_rows = false;
+  /// By which DELETE, UPDATE or MERGE chooses rows, as text, empty for all of them; nothing for one that is too long to
+  /// be kept in a table's history.
+  std::optional<std::string> condition;
 };
 
 /// What one request asks for.
