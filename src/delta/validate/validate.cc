@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "delta/log/checkpoint_source.h"
 #include "delta/log/last_checkpoint.h"
 #include "delta/log/log_names.h"
 #include "delta/log/log_segment.h"
 #include "delta/log/log_snapshot.h"
+#include "delta/parallel.h"
 #include "delta/validate/validate_commit.h"
 #include "delta/validate/validate_derived.h"
 #include "delta/validate/validate_files.h"
@@ -122,6 +126,46 @@ int64_t FirstMissingAfter(const LogListing& listing, int64_t version) {
   return version;
 }
 
+/// Commits of a distant store are read so many at a time, and so many bytes.
+constexpr size_t kCommitsAhead = 32;
+constexpr int64_t kBytesAhead = 16 << 20;
+
+/// The texts of a log's commits, asked for in the order of their versions.
+class CommitTexts {
+ public:
+  CommitTexts(storage::ObjectStore& store, const std::map<int64_t, LogFile>& commits)
+      : store_(store), commits_(commits) {}
+
+  Result<std::string> Take(int64_t version) {
+    if (!IsDistant(store_)) return ReadActionsText(store_, commits_.at(version).key);
+    if (!ahead_.contains(version)) ReadAhead(version);
+    return std::move(ahead_.extract(version).mapped());
+  }
+
+ private:
+  void ReadAhead(int64_t version) {
+    ahead_.clear();
+    std::vector<const LogFile*> files;
+    int64_t bytes = 0;
+    for (auto it = commits_.find(version); it != commits_.end() && files.size() < kCommitsAhead; ++it) {
+      bytes += it->second.size_bytes;
+      if (bytes > kBytesAhead && !files.empty()) break;
+      files.push_back(&it->second);
+    }
+    std::vector<Result<std::string>> texts(files.size(), std::string());
+    // Each failure belongs to its own version.
+    (void)RunParallel(files.size(), ThreadsFor(store_, 1), [&](size_t i) {
+      texts[i] = ReadActionsText(store_, files[i]->key);
+      return Status::Ok();
+    }).ok();
+    for (size_t i = 0; i < files.size(); ++i) ahead_.emplace(files[i]->version, std::move(texts[i]));
+  }
+
+  storage::ObjectStore& store_;
+  const std::map<int64_t, LogFile>& commits_;
+  std::map<int64_t, Result<std::string>> ahead_;
+};
+
 /// Goes through a log from its first usable version to its last.
 class Validator {
  public:
@@ -212,7 +256,7 @@ class Validator {
   Status Begin(int64_t start) {
     if (start < 0) return Status::Ok();
     for (auto it = listing_.commits.begin(); it != listing_.commits.end() && it->first < start; ++it) {
-      TARN_RETURN_NOT_OK(ReadActions(*table_.store, {it->second.key, it->first}, findings_).status());
+      TARN_RETURN_NOT_OK(CheckActions(texts_.Take(it->first), {it->second.key, it->first}, findings_).status());
     }
     const CheckpointFiles& checkpoint = listing_.checkpoints.at(start).front();
     const Place place{checkpoint.key(), start};
@@ -234,7 +278,7 @@ class Validator {
     std::optional<CommitInfo> info;
     if (const auto commit = listing_.commits.find(start); commit != listing_.commits.end()) {
       TARN_ASSIGN_OR_RETURN(const CommitActions actions,
-                            ReadActions(*table_.store, {commit->second.key, start}, findings_));
+                            CheckActions(texts_.Take(start), {commit->second.key, start}, findings_));
       if (!actions.infos.empty()) info = actions.infos.front().action;
     }
     return CheckDerived(start, info);
@@ -242,7 +286,7 @@ class Validator {
 
   Status CheckVersion(int64_t version) {
     const Place place{listing_.commits.at(version).key, version};
-    TARN_ASSIGN_OR_RETURN(const CommitActions commit, ReadActions(*table_.store, place, findings_));
+    TARN_ASSIGN_OR_RETURN(const CommitActions commit, CheckActions(texts_.Take(version), place, findings_));
     known_ = known_ && commit.complete;
     if (known_) state_.Apply(commit);
     return CheckDerived(version, commit.infos.empty() ? std::nullopt : std::optional(commit.infos.front().action));
@@ -273,6 +317,7 @@ class Validator {
   ValidationReport& report_;
   Findings& findings_;
   LogListing listing_;
+  CommitTexts texts_{*table_.store, listing_.commits};
   LogRules state_;
   /// False once a commit could not be read: the state behind it is unknown.
   bool known_ = true;

@@ -52,7 +52,8 @@ struct ValidationReport {
 /// which is built one commit after the other, with none of the reader's shortcuts. Changes nothing.
 ///
 /// What is wrong with the table is in the report; a status other than OK is a store that cannot be read, or NotFound
-/// where there is no log. Holds the live files in memory, a few hundred bytes each, and the actions of one commit.
+/// where there is no log. Holds the live files in memory, a few hundred bytes each, and the actions of one commit, of a
+/// distant store the texts of some more.
 Result<ValidationReport> ValidateTable(const TableContext& table, const ValidateOptions& options = {});
 
 }  // namespace tarn::delta

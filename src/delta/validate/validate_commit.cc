@@ -239,10 +239,17 @@ bool CheckLine(dom::parser& parser, std::string_view line, const Place& place, F
 
 }  // namespace
 
+Result<std::string> ReadActionsText(storage::ObjectStore& store, const std::string& key) {
+  return storage::GetAtMost(store, key, kMaxTextBytes);
+}
+
 Result<CommitActions> ReadActions(storage::ObjectStore& store, const Place& place, Findings& findings) {
+  return CheckActions(ReadActionsText(store, place.key), place, findings);
+}
+
+Result<CommitActions> CheckActions(Result<std::string> read, const Place& place, Findings& findings) {
   CommitActions actions;
   actions.place = place;
-  auto read = storage::GetAtMost(store, place.key, kMaxTextBytes);
   if (read.status().Is(StatusCode::kResourceExhausted)) {
     findings.Error("json", place, read.status().message());
     actions.complete = false;

@@ -34,4 +34,8 @@ struct CommitActions {
 /// their types. A status other than OK is the store's.
 Result<CommitActions> ReadActions(storage::ObjectStore& store, const Place& place, Findings& findings);
 
+/// The two halves of that: what reading the file gave, and what is made of it.
+Result<std::string> ReadActionsText(storage::ObjectStore& store, const std::string& key);
+Result<CommitActions> CheckActions(Result<std::string> read, const Place& place, Findings& findings);
+
 }  // namespace tarn::delta::validation

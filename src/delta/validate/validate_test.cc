@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+
 #include "columnar/delta_schema.h"
 #include "delta/log/commit_json.h"
 #include "delta/log/log_names.h"
@@ -12,6 +16,7 @@
 #include "delta/testing/expect_valid.h"
 #include "delta/testing/table_fixture.h"
 #include "delta/transaction.h"
+#include "storage/forwarding_store.h"
 
 namespace tarn::delta {
 namespace {
@@ -648,6 +653,55 @@ TEST_F(ValidateFiles, TheDeletionVectorCannotBeRead) {
       Text(Protocol{3, 7, std::vector<std::string>{"deletionVectors"}, std::vector<std::string>{"deletionVectors"}}));
   ASSERT_TRUE(table_.store().Put(CommitKey(0), AsBytes(text), storage::Precondition::None()).ok());
   EXPECT_THAT(Rules(false), ElementsAre("vector"));
+}
+
+/// A table that is far away. Its second commit is answered for once a later one was asked for as well.
+class Distant final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<std::unique_ptr<storage::ObjectReader>> Open(std::string_view key) override {
+    if (key == unreadable) return Status::Unavailable("no answer for " + std::string(key));
+    if (key == CommitKey(9) && !asked_for_9_.exchange(true)) answer_.set_value();
+    if (key == CommitKey(1) && asked_.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
+      return Status::Unavailable("nothing else was asked for");
+    }
+    return inner().Open(key);
+  }
+  std::string uri() const override { return "s3://bucket/t"; }
+
+  std::string unreadable;
+
+ private:
+  std::atomic<bool> asked_for_9_ = false;
+  std::promise<void> answer_;
+  const std::shared_future<void> asked_ = answer_.get_future();
+};
+
+TEST(ValidateTest, CommitsThatAreReadAheadAreJudgedAsThoseThatAreNot) {
+  MemoryTable table;
+  table.ExpectBroken();
+  table.PutCommit(0, FirstLines());
+  for (int64_t version = 1; version <= 100; ++version) {
+    std::string text = Text(MemoryTable::MakeAdd("f" + std::to_string(version)));
+    if (version % 31 == 0) text += Text(RemoveOf("never there"));
+    if (version == 70) text += R"({"add":{"path":7}})";
+    table.PutCommit(version, text);
+  }
+  const auto near = *ValidateTable(table.context());
+  TableContext far = table.context();
+  const auto store = std::make_shared<Distant>(far.store);
+  far.store = store;
+  const auto judged = ValidateTable(far);
+  ASSERT_TRUE(judged.ok()) << judged.status().ToString();
+  EXPECT_GE(near.errors, 4u);
+  EXPECT_EQ(judged->last_version, 100);
+  ASSERT_EQ(judged->findings.size(), near.findings.size());
+  for (size_t i = 0; i < near.findings.size(); ++i) {
+    EXPECT_EQ(judged->findings[i].ToString(), near.findings[i].ToString());
+  }
+  // A commit that cannot be read fails in its turn.
+  store->unreadable = CommitKey(40);
+  EXPECT_EQ(ValidateTable(far).status().ToString(), "Unavailable: no answer for " + CommitKey(40));
 }
 
 }  // namespace
