@@ -25,8 +25,8 @@ using storage::ObjectInfo;
 using storage::ObjectReader;
 using storage::ObjectStore;
 
-/// As many names are asked for at once; a walk begins with few, since most find one or two.
-constexpr size_t kFirstProbes = 2;
+/// As many names are asked for at once; a walk begins with few: most find one, and two more tell the end from a gap.
+constexpr size_t kFirstProbes = 3;
 constexpr size_t kMaxProbes = 32;
 /// More files than this are asked for by no walk: whoever answers for each name might never come to an end.
 constexpr size_t kMaxFiles = 20'000;
