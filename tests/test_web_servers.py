@@ -211,7 +211,7 @@ def test_what_a_server_or_a_log_says_is_only_text(tmp_path):
         assert done.returncode == 6 and "owned" in done.stderr and "\x1b" not in done.stderr, done
     log = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
     file = next((tmp_path / "t").glob("*.parquet"))
-    log.write_text(log.read_text().replace(file.name, "gone\\u001b[2J\\r\\u007f.parquet"))
+    log.write_text(log.read_text().replace(file.name, "gone\\u001b[2J\\r\\u007f\\u009b\\u202e.parquet"))
     done = run_tarn("sql", "-t", f"t={tmp_path}/t", "select sum(n) from t")
-    assert done.returncode != 0 and "gone\\x1b[2J\\x0d\\x7f.parquet" in done.stderr, done
-    assert not set(done.stderr) & {"\x1b", "\r", "\x7f"}
+    assert done.returncode != 0 and "gone\\x1b[2J\\x0d\\x7f\\u009b\\u202e.parquet" in done.stderr, done
+    assert not set(done.stderr) & {"\x1b", "\r", "\x7f", "\x9b", "\u202e"}

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/uri.h"
+#include "base/visible_text.h"
 
 namespace tarn {
 namespace {
@@ -125,11 +126,26 @@ TEST(NearestName, IsSuggestedWhenItIsNear) {
   EXPECT_EQ(DidYouMean("sql", {}), "");
 }
 
+TEST(VisibleText, EscapesWhatATerminalWouldObey) {
+  EXPECT_EQ(VisibleText("plain \t line\n"), "plain \t line\n");
+  EXPECT_EQ(VisibleText(std::string("\x1b[2J\r\0\x7f", 7)), "\\x1b[2J\\x0d\\x00\\x7f");
+  EXPECT_EQ(VisibleText("a\u009b31m\u009d\u0080\u009f"), "a\\u009b31m\\u009d\\u0080\\u009f");
+  EXPECT_EQ(VisibleText("\u202e\u202a\u2066\u2069\u200e\u200f\u061c"),
+            "\\u202e\\u202a\\u2066\\u2069\\u200e\\u200f\\u061c");
+  const std::string kept = "\u00a0\u00e4\u0660\u2028\u2030\u206a\u4e2d\U0001F600";
+  EXPECT_EQ(VisibleText(kept), kept);
+  // No UTF-8, or the beginning of some.
+  for (const std::string bytes : {"\x9b", "\xc2", "\xc2(", "\xe2\x80", "\xe2\x80(", "\xff\xfe"}) {
+    EXPECT_EQ(VisibleText(bytes), bytes);
+  }
+}
+
 TEST(Log, WhatIsLoggedIsOnlyText) {
   ::testing::internal::CaptureStderr();
-  Log(LogLevel::kWarning, "seen", {{"plain", "a/b"}, {"path", "a\x1b[2J\x7f\r\n.parquet"}, {"two", "a b"}});
+  Log(LogLevel::kWarning, "seen", {{"plain", "a/b\u202e"}, {"path", "a\x1b[2J\x7f\r\n\u009b.parquet"}, {"two", "a b"}});
   const std::string line = ::testing::internal::GetCapturedStderr();
-  EXPECT_TRUE(line.ends_with("seen  plain=a/b  path=\"a\\u001b[2J\\u007f\\u000d\\u000a.parquet\"  two=\"a b\"\n"))
+  EXPECT_TRUE(
+      line.ends_with("seen  plain=a/b\\u202e  path=\"a\\u001b[2J\\u007f\\u000d\\u000a\\u009b.parquet\"  two=\"a b\"\n"))
       << line;
 }
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/visible_text.h"
+
 namespace tarn {
 
 namespace {
@@ -97,6 +99,7 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
         line += field.value;
       }
     }
+    line = VisibleText(line);
   }
   Logger().log(spd_level, fmt::string_view("{}"), line);
 }

@@ -11,6 +11,7 @@
 
 #include "base/error_table.h"
 #include "base/nearest_name.h"
+#include "base/visible_text.h"
 
 namespace tarn::cli {
 
@@ -120,29 +121,9 @@ Status WriteStdout(std::string_view text) {
   return Status::Ok();
 }
 
-namespace {
-
-/// What servers and files say ends up in messages; on a terminal it must not be more than text.
-std::string WithoutControls(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) {
-      shown += "\\x";
-      shown += kHex[byte >> 4];
-      shown += kHex[byte & 15];
-    } else {
-      shown += c;
-    }
-  }
-  return shown;
-}
-
-}  // namespace
-
 void Note(const std::string& text) {
-  const std::string line = WithoutControls(text) + "\n";
+  // What servers and files say ends up here, too.
+  const std::string line = VisibleText(text) + "\n";
   // Where stderr is gone there is nobody to tell.
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
