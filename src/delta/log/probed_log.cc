@@ -240,11 +240,11 @@ class ProbedLog final : public storage::ForwardingStore {
     TARN_ASSIGN_OR_RETURN(int64_t next, WalkUp(from, files));
     // The log may have been cleaned of what came next.
     const auto found = FindLastCheckpoint(*this);
-    if (files.empty()) TARN_RETURN_NOT_OK(found.status());
+    if (files.empty() && from == 0) TARN_RETURN_NOT_OK(found.status());
     const auto hint = found.ok() ? *found : std::nullopt;
     if (files.empty() && !hint.has_value()) TARN_RETURN_NOT_OK(CheckLetIn(from));
     if (hint.has_value() && hint->version >= from && hint->version < kMaxVersion) {
-      TARN_RETURN_NOT_OK(FollowHint(*hint, next, files));
+      TARN_RETURN_NOT_OK(FollowHint(*hint, from, next, files));
     }
     if (next == 0) return Status::Ok();
     TARN_ASSIGN_OR_RETURN(Found checksum, Probe({ChecksumKey(next - 1)}));
@@ -253,7 +253,7 @@ class ProbedLog final : public storage::ForwardingStore {
   }
 
   /// Adds the checkpoint that the hint names and, where it lies behind `next`, the commits around it.
-  Status FollowHint(const LastCheckpoint& hint, int64_t& next, std::vector<ObjectInfo>& files) {
+  Status FollowHint(const LastCheckpoint& hint, int64_t from, int64_t& next, std::vector<ObjectInfo>& files) {
     TARN_ASSIGN_OR_RETURN(std::vector<ObjectInfo> parts, HintedCheckpoint(hint));
     const size_t before = files.size();
     for (ObjectInfo& part : parts) files.push_back(std::move(part));
@@ -262,9 +262,11 @@ class ProbedLog final : public storage::ForwardingStore {
     if (files.size() > before) {
       TARN_ASSIGN_OR_RETURN(next, WalkUp(hint.version + 1, files));
     }
-    if (!files.empty()) return Status::Ok();
-    return Status::Corruption(uri() + ": " + std::string(kLastCheckpointKey) + " names a checkpoint of version " +
-                              std::to_string(hint.version) + ", and neither that nor any commit is there");
+    // Whoever began at a hint asks again from the log's beginning on.
+    if (!files.empty() || from > 0) return Status::Ok();
+    return Status::Corruption(std::string(kLastCheckpointKey) + " names a checkpoint of version " +
+                              std::to_string(hint.version) +
+                              ", which is not there, nor is any commit from version 0 on");
   }
 
   Mutex mutex_;
