@@ -181,6 +181,10 @@ def test_a_server_that_tells_no_times_has_versions_alone(tmp_path):
         # The writer's own clock.
         history = run_tarn("table", "history", f"{url}/t", env=ANYBODY)
         assert history.returncode == 0 and "1970" not in history.stdout, history
+        for flags in ([], ["--json"]):
+            shown = run_tarn("table", "describe", f"{url}/t", *flags, env=ANYBODY)
+            assert shown.returncode == 0 and "1970" not in shown.stdout, shown
+        assert '"timestamp":null' in shown.stdout
 
 
 def test_a_commit_that_is_missing_is_not_the_end(tmp_path):

@@ -80,13 +80,21 @@ std::string CommentMember(const std::string& comment) {
   return json;
 }
 
+/// null for a time that no store tells.
+std::string TimestampJson(int64_t millis) {
+  std::string json;
+  if (millis <= 0) return "null";
+  delta::AppendJsonString(json, TimestampText(millis));
+  return json;
+}
+
 std::string ViewJson(const lake::TableView& view, int64_t buffered) {
   std::string json = "{" + NameMembers(view.name);
   AppendMember(json, "location", view.store->uri());
   if (view.snapshot != nullptr) {
     const delta::Snapshot& snapshot = *view.snapshot;
     json += R"(,"version":)" + std::to_string(snapshot.version());
-    AppendMember(json, "timestamp", TimestampText(snapshot.timestamp_millis()));
+    json += R"(,"timestamp":)" + TimestampJson(snapshot.timestamp_millis());
     json += "," + ProtocolMembers(snapshot.protocol()) + R"(,"maps_columns":)" +
             (snapshot.field_match() == columnar::FieldMatch::kName ? "false" : "true") + R"(,"properties":)" +
             MapJson(snapshot.metadata().configuration) + CommentMember(snapshot.metadata().description.value_or("")) +
@@ -112,9 +120,8 @@ std::string ViewJson(const lake::TableView& view, int64_t buffered) {
 }
 
 std::string EntryJson(const delta::HistoryEntry& entry) {
-  std::string json = R"({"version":)" + std::to_string(entry.version) + R"(,"timestamp":)";
-  delta::AppendJsonString(json, TimestampText(entry.timestamp_millis));
-  json += R"(,"operation":)";
+  std::string json = R"({"version":)" + std::to_string(entry.version) + R"(,"timestamp":)" +
+                     TimestampJson(entry.timestamp_millis) + R"(,"operation":)";
   delta::AppendJsonString(json, entry.info.operation);
   json += R"(,"parameters":)" + MapJson(entry.info.operation_parameters) + R"(,"metrics":)" +
           MapJson(entry.info.operation_metrics) + R"(,"files_added":)" + std::to_string(entry.files_added) +
@@ -135,8 +142,9 @@ Status Describe(const DescribeOptions& options) {
   if (!view->name.table.empty()) text = "table      " + view->name.ToString() + "\n" + text;
   if (view->snapshot != nullptr) {
     const delta::Snapshot& snapshot = *view->snapshot;
-    text += "version    " + std::to_string(snapshot.version()) + " of " + TimestampText(snapshot.timestamp_millis()) +
-            "\nprotocol   " + ProtocolText(snapshot.protocol()) + "\n" + PropertiesText(snapshot) + "files      " +
+    text += "version    " + std::to_string(snapshot.version());
+    if (snapshot.timestamp_millis() > 0) text += " of " + TimestampText(snapshot.timestamp_millis());
+    text += "\nprotocol   " + ProtocolText(snapshot.protocol()) + "\n" + PropertiesText(snapshot) + "files      " +
             std::to_string(snapshot.num_files()) + ", " + std::to_string(snapshot.total_bytes()) + " bytes\n";
   }
   if (!view->name.table.empty()) text += "buffered   " + std::to_string(buffered) + " rows\n";
@@ -167,8 +175,9 @@ Status History(const DescribeOptions& options) {
   }
   TextTable text({"VERSION", "TIMESTAMP", "OPERATION", "ADDED", "REMOVED", "BY"});
   for (const delta::HistoryEntry& entry : history) {
-    text.Add({std::to_string(entry.version), TimestampText(entry.timestamp_millis), entry.info.operation,
-              std::to_string(entry.files_added), std::to_string(entry.files_removed), entry.info.engine_info});
+    const std::string time = entry.timestamp_millis > 0 ? TimestampText(entry.timestamp_millis) : "";
+    text.Add({std::to_string(entry.version), time, entry.info.operation, std::to_string(entry.files_added),
+              std::to_string(entry.files_removed), entry.info.engine_info});
   }
   return WriteStdout(text.ToString());
 }

@@ -51,7 +51,8 @@ class Snapshot {
   virtual ~Snapshot() = default;
 
   virtual int64_t version() const = 0;
-  /// The commit's timestamp: in-commit where enabled, otherwise the log file's modification time.
+  /// The commit's timestamp: in-commit where enabled, otherwise the log file's modification time, 0 where no store
+  /// tells it.
   virtual int64_t timestamp_millis() const = 0;
   virtual const Protocol& protocol() const = 0;
   virtual const Metadata& metadata() const = 0;
