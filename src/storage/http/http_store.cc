@@ -1,6 +1,7 @@
 #include "storage/http/http_store.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "storage/http/printable.h"
@@ -44,23 +45,18 @@ bool IsPlain(std::string_view encoding) { return encoding.empty() || encoding ==
 
 bool IsUrlText(char c) { return c > ' ' && c < 0x7f; }
 
-/// The URL as it is sent, for one that is written as people read it.
+/// The URL as it is sent, for one that is written as people read it: what is encoded in it stays so.
 std::string AsSent(std::string_view url) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string sent;
-  const size_t scheme = url.find("://");
-  for (size_t i = 0; i < url.size(); ++i) {
-    const char c = url[i];
-    if (IsUrlText(c)) {
-      sent += i < scheme && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    sent += '%';
-    sent += kHex[byte >> 4];
-    sent += kHex[byte & 15];
+  const std::string_view origin = HttpOrigin(url);
+  std::string sent(origin);
+  const auto scheme_end = sent.begin() + static_cast<ptrdiff_t>(sent.find("://"));
+  std::transform(sent.begin(), scheme_end, sent.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string_view rest = url.substr(origin.size());
+  for (size_t escape = rest.find('%'); escape != rest.npos; escape = rest.find('%')) {
+    sent += internal::EncodeUriPath(rest.substr(0, escape)) + "%";
+    rest.remove_prefix(escape + 1);
   }
-  return sent;
+  return sent + internal::EncodeUriPath(rest);
 }
 
 /// Shared with the readers, which may outlive the store.

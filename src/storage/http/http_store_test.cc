@@ -117,7 +117,6 @@ TEST_F(HttpStoreTest, UrlsMayBeWrittenAsTheyAreRead) {
   const auto client = MakeHttpClient({}, SystemClock()).value();
   std::string upper = server_.url();
   upper.replace(0, 4, "HTTP");
-  // A name with a space within the URL itself.
   for (const std::string& url : {upper + "/files", server_.url() + "/files/"}) {
     EXPECT_TRUE(MakeHttpStore(url, client).value()->Head("a b").ok()) << url;
   }
