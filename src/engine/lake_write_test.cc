@@ -59,6 +59,11 @@ TEST_F(LakeWriteTest, HistoryTellsByWhichConditionRowsWereChosen) {
                    R"("predicate":"[\"(t.id = s.k)\"]")");
   expect_predicate("merge into db.t using (select 3 as id) s using (id) when matched then update set name = 'm'", "");
   expect_predicate("delete from db.t where id = 1 returning id", R"("predicate":"[\"(id = 1)\"]")");
+  // What a parameter holds is nobody's business.
+  QueryRequest secret{.sql = "update db.t set name = $1 where name = $2"};
+  secret.parameters = {std::string("told"), std::string("m")};
+  ASSERT_TRUE(Drain(**service_->Execute(secret)).ok());
+  EXPECT_THAT(Commit(Latest()->version()), HasSubstr(R"("predicate":"[\"(\\\"name\\\" = $2)\"]")"));
   // A list as long as this one is not for everybody who reads the log.
   expect_predicate("delete from db.t where id = 2 or name = '" + std::string(5000, 'x') + "'", "");
   expect_predicate("delete from db.t", R"("predicate":"[]")");
